@@ -1,0 +1,1 @@
+"""Numba kernels and physical models."""
