@@ -1,1 +1,1 @@
-"""Numba kernels and physical models."""
+"""Numba kernels and physical models, one folder per domain. No process and no I/O in here."""

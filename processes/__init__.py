@@ -1,1 +1,1 @@
-"""The engine that runs smart processes."""
+"""The engine that runs smart processes, and one folder per process template."""

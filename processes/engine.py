@@ -1,0 +1,152 @@
+"""The engine: routes what arrives to the instances that sense it, and steps them in event time.
+
+Pure: no clock, no file, no socket. The same arrivals and the same times give the same decisions.
+
+    engine = Engine([read_instance(path)], where="edge")
+    engine.arrive("edge-1/river-1.water_level", t_utc_us, value, sigma, quality)
+    for decision in engine.advance(now_utc_us): ...
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from protocol.tasks import task_id
+
+from processes import frozen
+from processes.alarms import AlarmEvent, Standing
+from processes.contract import Outcome
+from processes.errors import ConfigError
+from processes.instance import Instance
+from processes.runner import Cause, Made, Runner
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One step of one instance.
+
+    dispatch: its proposals are to become tasks (the newest step, made for the first time, mode "act").
+    task_ids and actuators: by respond port, for ports bound to an actuator. causes: newest sample per
+    sensed datastream. alarm_events: on the last decision of an instance in one advance.
+    """
+
+    instance: str
+    step_utc_us: int
+    outcome: Outcome
+    amended: bool
+    dispatch: bool
+    mode: Literal["act", "advise"]
+    task_ids: Mapping[str, bytes]
+    actuators: Mapping[str, str]
+    causes: tuple[Cause, ...]
+    alarm_events: tuple[AlarmEvent, ...]
+
+
+class Engine:
+    """Runs the instances placed at `where` ("both" runs at either)."""
+
+    def __init__(self, instances: Iterable[Instance], where: Literal["edge", "city"]) -> None:
+        placed = [i for i in instances if i.config.runs_on in (where, "both")]
+        self.instances = {i.name: i for i in placed}
+        if len(self.instances) != len(placed):
+            raise ConfigError("two process files have the same name; an instance is named by its file")
+        self.runners = {name: Runner(i) for name, i in self.instances.items()}
+        self._routes: dict[str, list[tuple[Runner, str, int]]] = {}
+        for runner in self.runners.values():
+            self._route(runner)
+
+    @property
+    def datastreams(self) -> frozenset[str]:
+        """Datastream ids that some instance senses."""
+        return frozenset(self._routes)
+
+    def arrive(
+        self,
+        datastream: str,
+        t_utc_us: npt.ArrayLike,
+        value: npt.ArrayLike,
+        sigma: npt.ArrayLike,
+        quality: npt.ArrayLike,
+        *,
+        cause: Cause | None = None,
+    ) -> None:
+        """Take samples in, arrays (n,) in event time; `cause` is (thing, boot, seq) of the last one."""
+        routes = self._routes.get(datastream)
+        times = np.asarray(t_utc_us, np.int64)
+        if routes is None or not times.size:
+            return
+        floats = np.asarray(value, np.float64), np.asarray(sigma, np.float64)
+        flags = np.asarray(quality, np.uint8)
+        for runner, port, source in routes:
+            runner.arrive(port, source, times, *floats, flags)
+            if cause is not None:
+                runner.note_cause(datastream, int(times.max()), cause)
+
+    def advance(self, now_utc_us: int) -> list[Decision]:
+        """Make every step that is due; return the decisions, per instance in step order."""
+        decisions: list[Decision] = []
+        for runner in self.runners.values():
+            made, events = runner.advance(now_utc_us)
+            for at, step in enumerate(made, 1):
+                decisions.append(_decision(runner, step, at == len(made), events))
+        return decisions
+
+    def alarms(self) -> list[tuple[str, Standing]]:
+        """Return (instance, alarm) for all alarms that are not normal."""
+        return [(name, s) for name, runner in self.runners.items() for s in runner.book.values()]
+
+    def acknowledge(self, instance: str, key: str, now_utc_us: int) -> bool:
+        """Note that a person saw an alarm; False if there is no such alarm."""
+        runner = self.runners.get(instance)
+        return runner is not None and runner.acknowledge(key, now_utc_us)
+
+    def freeze(self) -> bytes:
+        """Return all running state as bytes."""
+        return frozen.freeze(self.runners)
+
+    def thaw(self, data: bytes) -> list[str]:
+        """Continue from frozen bytes; return the instances that do. Raises: FrozenError."""
+        return frozen.thaw(data, self.runners)
+
+    def health(self) -> list[dict[str, Any]]:
+        """Return one dict per instance: state ("running", "waiting", "faulted"), reason, counts, alarms."""
+        return [_health(runner) for runner in self.runners.values()]
+
+    def _route(self, runner: Runner) -> None:
+        for port, streams in runner.instance.config.senses.items():
+            for source, datastream in enumerate(streams):
+                self._routes.setdefault(datastream, []).append((runner, port, source))
+
+
+def _decision(runner: Runner, made: Made, newest: bool, events: tuple[AlarmEvent, ...]) -> Decision:
+    config, name = runner.instance.config, runner.instance.name
+    bound = [p.port for p in made.outcome.proposals if p.port in config.responds]
+    return Decision(
+        instance=name,
+        step_utc_us=made.step_utc_us,
+        outcome=made.outcome,
+        amended=made.amended,
+        dispatch=newest and not made.amended and config.mode == "act",
+        mode=config.mode,
+        task_ids={port: task_id(name, made.step_utc_us, port) for port in bound},
+        actuators={port: config.responds[port].actuator for port in bound},
+        causes=runner.causes_upto(made.step_utc_us),
+        alarm_events=events if newest else (),
+    )
+
+
+def _health(runner: Runner) -> dict[str, Any]:
+    running = "running" if runner.history else "waiting"
+    return {
+        "instance": runner.instance.name,
+        "template": runner.instance.template.name,
+        "mode": runner.instance.config.mode,
+        "state": "faulted" if runner.fault else running,
+        "reason": runner.fault,
+        "last_step_utc_us": runner.reached_utc_us,
+        **runner.counters,
+        "dropped": sum(track.dropped for track in runner.tracks.values()),
+        "alarms": [{**s._asdict(), "state": s.state} for s in runner.book.values()],
+    }

@@ -1,0 +1,64 @@
+"""From packed records of a Thing to series per datastream, with each sample's sigma."""
+
+from typing import NamedTuple
+
+import numpy as np
+from protocol.city_link import Clock
+from protocol.columns import decode, stamp_us
+from protocol.manifest import ChannelInfo, Manifest
+
+from processes.contract import F64, I64, U8
+
+
+class Arrived(NamedTuple):
+    """Samples of one datastream, arrays (n,), as `Engine.arrive` takes them."""
+
+    datastream: str
+    t_utc_us: I64
+    value: F64
+    sigma: F64
+    quality: U8
+
+
+class Feed:
+    """Splits batches by channel. A channel's sigma is its `sigma_of` partner's value of the same stamp, else
+    the manifest's constant. Batches whose clock is not synchronised have no event time: counted, not used."""
+
+    def __init__(self) -> None:
+        self.unsynced_batches = 0
+        self.unknown_samples = 0
+
+    def from_records(self, thing: str, manifest: Manifest, clock: Clock, records: bytes) -> list[Arrived]:
+        """Return one Arrived per channel in the batch, sigma channels joined to what they describe."""
+        if not clock.synced:
+            self.unsynced_batches += 1
+            return []
+        rows = decode(records)
+        stamps, numbers = stamp_us(rows), rows["channel"]
+        partners = {c.sigma_of: c.index for c in manifest.channels if c.sigma_of}
+        found: list[Arrived] = []
+        known = 0
+        for channel in manifest.channels:
+            mine = numbers == channel.index
+            known += int(mine.sum())
+            if channel.sigma_of or not mine.any():
+                continue
+            partner = numbers == partners.get(channel.name, -1)
+            value = rows["value"][mine].astype(np.float64)
+            sigma = _sigma(channel, stamps[mine], stamps[partner], rows["value"][partner])
+            times = clock.to_utc(stamps[mine])
+            found.append(
+                Arrived(f"{thing}/{channel.name}", times, value, sigma, rows["quality"][mine].copy())
+            )
+        self.unknown_samples += rows.size - known
+        return found
+
+
+def _sigma(channel: ChannelInfo, stamps: I64, partner_stamps: I64, partner_values: F64) -> F64:
+    sigma = np.full(stamps.size, np.nan if channel.sigma is None else channel.sigma, np.float64)
+    if partner_stamps.size:
+        order = np.argsort(partner_stamps, kind="stable")
+        at = np.minimum(np.searchsorted(partner_stamps[order], stamps), order.size - 1)
+        joined = partner_stamps[order][at] == stamps
+        sigma[joined] = partner_values[order][at][joined]
+    return sigma

@@ -1,0 +1,46 @@
+"""One process of one site: a template, its file's config and the checked Site."""
+
+import tomllib
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from processes.config import ProcessConfig, check_model, check_ports, parse
+from processes.errors import ConfigError
+from processes.templates import Template, load
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What the engine needs to run one process."""
+
+    name: str
+    config: ProcessConfig
+    template: Template
+    site: BaseModel
+    seed: int
+
+
+def make_instance(name: str, data: Mapping[str, Any], template_dirs: Iterable[Path] = ()) -> Instance:
+    """Return the instance `name` from a process file's data. Raises: ConfigError, TemplateError."""
+    config = parse(data)
+    template = load(config.template, template_dirs)
+    check_ports(config, template.ports)
+    site = check_model(template.site_model, config.site, ("site",))
+    seed = zlib.crc32(name.encode()) if config.seed is None else config.seed
+    return Instance(name, config, template, site, seed)
+
+
+def read_instance(path: Path, template_dirs: Iterable[Path] = ()) -> Instance:
+    """Return the instance of a process file, named by its stem. Raises: ConfigError (names the file)."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return make_instance(path.stem, data, template_dirs)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.key) from error

@@ -1,0 +1,177 @@
+"""One instance in event time: its samples, its snapshots, its steps. Sans-IO; time comes in as a value.
+
+A step happens at once on what has arrived. A sample that belongs before a step already made, but no
+more than `lateness_s`, rewinds: the newest snapshot before it comes back and the steps are made again.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from processes.alarms import AlarmEvent, Book, after_step, changes, with_acks
+from processes.contract import F64, I64, U8, Outcome, State
+from processes.errors import TemplateError
+from processes.instance import Instance
+from processes.samples import Track
+
+MAX_SNAPSHOTS = 256
+MAX_STEPS = 4096
+Cause = tuple[str, str, int]
+
+
+class Snapshot(NamedTuple):
+    """State and alarms right after the step at `step_utc_us`."""
+
+    step_utc_us: int
+    state: State
+    book: Book
+
+
+class Made(NamedTuple):
+    """One step that was made: amended means a step at this time had been made before."""
+
+    step_utc_us: int
+    outcome: Outcome
+    amended: bool
+
+
+class Runner:
+    """Steps one instance. `fault` is empty, or why it stopped: its own exception, which stops nobody else."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.tracks = {port: Track() for port, p in instance.template.ports.items() if p.role == "sense"}
+        self.history: list[Snapshot] = []
+        self.reached_utc_us = 0
+        self.fault = ""
+        self.acks: dict[str, int] = {}
+        self.causes: dict[str, tuple[int, Cause]] = {}
+        self.counters = {"steps": 0, "amended": 0, "too_late": 0, "skipped": 0}
+        self.dirty_utc_us: int | None = None
+        self._every_us = round(instance.config.every_s * 1e6)
+        self._lateness_us = round(instance.config.lateness_s * 1e6)
+
+    def arrive(self, port: str, source: int, t_utc_us: I64, value: F64, sigma: F64, quality: U8) -> None:
+        """Take samples of one datastream in, arrays (n,); those too late are counted only."""
+        keep = t_utc_us > self._horizon() if self.history else np.ones(t_utc_us.size, np.bool_)
+        self.counters["too_late"] += int(t_utc_us.size - keep.sum())
+        if not keep.any():
+            return
+        self.tracks[port].add(t_utc_us[keep], value[keep], sigma[keep], quality[keep], source)
+        first = int(t_utc_us[keep].min())
+        if self.history and first <= self.reached_utc_us:
+            self.dirty_utc_us = first if self.dirty_utc_us is None else min(first, self.dirty_utc_us)
+
+    def advance(self, now_utc_us: int) -> tuple[list[Made], tuple[AlarmEvent, ...]]:
+        """Return the steps made up to now, and how the alarms changed over them."""
+        made: list[Made] = []
+        if self.fault:
+            return made, ()
+        before = self.book
+        try:
+            for step in self._advance(now_utc_us):
+                made.append(step)
+        except Exception as error:  # a template's bug must not stop its neighbours
+            self.fault = f"{type(error).__name__}: {error}"
+        return made, changes(before, self.book)
+
+    @property
+    def book(self) -> Book:
+        """Alarms that are not normal now."""
+        return self.history[-1].book if self.history else {}
+
+    def acknowledge(self, key: str, now_utc_us: int) -> bool:
+        """Note that a person saw an alarm; False if there is none."""
+        if key not in self.book:
+            return False
+        self.acks = {k: t for k, t in self.acks.items() if k in self.book} | {key: now_utc_us}
+        self.history[-1] = self.history[-1]._replace(book=with_acks(self.book, self.acks))
+        return True
+
+    def note_cause(self, datastream: str, t_utc_us: int, cause: Cause) -> None:
+        """Remember the newest sample of a datastream, by event time."""
+        if t_utc_us >= self.causes.get(datastream, (t_utc_us, cause))[0]:
+            self.causes[datastream] = (t_utc_us, cause)
+
+    def causes_upto(self, step_utc_us: int) -> tuple[Cause, ...]:
+        """Return the newest samples that a step at this time knew of, one per datastream."""
+        return tuple(cause for t, cause in self.causes.values() if t <= step_utc_us)
+
+    def _horizon(self) -> int:
+        return max(self.reached_utc_us - self._lateness_us, self.history[0].step_utc_us)
+
+    def _advance(self, now_utc_us: int) -> Iterator[Made]:
+        if not self.history:
+            self._begin(now_utc_us)
+        self._rewind()
+        reached = self.reached_utc_us
+        for step_utc_us in self._step_times(self.history[-1].step_utc_us, max(now_utc_us, reached)):
+            yield Made(step_utc_us, self._step(step_utc_us), step_utc_us <= reached)
+            self.reached_utc_us = max(self.reached_utc_us, step_utc_us)
+            self.counters["amended" if step_utc_us <= reached else "steps"] += 1
+        self._forget()
+
+    def _begin(self, now_utc_us: int) -> None:
+        every = self._every_us
+        origin = now_utc_us // every * every - every if every else now_utc_us - self._lateness_us - 1
+        state = _sealed(self.instance.template.start(self.instance.site, self.instance.seed))
+        self.history = [Snapshot(origin, state, {})]
+        self.reached_utc_us = origin
+        self.counters["too_late"] += sum(track.forget(origin) for track in self.tracks.values())
+
+    def _rewind(self) -> None:
+        if self.dirty_utc_us is not None:
+            while self.history[-1].step_utc_us >= self.dirty_utc_us:
+                self.history.pop()
+        self.dirty_utc_us = None
+
+    def _step_times(self, last_utc_us: int, now_utc_us: int) -> list[int]:
+        if self._every_us:
+            times = list(range(last_utc_us + self._every_us, now_utc_us + 1, self._every_us))
+        else:
+            spans = [track.times(last_utc_us, now_utc_us) for track in self.tracks.values()]
+            times = np.unique(np.concatenate(spans)).tolist()
+        self.counters["skipped"] += max(0, len(times) - MAX_STEPS)
+        return times[-MAX_STEPS:]
+
+    def _step(self, step_utc_us: int) -> Outcome:
+        last = self.history[-1]
+        seen = {port: track.between(last.step_utc_us, step_utc_us) for port, track in self.tracks.items()}
+        template = self.instance.template
+        outcome = template.step(self.instance.site, last.state, step_utc_us, seen)
+        outcome = checked(outcome, self.instance)
+        book = after_step(last.book, outcome.alarms, step_utc_us, self.acks)
+        self.history.append(Snapshot(step_utc_us, outcome.state, book))
+        if len(self.history) > MAX_SNAPSHOTS:
+            half = MAX_SNAPSHOTS // 2
+            self.history = [self.history[0], *self.history[2:half:2], *self.history[half:]]
+        return outcome
+
+    def _forget(self) -> None:
+        edge = self.reached_utc_us - self._lateness_us
+        while len(self.history) > 1 and self.history[1].step_utc_us <= edge:
+            self.history.pop(0)
+        for track in self.tracks.values():
+            track.forget(self.history[0].step_utc_us)
+
+
+def checked(outcome: Outcome, instance: Instance) -> Outcome:
+    """Return the outcome with its state sealed. Raises: TemplateError if it breaks the contract."""
+    ports = instance.template.ports
+    for proposal in outcome.proposals:
+        port = ports.get(proposal.port)
+        if port is None or port.role != "respond":
+            raise TemplateError(f"proposal for {proposal.port!r}, which is no respond port of the template")
+        if not np.isfinite(proposal.setpoint) or proposal.valid_ms <= 0:
+            raise TemplateError(f"proposal for {proposal.port!r} needs a finite setpoint and valid_ms > 0")
+    return outcome._replace(state=_sealed(outcome.state))
+
+
+def _sealed(state: State) -> State:
+    """Return the state read-only: snapshots share arrays, so nobody may write into them."""
+    for name, array in state.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            raise TemplateError(f"state[{name!r}] must be a plain NumPy array, found {type(array).__name__}")
+        array.setflags(write=False)
+    return dict(state)

@@ -1,0 +1,76 @@
+"""What one port has been told: samples in event-time order, whatever order they arrived in."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from processes.contract import F64, I64, U8, Series
+
+ROW = np.dtype([("t", "<i8"), ("value", "<f8"), ("sigma", "<f8"), ("source", "u1"), ("quality", "u1")])
+MAX_ROWS = 65_536
+Rows = npt.NDArray[Any]
+
+
+class Track:
+    """Samples of one port, sorted by (time, source, value); equal rows count once; the oldest drop."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = np.empty(0, ROW)
+        self.dropped = 0
+        self._pending: list[Rows] = []
+
+    def add(self, t_utc_us: I64, value: F64, sigma: F64, quality: U8, source: int) -> None:
+        """Take samples in, arrays (n,), any order."""
+        rows = np.empty(len(t_utc_us), ROW)
+        rows["t"], rows["value"], rows["sigma"], rows["quality"] = t_utc_us, value, sigma, quality
+        rows["source"] = source
+        self._pending.append(rows)
+
+    def between(self, after_utc_us: int, upto_utc_us: int) -> Series:
+        """Return the samples with after < t <= upto."""
+        rows = self._span(after_utc_us, upto_utc_us)
+        return Series(*(np.ascontiguousarray(rows[f]) for f in ("t", "value", "sigma", "quality", "source")))
+
+    def times(self, after_utc_us: int, upto_utc_us: int) -> I64:
+        """Return the sample times with after < t <= upto; may repeat."""
+        times: I64 = self._span(after_utc_us, upto_utc_us)["t"]
+        return times
+
+    def forget(self, upto_utc_us: int) -> int:
+        """Drop samples with t <= upto; return how many."""
+        self._merge()
+        n = int(np.searchsorted(self.rows["t"], upto_utc_us, side="right"))
+        self.rows = self.rows[n:]
+        return n
+
+    def all_rows(self) -> Rows:
+        """Return every row kept, sorted."""
+        self._merge()
+        return self.rows
+
+    def _span(self, after_utc_us: int, upto_utc_us: int) -> Rows:
+        self._merge()
+        first, end = np.searchsorted(self.rows["t"], [after_utc_us, upto_utc_us], side="right")
+        return self.rows[first:end]
+
+    def _merge(self) -> None:
+        if not self._pending:
+            return
+        rows = np.concatenate([self.rows, *self._pending])
+        self._pending = []
+        value_bits, sigma_bits = (
+            rows["value"].copy().view("<i8"),
+            rows["sigma"].copy().view("<i8"),
+        )  # orders NaN
+        rows = rows[np.lexsort((rows["quality"], sigma_bits, value_bits, rows["source"], rows["t"]))]
+        rows = rows[_first_of_equals(rows)]
+        self.dropped += max(0, rows.size - MAX_ROWS)
+        self.rows = rows[-MAX_ROWS:]
+
+
+def _first_of_equals(rows: Rows) -> npt.NDArray[np.bool_]:
+    raw = np.frombuffer(rows.tobytes(), np.uint8).reshape(rows.size, ROW.itemsize)
+    keep = np.ones(rows.size, np.bool_)
+    keep[1:] = (raw[1:] != raw[:-1]).any(axis=1)
+    return keep

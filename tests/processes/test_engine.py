@@ -1,0 +1,264 @@
+"""The engine: event time, rewinds, isolation, restart."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processes.engine import Decision, Engine
+from processes.errors import FrozenError
+from processes.instance import Instance, make_instance
+
+S = 1_000_000
+T0 = 1_700_000_000 * S
+
+TOY = """
+import numpy as np
+from pydantic import BaseModel
+from processes.contract import Alarm, Estimate, Outcome, Port, Proposal
+
+class Site(BaseModel):
+    limit: float = 5.0
+    explode_at: float = 1e9
+
+PORTS = {
+    "x": Port("air_temperature", "Cel", "sense", True),
+    "out": Port("valve", "1", "respond", False),
+}
+
+def start(site, seed):
+    return {"sum": np.zeros(1), "hash": np.zeros(1, np.int64)}
+
+def step(site, state, now_utc_us, seen):
+    x = seen["x"]
+    if (x.value >= site.explode_at).any():
+        raise ValueError("x is too much")
+    total = state["sum"] * 0.9 + x.value.sum()
+    digest = state["hash"].copy()
+    for t, v in zip(x.t_utc_us.tolist(), x.value.tolist()):
+        digest = (digest * 31 + t + int(v)) % 1_000_003
+    mean = float(total[0])
+    hot = mean > site.limit
+    return Outcome(
+        {"sum": total, "hash": digest},
+        (
+            Estimate("sum", now_utc_us, mean, 0.0, mean, mean),
+            Estimate("hash", now_utc_us, float(digest[0]), 0, 0, 0),
+        ),
+        (Alarm("hot", 2, 1.0),) if hot else (),
+        (Proposal("out", 1.0 if hot else 0.0, 1000, "toy"),),
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("templates")
+    (folder / "toy").mkdir()
+    (folder / "toy" / "process.py").write_text(textwrap.dedent(TOY))
+    return folder
+
+
+def toy(templates: Path, name: str = "toy1", **changes: object) -> Instance:
+    data = {
+        "template": "toy",
+        "every_s": 10,
+        "lateness_s": 600,
+        "senses": {"x": ["a/x", "b/x"]},
+        "responds": {"out": {"actuator": "v/out"}},
+    }
+    return make_instance(name, {**data, **changes}, [templates])
+
+
+def tell(engine: Engine, t_s: list[float], value: list[float], stream: str = "a/x") -> None:
+    n = len(t_s)
+    times = [T0 + round(t * S) for t in t_s]
+    engine.arrive(stream, times, value, np.full(n, 0.1), np.ones(n), cause=("a", "boot", 7))
+
+
+def final(decisions: list[Decision]) -> dict[int, tuple[object, ...]]:
+    return {d.step_utc_us: (d.outcome.estimates, d.outcome.alarms, d.outcome.proposals) for d in decisions}
+
+
+def test_steps_at_multiples_of_every_s_on_what_arrived(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    assert [d.step_utc_us for d in engine.advance(T0 + 3 * S)] == [T0]
+    tell(engine, [4, 10, 11], [1, 2, 4])
+    decisions = engine.advance(T0 + 29 * S)
+    assert [d.step_utc_us for d in decisions] == [T0 + 10 * S, T0 + 20 * S]
+    assert [d.outcome.estimates[0].mean for d in decisions] == [3.0, pytest.approx(6.7)]
+    assert [d.dispatch for d in decisions] == [False, True]
+    assert decisions[-1].actuators == {"out": "v/out"}
+    assert len(decisions[-1].task_ids["out"]) == 16
+    assert decisions[-1].causes == (("a", "boot", 7),)
+    assert engine.advance(T0 + 29 * S) == []
+
+
+def test_late_data_amends_and_does_not_dispatch_again(templates: Path) -> None:
+    engine = Engine([toy(templates)], "city")
+    engine.advance(T0)
+    tell(engine, [5, 15], [1, 1])
+    first = engine.advance(T0 + 20 * S)
+    tell(engine, [6], [9], "b/x")
+    again = engine.advance(T0 + 20 * S)
+    assert [d.step_utc_us for d in again] == [d.step_utc_us for d in first]
+    assert all(d.amended and not d.dispatch for d in again)
+    assert again[0].outcome.estimates[0].mean == 10.0
+    assert [d.task_ids for d in again] == [d.task_ids for d in first]
+    assert [e.kind for e in again[-1].alarm_events] == ["raised"]
+    tell(engine, [16], [1])
+    mixed = engine.advance(T0 + 30 * S)
+    assert [(d.amended, d.dispatch) for d in mixed] == [(True, False), (False, True)]
+
+
+def test_too_late_is_counted_and_amends_nothing(templates: Path) -> None:
+    engine = Engine([toy(templates, lateness_s=20)], "edge")
+    engine.advance(T0)
+    engine.advance(T0 + 100 * S)
+    tell(engine, [80, 81], [1, 1])
+    assert [d.step_utc_us for d in engine.advance(T0 + 100 * S)] == [T0 + 90 * S, T0 + 100 * S]
+    assert engine.health()[0]["too_late"] == 1
+
+
+def test_advise_mode_never_dispatches(templates: Path) -> None:
+    engine = Engine([toy(templates, mode="advise")], "edge")
+    decisions = engine.advance(T0)
+    assert decisions[-1].outcome.proposals
+    assert not decisions[-1].dispatch
+
+
+def test_runs_on_places_the_instance(templates: Path) -> None:
+    instances = [
+        toy(templates, "e", runs_on="edge"),
+        toy(templates, "c", runs_on="city"),
+        toy(templates, "b"),
+    ]
+    assert sorted(Engine(instances, "edge").instances) == ["b", "e"]
+    assert sorted(Engine(instances, "city").instances) == ["b", "c"]
+
+
+def test_every_arrival_steps_at_the_samples_time(templates: Path) -> None:
+    engine = Engine([toy(templates, every_s=0)], "edge")
+    engine.advance(T0)
+    tell(engine, [1.5, 2.5], [1, 2])
+    assert [d.step_utc_us - T0 for d in engine.advance(T0 + 60 * S)] == [1_500_000, 2_500_000]
+    tell(engine, [2.0], [3])
+    again = engine.advance(T0 + 60 * S)
+    assert [(d.step_utc_us - T0, d.amended) for d in again] == [(2_000_000, True), (2_500_000, True)]
+
+
+def test_a_fault_stops_only_its_own_instance(templates: Path) -> None:
+    engine = Engine([toy(templates, "bad", site={"explode_at": 50}), toy(templates, "good")], "edge")
+    engine.advance(T0)
+    tell(engine, [5], [99])
+    assert {d.instance for d in engine.advance(T0 + 10 * S)} == {"good"}
+    tell(engine, [15], [1])
+    assert {d.instance for d in engine.advance(T0 + 20 * S)} == {"good"}
+    bad, good = engine.health()
+    assert (bad["state"], bad["reason"]) == ("faulted", "ValueError: x is too much")
+    assert good["state"] == "running"
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), every=st.sampled_from([0, 10, 30]))
+def test_shuffled_arrival_ends_with_the_same_estimates(
+    templates: Path, data: st.DataObject, every: int
+) -> None:
+    times = data.draw(st.lists(st.integers(1, 300), min_size=1, max_size=20))
+    samples = [(t, i % 7, ("a/x", "b/x")[i % 2]) for i, t in enumerate(times)]
+    shuffled = data.draw(st.permutations(samples))
+    stops = data.draw(st.lists(st.integers(0, 300), min_size=len(samples), max_size=len(samples)))
+
+    def run(order: list[tuple[int, int, str]], now: list[int]) -> dict[int, tuple[object, ...]]:
+        engine = Engine([toy(templates, every_s=every)], "edge")
+        seen = final(engine.advance(T0))
+        for (t, v, stream), stop in zip(order, now, strict=True):
+            tell(engine, [t], [v], stream)
+            seen |= final(engine.advance(T0 + stop * S))
+        return seen | final(engine.advance(T0 + 300 * S))
+
+    assert run(shuffled, sorted(stops)) == run(sorted(samples), [300] * len(samples))
+
+
+def test_redelivery_counts_once(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    tell(engine, [5, 5], [3, 3])
+    tell(engine, [5], [3])
+    assert engine.advance(T0 + 10 * S)[-1].outcome.estimates[0].mean == 3.0
+
+
+def test_memory_is_bounded(templates: Path) -> None:
+    engine = Engine([toy(templates, every_s=0, lateness_s=10_000)], "edge")
+    engine.advance(T0)
+    for k in range(10):
+        t = np.arange(200) + 200 * k + 1
+        tell(engine, list(t), list(t % 5))
+        engine.advance(T0 + int(t[-1]) * S)
+    runner = engine.runners["toy1"]
+    assert len(runner.history) <= 257
+    tell(engine, [3.5], [1])
+    assert engine.advance(T0 + 2000 * S)[-1].amended
+
+
+def test_freeze_and_thaw_continue_with_the_same_decisions(templates: Path) -> None:
+    def told() -> Engine:
+        engine = Engine([toy(templates)], "edge")
+        engine.advance(T0)
+        tell(engine, [5, 12, 18], [3, 9, 4])
+        engine.advance(T0 + 20 * S)
+        tell(engine, [13, 33], [2, 2], "b/x")
+        return engine
+
+    whole, frozen = told(), told().freeze()
+    resumed = Engine([toy(templates)], "edge")
+    assert resumed.thaw(frozen) == ["toy1"]
+    a, b = whole.advance(T0 + 40 * S), resumed.advance(T0 + 40 * S)
+    assert final(a) == final(b)
+    assert [d.task_ids for d in a] == [d.task_ids for d in b]
+    assert whole.alarms() == resumed.alarms()
+
+
+def test_thaw_ignores_a_changed_process_file_and_refuses_nonsense(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    changed = Engine([toy(templates, site={"limit": 7})], "edge")
+    assert changed.thaw(engine.freeze()) == []
+    for nonsense in (b"", b"\xff" * 20, b"\x80", b"\x81\xa7version\x63"):
+        with pytest.raises(FrozenError):
+            changed.thaw(nonsense)
+
+
+def test_a_template_cannot_write_into_a_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "scribbler").mkdir()
+    source = TOY.replace('x = seen["x"]', 'x = seen["x"]; state["sum"][0] = 1.0')
+    (tmp_path / "scribbler" / "process.py").write_text(source)
+    engine = Engine([toy(tmp_path, template="scribbler")], "edge")
+    engine.advance(T0)
+    assert "read-only" in engine.health()[0]["reason"]
+
+
+def test_a_long_sleep_is_caught_up_in_bounded_steps(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    decisions = engine.advance(T0 + 100_000 * 10 * S)
+    assert len(decisions) == 4096
+    assert engine.health()[0]["skipped"] == 100_000 - 4096
+
+
+def test_alarm_life(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    tell(engine, [5], [6])
+    assert [e.kind for e in engine.advance(T0 + 10 * S)[-1].alarm_events] == ["raised"]
+    assert [(n, s.key, s.state) for n, s in engine.alarms()] == [("toy1", "hot", "unack")]
+    assert engine.acknowledge("toy1", "hot", T0 + 11 * S)
+    assert engine.alarms()[0][1].state == "ack"
+    engine.advance(T0 + 20 * S)
+    events = engine.advance(T0 + 30 * S)[-1].alarm_events
+    assert [e.kind for e in events] == ["returned"]
+    assert engine.alarms() == []
+    assert not engine.acknowledge("toy1", "hot", T0 + 31 * S)
