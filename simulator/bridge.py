@@ -1,0 +1,192 @@
+"""The simulator's end of a virtual board's wires: answers the calls of `simulator/vm/_bridge.py`."""
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from simulator.pins import PinBank
+from simulator.uart import VirtualUart
+
+I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN = range(1, 7)
+PIN_SET, PIN_IRQ, WDT_FEED, WDT_START, RESET, IRQ_FAILED = range(0x81, 0x87)
+OK, NACK, TIMEOUT = 0, 1, 2
+HEAD = struct.Struct("<BH")
+EVENT = struct.Struct("<BBHQ")
+
+
+class Bus(Protocol):
+    """What the bridge needs of a virtual I2C bus."""
+
+    sda_stuck: bool
+    scl_stuck: bool
+
+    def transfer(self, address: int, write: bytes, nread: int) -> bytes:
+        """Bytes read after writing; raises Nack or Stuck."""
+
+
+class BoardPower(Protocol):
+    """What the bridge tells the board's supervisor."""
+
+    def watchdog_start(self, timeout_ms: int) -> None:
+        """Arm the watchdog."""
+
+    def watchdog_feed(self) -> None:
+        """Put the watchdog off."""
+
+    def request_reset(self) -> None:
+        """`machine.reset()`."""
+
+
+@dataclass
+class BoardIO:
+    """Everything soldered to a board; lives through resets of its VM."""
+
+    pins: PinBank = field(default_factory=PinBank)
+    i2c: dict[int, Bus] = field(default_factory=dict)
+    uarts: dict[int, VirtualUart] = field(default_factory=dict)
+    irq_failures: int = 0
+    irq_lost: int = 0
+
+
+class Bridge:
+    """Serves one run of a VM over its two sockets."""
+
+    def __init__(self, io: BoardIO, calls: socket.socket, events: socket.socket, power: BoardPower) -> None:
+        self._io = io
+        self._calls = calls
+        self._events = events
+        self._power = power
+        self._buffer = bytearray()
+        self._ops: dict[int, Callable[[bytes], tuple[int, bytes]]] = {
+            I2C_OPEN: self._i2c_open,
+            I2C_TRANSFER: self._i2c_transfer,
+            PIN_INIT: self._pin_init,
+            PIN_GET: self._pin_get,
+            PIN_SET: self._pin_set,
+            PIN_IRQ: self._pin_irq,
+            UART_OPEN: self._uart_open,
+            UART_ANY: self._uart_any,
+            WDT_START: self._wdt_start,
+            WDT_FEED: self._wdt_feed,
+            RESET: self._reset,
+            IRQ_FAILED: self._irq_failed,
+        }
+        calls.setblocking(False)
+        events.setblocking(False)
+        io.pins.on_edge = self._send_event
+        asyncio.get_running_loop().add_reader(calls.fileno(), self._on_readable)
+
+    def close(self) -> None:
+        """Stop serving and close both sockets."""
+        asyncio.get_running_loop().remove_reader(self._calls.fileno())
+        self._io.pins.on_edge = None
+        self._calls.close()
+        self._events.close()
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._calls.recv(65536)
+        except (BlockingIOError, ConnectionResetError):
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._calls.fileno())
+            return
+        self._buffer += data
+        while (message := self._next_message()) is not None:
+            self._answer(*message)
+
+    def _next_message(self) -> tuple[int, bytes] | None:
+        if len(self._buffer) < HEAD.size:
+            return None
+        op, length = HEAD.unpack_from(self._buffer)
+        end = HEAD.size + length
+        if len(self._buffer) < end:
+            return None
+        payload = bytes(self._buffer[HEAD.size : end])
+        del self._buffer[:end]
+        return op, payload
+
+    def _answer(self, op: int, payload: bytes) -> None:
+        status, data = self._ops[op](payload)
+        if op < 0x80:
+            self._calls.send(HEAD.pack(status, len(data)) + data)
+
+    def _send_event(self, pin: int, level: int, edge: int, stamp_us: int) -> None:
+        try:
+            self._events.send(EVENT.pack(pin, level, edge, stamp_us or _now_us()))
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            self._io.irq_lost += 1
+
+    def _i2c_open(self, payload: bytes) -> tuple[int, bytes]:
+        bus_id, sda, scl, _frequency = struct.unpack("<BBBI", payload)
+        bus = self._io.i2c.get(bus_id)
+        if bus is None:
+            return NACK, b""
+        for pin, source in ((sda, _sda_source(bus)), (scl, _scl_source(bus))):
+            if pin != 255:
+                net = self._io.pins.net(pin)
+                net.source, net.outside_pull = source, 1
+                net.reset()
+        return OK, b""
+
+    def _i2c_transfer(self, payload: bytes) -> tuple[int, bytes]:
+        bus_id, address, count = struct.unpack_from("<BBH", payload)
+        try:
+            return OK, self._io.i2c[bus_id].transfer(address, payload[4:], count)
+        except OSError as error:
+            return (NACK if error.__class__.__name__ == "Nack" else TIMEOUT), b""
+
+    def _pin_init(self, payload: bytes) -> tuple[int, bytes]:
+        self._io.pins.board_init(*payload, stamp_us=_now_us())
+        return OK, b""
+
+    def _pin_get(self, payload: bytes) -> tuple[int, bytes]:
+        return OK, bytes((self._io.pins.level(payload[0]),))
+
+    def _pin_set(self, payload: bytes) -> tuple[int, bytes]:
+        self._io.pins.board_set(payload[0], payload[1], _now_us())
+        return OK, b""
+
+    def _pin_irq(self, payload: bytes) -> tuple[int, bytes]:
+        self._io.pins.listen(payload[0], payload[1])
+        return OK, b""
+
+    def _uart_open(self, payload: bytes) -> tuple[int, bytes]:
+        number, baud, rxbuf = struct.unpack("<BIH", payload)
+        self._io.uarts[number].configure(baud, rxbuf)
+        return OK, b""
+
+    def _uart_any(self, payload: bytes) -> tuple[int, bytes]:
+        return OK, struct.pack("<H", min(self._io.uarts[payload[0]].unread(), 65535))
+
+    def _wdt_start(self, payload: bytes) -> tuple[int, bytes]:
+        self._power.watchdog_start(struct.unpack("<H", payload)[0])
+        return OK, b""
+
+    def _wdt_feed(self, payload: bytes) -> tuple[int, bytes]:
+        self._power.watchdog_feed()
+        return OK, b""
+
+    def _reset(self, payload: bytes) -> tuple[int, bytes]:
+        self._power.request_reset()
+        return OK, b""
+
+    def _irq_failed(self, payload: bytes) -> tuple[int, bytes]:
+        self._io.irq_failures += 1
+        return OK, b""
+
+
+def _sda_source(bus: Bus) -> Callable[[], int | None]:
+    return lambda: 0 if bus.sda_stuck else None
+
+
+def _scl_source(bus: Bus) -> Callable[[], int | None]:
+    return lambda: 0 if bus.scl_stuck else None
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000

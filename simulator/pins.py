@@ -1,0 +1,119 @@
+"""Nets of a virtual board's GPIO pins: who drives them, what pulls them, and who wants their edges.
+
+A net's level is the board's when the pin is an output, else the outside driver's, else the pull's (the board's own
+before the outside one), else low. In reset every pin is an input without pull, so only outside pulls count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MODE_IN, MODE_OUT, MODE_OPEN_DRAIN = 0, 1, 2
+PULL_UP, PULL_DOWN = 1, 2
+FALLING, RISING = 4, 8
+UNCHANGED = 255
+EdgeSink = Callable[[int, int, int, int], None]
+LevelSource = Callable[[], int | None]
+
+
+@dataclass
+class Net:
+    """One pin and what is soldered to it."""
+
+    mode: int = MODE_IN
+    out: int = 0
+    pull: int | None = None
+    outside_pull: int | None = None
+    outside: int | None = None
+    source: LevelSource | None = None
+    trigger: int = 0
+    watchers: list[Callable[[int], None]] = field(default_factory=list)
+
+    def level(self) -> int:
+        """0 or 1, as an instrument at the pin would read it."""
+        driven = self.source() if self.source is not None else self.outside
+        if self.mode == MODE_OUT:
+            return self.out
+        if self.mode == MODE_OPEN_DRAIN and self.out == 0:
+            return 0
+        if driven is not None:
+            return driven
+        pull = self.pull if self.pull is not None else self.outside_pull
+        return pull or 0
+
+    def reset(self) -> None:
+        """What a chip reset does: input, no pull, no interrupt."""
+        self.mode, self.out, self.pull, self.trigger = MODE_IN, 0, None, 0
+
+
+class PinBank:
+    """All nets of a board. `on_edge(pin, level, edge, stamp_us)` is called for edges the board listens to."""
+
+    def __init__(self) -> None:
+        self.nets: dict[int, Net] = {}
+        self.on_edge: EdgeSink | None = None
+
+    def net(self, pin: int) -> Net:
+        """The net of a pin, made on first use."""
+        return self.nets.setdefault(pin, Net())
+
+    def level(self, pin: int) -> int:
+        """Level of a pin, 0 or 1."""
+        return self.net(pin).level()
+
+    def board_init(self, pin: int, mode: int, pull: int, value: int, stamp_us: int = 0) -> None:
+        """`Pin.init` of the board; 255 leaves a setting unchanged, as the chip does."""
+        net = self.net(pin)
+        before = net.level()
+        if value != UNCHANGED:
+            net.out = value
+        if pull != UNCHANGED:
+            net.pull = {PULL_UP: 1, PULL_DOWN: 0}.get(pull)
+        if mode != UNCHANGED:
+            net.mode = mode
+        self._changed(pin, before, stamp_us)
+
+    def board_set(self, pin: int, level: int, stamp_us: int = 0) -> None:
+        """`Pin.value(level)` of the board."""
+        net = self.net(pin)
+        before = net.level()
+        net.out = level
+        self._changed(pin, before, stamp_us)
+
+    def drive(self, pin: int, level: int | None, stamp_us: int) -> None:
+        """Set what the outside drives (None: lets go), with the time of the edge."""
+        net = self.net(pin)
+        before = net.level()
+        net.outside = level
+        self._changed(pin, before, stamp_us)
+
+    def listen(self, pin: int, trigger: int) -> None:
+        """Which edges of a pin the board wants as interrupts."""
+        self.net(pin).trigger = trigger
+
+    def watch(self, pin: int, callback: Callable[[int], None]) -> None:
+        """Call back with the new level whenever a pin changes."""
+        self.net(pin).watchers.append(callback)
+
+    def reset(self, stamp_us: int = 0) -> None:
+        """All pins as after a chip reset; watchers see what that changes."""
+        for pin, net in self.nets.items():
+            before = net.level()
+            net.reset()
+            self._changed(pin, before, stamp_us)
+
+    def _changed(self, pin: int, before: int, stamp_us: int) -> None:
+        net = self.net(pin)
+        after = net.level()
+        if after == before:
+            return
+        for callback in net.watchers:
+            callback(after)
+        edge = RISING if after else FALLING
+        if net.trigger & edge and self.on_edge is not None:
+            self.on_edge(pin, after, edge, stamp_us)
+
+
+def pin_number(name: str | int) -> int:
+    """GPIO number of "GP4", "4" or 4. Raises: ValueError."""
+    text = str(name)
+    return int(text.removeprefix("GP"))

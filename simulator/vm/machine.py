@@ -1,0 +1,243 @@
+"""`machine` of a virtual board: the calls of the RP2 port that firmware uses, bridged to virtual chips.
+
+Differences from the chip, on purpose: every interrupt handler runs with the heap locked, also without `hard=True`;
+interrupts are delivered at calls into `machine`, `time.sleep*` and `select.poll`.
+"""
+
+import errno
+import io
+import os
+import struct
+
+import uselect
+
+import _bridge
+
+PWRON_RESET = 1
+WDT_RESET = 3
+WDT_MAX_MS = 8388
+
+
+def _number(pin):
+    """GPIO number of a pin, a name such as "GP4" or "4", or a number."""
+    if isinstance(pin, Pin):
+        return pin.number
+    text = str(pin)
+    number = int(text[2:] if text.startswith("GP") else text)
+    if not 0 <= number <= 29:
+        raise ValueError("unknown named pin " + repr(text))
+    return number
+
+
+class Pin:
+    IN = 0
+    OUT = 1
+    OPEN_DRAIN = 2
+    PULL_UP = 1
+    PULL_DOWN = 2
+    IRQ_LOW_LEVEL = 1
+    IRQ_HIGH_LEVEL = 2
+    IRQ_FALLING = 4
+    IRQ_RISING = 8
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None, alt=-1):
+        self.number = _number(id)
+        self.seen = -1
+        if mode != -1 or pull != -1 or value is not None:
+            self.init(mode, pull, value=value)
+
+    def init(self, mode=-1, pull=-1, *, value=None, alt=-1):
+        mode = 255 if mode in (-1, None) else mode
+        pull = 255 if pull == -1 else (0 if pull is None else pull)
+        level = 255 if value is None else int(bool(value))
+        _bridge.call(_bridge.PIN_INIT, bytes((self.number, mode, pull, level)))
+
+    def value(self, level=None):
+        if level is not None:
+            _bridge.tell(_bridge.PIN_SET, bytes((self.number, int(bool(level)))))
+            return None
+        if self.seen >= 0:
+            return self.seen
+        return _bridge.call(_bridge.PIN_GET, bytes((self.number,)))[1][0]
+
+    __call__ = value
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+    high = on
+    low = off
+
+    def toggle(self):
+        self.value(1 - self.value())
+
+    def irq(self, handler=None, trigger=12, hard=False):
+        if handler is None:
+            _bridge.handlers.pop(self.number, None)
+            trigger = 0
+        else:
+            _bridge.handlers[self.number] = (self, trigger, handler)
+        _bridge.tell(_bridge.PIN_IRQ, bytes((self.number, trigger)))
+        return self
+
+    def __repr__(self):
+        return "Pin(GP%d)" % self.number
+
+
+class I2C:
+    """An I2C bus. A write with stop=False is sent together with what follows, as one repeated start."""
+
+    def __init__(self, id=0, *, scl=None, sda=None, freq=400000, timeout=50000):
+        self._id = id
+        self._pending = b""
+        pins = tuple(255 if pin is None else _number(pin) for pin in (sda, scl))
+        status, _ = _bridge.call(_bridge.I2C_OPEN, struct.pack("<BBBI", id, pins[0], pins[1], freq))
+        if status:
+            raise ValueError("bad SCL or SDA pin for I2C%d" % id)
+
+    def _transfer(self, address, write, count):
+        write = self._pending + bytes(write)
+        self._pending = b""
+        status, answer = _bridge.call(
+            _bridge.I2C_TRANSFER, struct.pack("<BBH", self._id, address, count) + write
+        )
+        if status:
+            raise OSError(errno.EIO if status == 1 else errno.ETIMEDOUT)
+        return answer
+
+    def scan(self):
+        found = []
+        for address in range(8, 0x78):
+            try:
+                self._transfer(address, b"", 0)
+                found.append(address)
+            except OSError:
+                pass
+        return found
+
+    def writeto(self, addr, buf, stop=True):
+        if not stop:
+            self._pending += bytes(buf)
+            return len(buf)
+        self._transfer(addr, buf, 0)
+        return len(buf)
+
+    def writevto(self, addr, vector, stop=True):
+        return self.writeto(addr, b"".join(bytes(part) for part in vector), stop)
+
+    def readfrom(self, addr, nbytes, stop=True):
+        return self._transfer(addr, b"", nbytes)
+
+    def readfrom_into(self, addr, buf, stop=True):
+        buf[:] = self._transfer(addr, b"", len(buf))
+
+    def readfrom_mem(self, addr, memaddr, nbytes, *, addrsize=8):
+        return self._transfer(addr, memaddr.to_bytes(addrsize // 8, "big"), nbytes)
+
+    def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
+        buf[:] = self.readfrom_mem(addr, memaddr, len(buf), addrsize=addrsize)
+
+    def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
+        self._transfer(addr, memaddr.to_bytes(addrsize // 8, "big") + bytes(buf), 0)
+
+
+class UART(io.IOBase):
+    """A UART whose receive FIFO (`rxbuf`) and line speed are the simulator's. Reads never wait."""
+
+    INV_TX = 1
+    INV_RX = 2
+
+    def __init__(self, id, baudrate=115200, **options):
+        descriptors = os.getenv("BOARD_UART%d" % id)
+        if descriptors is None:
+            raise ValueError("UART(%d) doesn't exist" % id)
+        rx, tx = (int(text) for text in descriptors.split(","))
+        self._id = bytes((id,))
+        self._rx_number = rx
+        self._rx = open(rx, "rb")
+        self._tx = open(tx, "wb")
+        self._poll = uselect.poll()
+        self._poll.register(self._rx, 1)
+        self.init(baudrate, **options)
+
+    def init(self, baudrate=115200, bits=8, parity=None, stop=1, *, rxbuf=256, **options):
+        _bridge.call(_bridge.UART_OPEN, self._id + struct.pack("<IH", baudrate, max(32, rxbuf)))
+
+    def deinit(self):
+        pass
+
+    def any(self):
+        if not self._poll.poll(0):
+            return 0
+        return struct.unpack("<H", _bridge.call(_bridge.UART_ANY, self._id)[1])[0]
+
+    def read(self, nbytes=4096):
+        return self._rx.read(nbytes)
+
+    def readinto(self, buf, nbytes=-1):
+        if nbytes < 0 or nbytes >= len(buf):
+            return self._rx.readinto(buf)
+        return self._rx.readinto(memoryview(buf)[:nbytes])
+
+    def readline(self):
+        return self._rx.readline()
+
+    def write(self, buf):
+        return self._tx.write(buf)
+
+    def flush(self):
+        pass
+
+    def txdone(self):
+        return True
+
+    def ioctl(self, request, argument):
+        return self._rx_number if request == 10 else 0
+
+
+class WDT:
+    """The watchdog. It cannot be stopped."""
+
+    def __init__(self, id=0, timeout=5000):
+        if not 1 <= timeout <= WDT_MAX_MS:
+            raise ValueError("timeout exceeds %d" % WDT_MAX_MS)
+        _bridge.tell(_bridge.WDT_START, struct.pack("<H", timeout))
+
+    def feed(self):
+        _bridge.tell(_bridge.WDT_FEED)
+
+
+def reset():
+    _bridge.tell(_bridge.RESET)
+    while True:
+        uselect.poll().poll(1000)
+
+
+soft_reset = reset
+
+
+def reset_cause():
+    return int(os.getenv("BOARD_RESET_CAUSE"))
+
+
+def unique_id():
+    return bytes(int(os.getenv("BOARD_UID")[i : i + 2], 16) for i in range(0, 16, 2))
+
+
+def freq(hz=None):
+    return 125_000_000
+
+
+def idle():
+    _bridge.sleep_us(1000)
+
+
+def disable_irq():
+    return 0
+
+
+def enable_irq(state=0):
+    pass
