@@ -1,0 +1,1 @@
+"""Template: keep the air of a classroom fresh with a fan."""

@@ -1,0 +1,1 @@
+"""Template: keep a river below its threshold by opening a sluice gate in time."""
