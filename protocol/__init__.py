@@ -1,1 +1,1 @@
-"""The contract between all parts of CityReflex."""
+"""The contract between all parts: frames of both wires and the duties every side shares."""
