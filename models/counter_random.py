@@ -49,7 +49,7 @@ def normals_kernel(seed: np.uint64, moment: np.uint64, stream: np.uint64, out: F
 
 
 def normals(seed: int, moment: int, stream: int, n: int) -> F64:
-    """Return standard normals (n,); equal arguments give equal bits. seed, moment: 0..2**64-1, stream: 32 bits."""
+    """Return standard normals (n,); equal arguments give equal bits. stream has 32 bits."""
     out = np.empty(n)
     normals_kernel(np.uint64(seed), np.uint64(moment), np.uint64(stream), out)
     return out

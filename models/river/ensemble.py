@@ -1,13 +1,14 @@
 """An ensemble of catchment and reach: runs with the rain, learns from the level, looks ahead.
 
 Kind: theoretical (mass balance, Torricelli, critical flow) with an empirical cascade for the catchment.
-Valid for: one catchment of 1 to some 100 km2 without snow, free outflow below the gate, levels above the sill.
+Valid for: one catchment of 1 to some 100 km2 without snow; free outflow below the gate.
 Validated against: closed-form drawdown, mass balance and a NumPy ensemble update (tests/models); a separate
 nonlinear world in closed loop (tests/processes/test_flood.py).
-Source: Nash (1957), The form of the instantaneous unit hydrograph, eq. 8 (cascade of equal linear stores);
-Torricelli's law for the gate, q = Cd b a sqrt(2 g h), and critical flow q = (2/3)^1.5 sqrt(g) b h^1.5 where the
-lip is out of the water and over the weir (Chow 1959, ch. 14 and 17); Whitaker & Hamill (2002), Ensemble data
-assimilation without perturbed observations, eq. 2, 10-13.
+Source: Nash (1957), The form of the instantaneous unit hydrograph, eq. 8 (cascade of equal stores), with the
+stores' outflow quadratic in storage, Q = S^2 / c, as in Chow, Maidment & Mays (1988), sec. 8.5 (nonlinear
+reservoir); Torricelli's law for the gate, q = Cd b a sqrt(2 g h), and critical flow q = (2/3)^1.5 sqrt(g) b
+h^1.5 over the weir and where the gate's lip is out of the water (Chow 1959, ch. 14 and 17); Whitaker & Hamill
+(2002), Ensemble data assimilation without perturbed observations, eq. 2 and 10-13.
 """
 
 from typing import NamedTuple
@@ -20,20 +21,21 @@ from models.river import kernels
 from models.river.kernels import BASE, COLUMNS, F64, LEVEL, PACE, RUNOFF, STORE1, STORE3, Reach
 
 FORECAST_STEP_S = 300.0
-_NOISE, _RAIN = 1, 2
+_NOISE, _RAIN, _MODEL = 1, 2, 3
 
 
 class Catchment(NamedTuple):
-    """Area (km2), lag of the flow behind the rain (h), share of rain that runs off (1)."""
+    """Area (km2), lag of flow behind rain (h) at a reference flow (m3/s), share of rain that runs off (1)."""
 
     area_km2: float
     response_h: float
+    reference_m3_s: float
     runoff: float
 
     @property
-    def store_s(self) -> float:
-        """Time constant of one of the three stores, s."""
-        return self.response_h * 3600.0 / 3.0
+    def store_c(self) -> float:
+        """Constant c of one of the three stores, Q = S^2 / c, m3 s: S / Q is a third of the lag."""
+        return (self.response_h * 3600.0) ** 2 * self.reference_m3_s
 
     def rain_m3_s(self, mm_h: float) -> float:
         """Rain on the whole catchment, m3/s."""
@@ -41,13 +43,13 @@ class Catchment(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """How fast members drift apart, standard deviations after one hour; the sum of what the model leaves out."""
+    """How fast members drift apart: standard deviations after one hour."""
 
-    stores: float = 0.03  # relative
+    stores: float = 0.05  # relative
     base: float = 0.10  # relative
     runoff: float = 0.06
     pace: float = 0.02
-    level_m: float = 0.01
+    level_m: float = 0.02
 
 
 class Ahead(NamedTuple):
@@ -58,14 +60,15 @@ class Ahead(NamedTuple):
 
 
 def new_members(
-    n: int, seed: int, moment: int, catchment: Catchment, reach: Reach, level_m: float, sigma_m: float, opening: float
+    n: int, seed: int, moment: int, catchment: Catchment, reach: Reach,
+    level_m: float, sigma_m: float, opening: float,
 ) -> F64:  # fmt: skip
     """Return members (n, 7) in rough balance with a first level (m) at a gate opening (0..1).
 
     Raises: ParameterError for numbers outside the model.
     """
-    if n < 8 or not (catchment.area_km2 > 0 and catchment.response_h > 0 and reach.plan_area_m2 > 0):
-        raise ParameterError("expected n >= 8 members and positive area_km2, response_h, plan_area_m2")
+    if n < 8 or not (catchment.area_km2 > 0 and catchment.store_c > 0 and reach.plan_area_m2 > 0):
+        raise ParameterError("expected n >= 8 members and positive area_km2, response, plan_area_m2")
     noise = normals(seed, moment, 0, COLUMNS * n).reshape(COLUMNS, n)
     members = np.empty((n, COLUMNS))
     level = np.maximum(level_m + sigma_m * noise[LEVEL], 0.0)
@@ -86,11 +89,11 @@ def advance(
     """Move members (n, 7) on by dt_s in place under rain (mm/h) and a gate opening (0..1), with noise."""
     if dt_s <= 0.0:
         return
-    kernels.advance_kernel(members, catchment.rain_m3_s(rain_mm_h), opening, dt_s, catchment.store_s, reach)
+    kernels.advance_kernel(members, catchment.rain_m3_s(rain_mm_h), opening, dt_s, catchment.store_c, reach)
     root = float(np.sqrt(dt_s / 3600.0))
     s = spread
     relative = np.array([s.stores, s.stores, s.stores, s.base, 0.0, 0.0, 0.0]) * root
-    absolute = np.array([0.0, 0.0, 0.0, 0.02, s.runoff, s.pace, s.level_m]) * root
+    absolute = np.array([0.0, 0.0, 0.0, 0.05, s.runoff, s.pace, s.level_m]) * root
     kernels.shake_kernel(members, normals(seed, moment, _NOISE, members.size), relative, absolute)
 
 
@@ -100,22 +103,28 @@ def assimilate(members: F64, level_m: float, sigma_m: float) -> None:
 
 
 def inflows(
-    members: F64, seed: int, moment: int, lead_s: float, rain_mm_h: float, rain_fade_h: float, catchment: Catchment
+    members: F64, seed: int, lead_s: float, rain_mm_h: float, rain_fade_h: float,
+    catchment: Catchment,
 ) -> F64:  # fmt: skip
-    """Return the members' inflow, m3/s, (n, steps) over lead_s; rain goes on at its rate and fades away."""
+    """Return the members' inflow, m3/s, (n, steps) over lead_s; rain goes on and fades away.
+
+    Each member has one factor for its rain and one for the model, the same at every step of a process: one
+    forecast differs from the next by what was learned and not by luck.
+    """
     steps = max(1, round(lead_s / FORECAST_STEP_S))
-    factor = np.maximum(1.0 + 0.6 * normals(seed, moment, _RAIN, members.shape[0]), 0.0)
+    factor = np.maximum(1.0 + 0.6 * normals(seed, 0, _RAIN, members.shape[0]), 0.0)
     fade = 1.0 / (1.0 + lead_s / steps / (rain_fade_h * 3600.0))
     inflow = np.empty((members.shape[0], steps))
     rain = catchment.rain_m3_s(rain_mm_h) * factor
-    kernels.inflow_kernel(members, rain, fade, lead_s / steps, catchment.store_s, inflow)
-    return inflow
+    kernels.inflow_kernel(members, rain, fade, lead_s / steps, catchment.store_c, inflow)
+    model = np.maximum(1.0 + 0.1 * normals(seed, 0, _MODEL, members.shape[0]), 0.0)
+    return inflow * model[:, None]
 
 
 def forecast(
     members: F64, inflow: F64, lead_s: float, setpoint: float, opening: float, travel_s: float, reach: Reach
 ) -> Ahead:
-    """Return levels ahead if the gate goes to `setpoint` (full stroke in travel_s) under `inflow` (n, steps)."""
+    """Return levels ahead if the gate goes to `setpoint`, a full stroke in travel_s; inflow (n, steps)."""
     dt_s = lead_s / inflow.shape[1]
     stroke = dt_s / max(travel_s, 1e-9)
     last, highest = np.empty(members.shape[0]), np.empty(members.shape[0])

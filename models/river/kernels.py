@@ -36,13 +36,8 @@ class Reach(NamedTuple):
 def outflow_kernel(level: float, opening: float, reach: Reach) -> float:
     """Return gate plus weir discharge, m3/s, at a level (m) and a gate opening (0..1)."""
     depth = max(level, 0.0)
-    orifice = (
-        reach.discharge_coefficient
-        * reach.gate_width_m
-        * opening
-        * reach.gate_height_m
-        * np.sqrt(_TWO_G * depth)
-    )
+    gap = reach.gate_width_m * opening * reach.gate_height_m
+    orifice = reach.discharge_coefficient * gap * np.sqrt(_TWO_G * depth)
     free = _CRITICAL * reach.gate_width_m * depth * np.sqrt(depth)
     head = max(level - reach.crest_m, 0.0)
     flow: float = min(orifice, free) + _CRITICAL * reach.crest_length_m * head * np.sqrt(head)
@@ -63,21 +58,27 @@ def level_kernel(level: float, inflow: float, opening: float, dt_s: float, reach
 
 
 @kernel
+def store_kernel(q: float, inflow: float, dt_s: float, c: float) -> float:
+    """Return the outflow dt_s later of a store S = sqrt(c Q): implicit Euler in S, solved exactly."""
+    supplied = np.sqrt(c * q) + dt_s * inflow
+    storage = 2.0 * supplied / (1.0 + np.sqrt(1.0 + 4.0 * dt_s * supplied / c))
+    out: float = storage * storage / c
+    return out
+
+
+@kernel
 def cascade_kernel(
-    q1: float, q2: float, q3: float, supply: float, dt_s: float, k_s: float
+    q1: float, q2: float, q3: float, supply: float, dt_s: float, c: float
 ) -> tuple[float, float, float]:
-    """Return the outflows (m3/s) of three equal linear stores dt_s later; implicit, so always stable."""
-    a = dt_s / k_s
-    b = 1.0 / (1.0 + a)
-    q1 = (q1 + a * supply) * b
-    q2 = (q2 + a * q1) * b
-    q3 = (q3 + a * q2) * b
-    return q1, q2, q3
+    """Return the outflows (m3/s) of three stores Q = S^2 / c in a row, dt_s later."""
+    q1 = store_kernel(q1, supply, dt_s, c)
+    q2 = store_kernel(q2, q1, dt_s, c)
+    return q1, q2, store_kernel(q3, q2, dt_s, c)
 
 
 @kernel
 def advance_kernel(
-    members: F64, rain_m3_s: float, opening: float, dt_s: float, k_s: float, reach: Reach
+    members: F64, rain_m3_s: float, opening: float, dt_s: float, c: float, reach: Reach
 ) -> None:
     """Move members (n, 7) on by dt_s in place. rain_m3_s: rain on the catchment before any loss."""
     pieces = max(1, int(np.ceil(dt_s / 300.0)))
@@ -86,7 +87,7 @@ def advance_kernel(
         m = members[i]
         for _ in range(pieces):
             m[STORE1], m[STORE2], m[STORE3] = cascade_kernel(
-                m[STORE1], m[STORE2], m[STORE3], m[RUNOFF] * rain_m3_s, h, k_s * m[PACE]
+                m[STORE1], m[STORE2], m[STORE3], m[RUNOFF] * rain_m3_s, h, c * m[PACE]
             )
             m[LEVEL] = level_kernel(m[LEVEL], m[STORE3] + m[BASE], opening, h, reach)
 
@@ -95,10 +96,10 @@ def advance_kernel(
 def shake_kernel(members: F64, noise: F64, relative: F64, absolute: F64) -> None:
     """Add noise (7 n,) in place: each column's sd is relative * value + absolute; then keep to the limits."""
     for i in range(members.shape[0]):
-        for c in range(COLUMNS):
-            value = members[i, c]
-            value += noise[c * members.shape[0] + i] * (relative[c] * value + absolute[c])
-            members[i, c] = min(max(value, LOWEST[c]), HIGHEST[c])
+        for k in range(COLUMNS):
+            value = members[i, k]
+            value += noise[k * members.shape[0] + i] * (relative[k] * value + absolute[k])
+            members[i, k] = min(max(value, LOWEST[k]), HIGHEST[k])
 
 
 @kernel
@@ -124,33 +125,33 @@ def assimilate_kernel(members: F64, observed_m: float, variance: float) -> None:
     shrink = 1.0 / (1.0 + np.sqrt(variance * gain_scale))
     departure = members[:, LEVEL] - mean_level
     innovation = observed_m - mean_level
-    for c in range(COLUMNS):
-        mean = moments_kernel(members[:, c])[0]
+    for k in range(COLUMNS):
+        mean = moments_kernel(members[:, k])[0]
         covariance = 0.0
         for i in range(n):
-            covariance += (members[i, c] - mean) * departure[i]
+            covariance += (members[i, k] - mean) * departure[i]
         gain = covariance / (n - 1) * gain_scale
         for i in range(n):
-            value = members[i, c] + gain * (innovation - shrink * departure[i])
-            members[i, c] = min(max(value, LOWEST[c]), HIGHEST[c])
+            value = members[i, k] + gain * (innovation - shrink * departure[i])
+            members[i, k] = min(max(value, LOWEST[k]), HIGHEST[k])
 
 
 @kernel
-def inflow_kernel(members: F64, rain_m3_s: F64, fade: float, dt_s: float, k_s: float, inflow: F64) -> None:
+def inflow_kernel(members: F64, rain_m3_s: F64, fade: float, dt_s: float, c: float, inflow: F64) -> None:
     """Fill inflow (n, steps), m3/s, into the reach; rain_m3_s (n,) now, times `fade` after each step."""
     for i in range(members.shape[0]):
         m = members[i]
         q1, q2, q3, rain = m[STORE1], m[STORE2], m[STORE3], rain_m3_s[i]
         for j in range(inflow.shape[1]):
             rain *= fade
-            q1, q2, q3 = cascade_kernel(q1, q2, q3, m[RUNOFF] * rain, dt_s, k_s * m[PACE])
+            q1, q2, q3 = cascade_kernel(q1, q2, q3, m[RUNOFF] * rain, dt_s, c * m[PACE])
             inflow[i, j] = q3 + m[BASE]
 
 
 @kernel
 def levels_kernel(
-    start: F64, inflow: F64, setpoint: float, opening: float, stroke_per_step: float, dt_s: float, reach: Reach,
-    last: F64, highest: F64,
+    start: F64, inflow: F64, setpoint: float, opening: float, stroke_per_step: float, dt_s: float,
+    reach: Reach, last: F64, highest: F64,
 ) -> None:  # fmt: skip
     """Fill last (n,) and highest (n,) level, m, while the gate moves from opening to setpoint."""
     for i in range(start.size):

@@ -93,7 +93,8 @@ def _assimilated(site: Site, memory: _Memory, now_utc_us: int, seen: Mapping[str
 
 
 def _moved(
-    site: Site, memory: _Memory, now_utc_us: int, dt_s: float, rate: float, opening: float, level: Reading | None
+    site: Site, memory: _Memory, now_utc_us: int, dt_s: float, rate: float, opening: float,
+    level: Reading | None,
 ) -> F64:  # fmt: skip
     """Return the members at `now`: on to the level's time, drawn to it, and on to now."""
     now_s = now_utc_us // 1_000_000
@@ -111,9 +112,8 @@ def _moved(
         parts = [before, dt_s - before]
     for at, part_s in enumerate(parts):
         moment = 2 * now_s + at
-        river.advance(
-            members, memory.seed, moment, part_s, rate, opening, site.catchment, site.reach, _SPREAD
-        )
+        place = (site.catchment, site.reach, _SPREAD)
+        river.advance(members, memory.seed, moment, part_s, rate, opening, *place)
         if level is not None and at == 0:
             river.assimilate(members, level.value, _level_sigma(site, level))
     return members
@@ -126,7 +126,7 @@ def _level_sigma(site: Site, level: Reading) -> float:
 
 def _look_ahead(site: Site, memory: _Memory) -> _Look:
     inflow = river.inflows(
-        memory.members, memory.seed, memory.now_utc_us // 1_000_000, site.lead_time_s,
+        memory.members, memory.seed, site.lead_time_s,
         memory.rain_mm_h, site.rain_fade_h, site.catchment,
     )  # fmt: skip
     chances = tuple(_exceeding(site, _ahead(site, memory, inflow, s)) for s in site.setpoints)
@@ -208,9 +208,8 @@ def _packed(memory: _Memory) -> State:
     times = np.array([memory.seed, memory.now_utc_us, memory.level_utc_us, memory.calm_utc_us], np.int64)
     numbers = np.array([memory.opening, memory.rain_mm_h, memory.setpoint])
     alarms = np.array(memory.alarms, np.bool_)
-    return {
-        "members": memory.members, "totals": memory.totals, "times": times, "numbers": numbers, "alarms": alarms
-    }  # fmt: skip
+    arrays = {"members": memory.members, "totals": memory.totals}
+    return {**arrays, "times": times, "numbers": numbers, "alarms": alarms}
 
 
 def _unpacked(state: State) -> _Memory:

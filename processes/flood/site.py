@@ -8,12 +8,13 @@ from models.river import Catchment, Reach
 
 
 class Site(BaseModel):
-    """A catchment, a reach with gate and side weir, and how much risk is accepted. Levels above the gate sill."""
+    """Catchment, reach, gate, side weir, and how much risk is accepted; levels above the gate sill."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     # catchment
     area_km2: float = Field(gt=0, le=2000)
     response_h: float = Field(default=4.0, gt=0, le=240)
+    reference_m3_s: float = Field(default=8.0, gt=0)  # flow at which response_h holds
     runoff: float = Field(default=0.6, gt=0, le=1.5)
     # reach, gate, weir
     reach_area_m2: float = Field(gt=0)
@@ -47,7 +48,7 @@ class Site(BaseModel):
     @property
     def catchment(self) -> Catchment:
         """The catchment as the river model takes it."""
-        return Catchment(self.area_km2, self.response_h, self.runoff)
+        return Catchment(self.area_km2, self.response_h, self.reference_m3_s, self.runoff)
 
     @property
     def reach(self) -> Reach:
