@@ -1,4 +1,4 @@
-"""Supervisor of one virtual board: the real MicroPython VM on the board's files, with its watchdog and resets."""
+"""Supervisor of a virtual board: the real MicroPython VM on the board's files, its watchdog and resets."""
 
 import asyncio
 import contextlib
@@ -42,12 +42,13 @@ def micropython_path() -> Path:
 class VirtualBoard:
     """A board that can be powered, reset and cut. Its files and wires survive, its memory does not."""
 
-    def __init__(self, thing: str, fs_dir: Path, io: BoardIO, log_path: Path) -> None:
+    def __init__(self, thing: str, fs_dir: Path, io: BoardIO, log_path: Path, clock_ppm: float = 0.0) -> None:
         self.thing = thing
         self.io = io
         self.counters = BoardCounters()
         self._fs_dir = fs_dir.resolve()
         self._log_path = log_path
+        self._clock_ppm = clock_ppm
         self._process: subprocess.Popen[bytes] | None = None
         self._bridge: Bridge | None = None
         self._exit_watch: asyncio.Task[None] | None = None
@@ -78,6 +79,7 @@ class VirtualBoard:
             "BOARD_CALLS": str(kept[0]),
             "BOARD_EVENTS": str(kept[1]),
             "BOARD_RESET_CAUSE": str(cause),
+            "BOARD_CLOCK_PPB": str(round(self._clock_ppm * 1000)),
             "BOARD_UID": hashlib.sha256(self.thing.encode()).hexdigest()[:16],
             **{f"BOARD_UART{number}": f"{rx},{tx}" for number, (rx, tx) in uarts.items()},
         }
@@ -100,7 +102,7 @@ class VirtualBoard:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (no threads run while boards start)
             )
 
     def power_off(self) -> None:
@@ -167,12 +169,11 @@ class VirtualBoard:
             self._watchdog = None
 
     async def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
-        """Notice that the VM ended by itself: such a board sits at its prompt until a reset."""
+        """Notice that the VM ended by itself: such a board keeps its outputs as they were until a reset."""
         while (code := process.poll()) is None:
             await asyncio.sleep(0.2)
         self.counters.exits += 1
         self._note(f"program ended with code {code}")
-        self.io.pins.reset(time.monotonic_ns() // 1000)
 
     def _note(self, text: str) -> None:
         with self._log_path.open("ab") as log:
@@ -180,6 +181,6 @@ class VirtualBoard:
 
 
 def _die_with_parent() -> None:
-    """In the child: be killed when the simulator dies; ignore the terminal's Ctrl-C, which is for the parent."""
+    """In the child: be killed when the simulator dies; the terminal's Ctrl-C is for the parent."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

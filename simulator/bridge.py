@@ -141,7 +141,8 @@ class Bridge:
             return (NACK if error.__class__.__name__ == "Nack" else TIMEOUT), b""
 
     def _pin_init(self, payload: bytes) -> tuple[int, bytes]:
-        self._io.pins.board_init(*payload, stamp_us=_now_us())
+        pin, mode, pull, value = payload
+        self._io.pins.board_init(pin, mode, pull, value, _now_us())
         return OK, b""
 
     def _pin_get(self, payload: bytes) -> tuple[int, bytes]:

@@ -1,7 +1,7 @@
 """One direction of a serial line, sans-IO: bytes go in at any speed and come out at the baud rate.
 
-A byte is 10 bits long (8N1). The line knows only the times it is given, so a late caller gets exactly the bytes
-that would have arrived meanwhile, and an early one gets none.
+A byte is 10 bits long (8N1). The line knows only the times it is given, so a late caller gets exactly the
+bytes that would have arrived meanwhile, and an early one gets none.
 """
 
 import random

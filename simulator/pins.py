@@ -1,7 +1,8 @@
 """Nets of a virtual board's GPIO pins: who drives them, what pulls them, and who wants their edges.
 
-A net's level is the board's when the pin is an output, else the outside driver's, else the pull's (the board's own
-before the outside one), else low. In reset every pin is an input without pull, so only outside pulls count.
+A net's level is the board's when the pin is an output, else the outside driver's, else the pull's (the
+board's own before the outside one), else low. In reset every pin is an input without pull, so only outside
+pulls count.
 """
 
 from collections.abc import Callable

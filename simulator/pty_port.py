@@ -1,7 +1,7 @@
 """The host's end of a board's link: a raw pseudo-terminal behind a stable symlink.
 
-The simulator keeps the slave open too, so that a host may close and reopen the port without the master seeing a
-hang-up. Bytes nobody reads are lost once the terminal's buffer is full, as on a wire.
+The simulator keeps the slave open too, so that a host may close and reopen the port without the master seeing
+a hang-up. Bytes nobody reads are lost once the terminal's buffer is full, as on a wire.
 """
 
 import asyncio

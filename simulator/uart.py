@@ -1,7 +1,7 @@
 """A virtual board's UART: two pipes to the VM, two paced lines, and something at the other end.
 
-The receive FIFO is the pipe itself: `FIONREAD` tells how much the board has not read yet, so bytes beyond `rxbuf`
-are lost and counted as overruns, as on a chip.
+The receive FIFO is the pipe itself: `FIONREAD` tells how much the board has not read yet, so bytes beyond
+`rxbuf` are lost and counted as overruns, as on a chip.
 """
 
 import asyncio
@@ -89,6 +89,10 @@ class VirtualUart:
         """The far end sends bytes to the board."""
         self.to_board.push(data, time.monotonic_ns())
         self._schedule()
+
+    def babble(self, data: bytes) -> None:
+        """Put bytes on the wire from the board's side that the board never sent."""
+        self._push_from_board(data)
 
     def _drop_unread(self) -> None:
         with contextlib.suppress(BlockingIOError):

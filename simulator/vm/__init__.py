@@ -1,1 +1,1 @@
-"""MicroPython files that stand in for `machine`, `time` and `select` on a virtual board. Never run on CPython."""
+"""MicroPython stand-ins for `machine`, `time` and `select` on a virtual board. Never run on CPython."""

@@ -3,11 +3,11 @@
 The environment carries BOARD_FS, BOARD_SHIM and the inherited descriptors (see `_bridge.py`).
 """
 
+import os
+import sys
+
 
 def _mount():
-    import os
-    import sys
-
     files = os.getenv("BOARD_FS")
     shims = os.getenv("BOARD_SHIM")
     os.umount("/")

@@ -1,11 +1,11 @@
 """The virtual board's wires to the simulator: calls with an answer, and pin events (interrupts).
 
-A call is `op u8, length u16 LE, payload`; the answer `status u8, length u16 LE, payload`. An op with bit 7 set
-has no answer. An event is `pin u8, level u8, edge u16 LE, time u64 LE` with the time in us of the host's
+A call is `op u8, length u16 LE, payload`; the answer `status u8, length u16 LE, payload`. An op with bit 7
+set has no answer. An event is `pin u8, level u8, edge u16 LE, time u64 LE` with the time in us of the host's
 monotonic clock, the one `utime.ticks_us` counts on the unix port.
 
-A handler runs with the heap locked, like a hard interrupt on a board, at the time the edge happened: `time.ticks_*`
-answer with the edge's time while it runs.
+A handler runs with the heap locked, like a hard interrupt on a board, at the time the edge happened:
+`time.ticks_*` answer with the edge's time while it runs.
 """
 
 import os
@@ -13,6 +13,7 @@ import struct
 import sys
 
 import micropython
+import uselect
 import utime
 
 I2C_TRANSFER = 1
@@ -28,8 +29,8 @@ WDT_START = 0x84
 RESET = 0x85
 IRQ_FAILED = 0x86
 
-_calls = open(int(os.getenv("BOARD_CALLS")), "r+b")
-events = open(int(os.getenv("BOARD_EVENTS")), "r+b")
+_calls = open(int(os.getenv("BOARD_CALLS")), "r+b")  # noqa: SIM115
+events = open(int(os.getenv("BOARD_EVENTS")), "r+b")  # noqa: SIM115
 _head = bytearray(3)
 _event = bytearray(12)
 handlers = {}
@@ -90,8 +91,6 @@ def _run(entry, level, stamp):
 
 def sleep_us(duration_us):
     """Wait while delivering interrupts."""
-    import uselect
-
     poller = uselect.poll()
     poller.register(events, 1)
     end = utime.ticks_us() + duration_us

@@ -1,7 +1,7 @@
 """`machine` of a virtual board: the calls of the RP2 port that firmware uses, bridged to virtual chips.
 
-Differences from the chip, on purpose: every interrupt handler runs with the heap locked, also without `hard=True`;
-interrupts are delivered at calls into `machine`, `time.sleep*` and `select.poll`.
+Differences from the chip, on purpose: every interrupt handler runs with the heap locked, also without
+`hard=True`; interrupts are delivered at calls into `machine`, `time.sleep*` and `select.poll`.
 """
 
 import errno
@@ -9,9 +9,8 @@ import io
 import os
 import struct
 
-import uselect
-
 import _bridge
+import uselect
 
 PWRON_RESET = 1
 WDT_RESET = 3
@@ -84,7 +83,7 @@ class Pin:
         return self
 
     def __repr__(self):
-        return "Pin(GP%d)" % self.number
+        return f"Pin(GP{self.number})"
 
 
 class I2C:
@@ -96,7 +95,7 @@ class I2C:
         pins = tuple(255 if pin is None else _number(pin) for pin in (sda, scl))
         status, _ = _bridge.call(_bridge.I2C_OPEN, struct.pack("<BBBI", id, pins[0], pins[1], freq))
         if status:
-            raise ValueError("bad SCL or SDA pin for I2C%d" % id)
+            raise ValueError(f"bad SCL or SDA pin for I2C{id}")
 
     def _transfer(self, address, write, count):
         write = self._pending + bytes(write)
@@ -151,14 +150,14 @@ class UART(io.IOBase):
     INV_RX = 2
 
     def __init__(self, id, baudrate=115200, **options):
-        descriptors = os.getenv("BOARD_UART%d" % id)
+        descriptors = os.getenv(f"BOARD_UART{id}")
         if descriptors is None:
-            raise ValueError("UART(%d) doesn't exist" % id)
+            raise ValueError(f"UART({id}) doesn't exist")
         rx, tx = (int(text) for text in descriptors.split(","))
         self._id = bytes((id,))
         self._rx_number = rx
-        self._rx = open(rx, "rb")
-        self._tx = open(tx, "wb")
+        self._rx = open(rx, "rb")  # noqa: SIM115
+        self._tx = open(tx, "wb")  # noqa: SIM115
         self._poll = uselect.poll()
         self._poll.register(self._rx, 1)
         self.init(baudrate, **options)
@@ -203,7 +202,7 @@ class WDT:
 
     def __init__(self, id=0, timeout=5000):
         if not 1 <= timeout <= WDT_MAX_MS:
-            raise ValueError("timeout exceeds %d" % WDT_MAX_MS)
+            raise ValueError(f"timeout exceeds {WDT_MAX_MS}")
         _bridge.tell(_bridge.WDT_START, struct.pack("<H", timeout))
 
     def feed(self):

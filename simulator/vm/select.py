@@ -1,10 +1,9 @@
 """`select.poll` of a virtual board: the built-in one, which also wakes for and delivers pin interrupts."""
 
+import _bridge
 import uselect
 import utime
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401
-
-import _bridge
 
 
 class poll:

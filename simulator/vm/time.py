@@ -1,9 +1,10 @@
 """`time` of a virtual board: ticks wrap at 2**30 and start shortly before a wrap, as they may on a Pico."""
 
-import utime
-from utime import gmtime, localtime, mktime, time, time_ns  # noqa: F401
+import os
 
 import _bridge
+import utime
+from utime import gmtime, localtime, mktime, time, time_ns  # noqa: F401
 
 _MASK = 0x3FFFFFFF
 _HALF = 0x20000000
@@ -11,10 +12,12 @@ _START_US = (1 << 30) - 5_000_000
 _START_MS = (1 << 30) - 8_000
 _boot_us = utime.ticks_us()
 _now = _bridge.now
+_ppb = int(os.getenv("BOARD_CLOCK_PPB"))
 
 
 def _elapsed_us():
-    return (_now[1] if _now[0] else utime.ticks_us()) - _boot_us
+    elapsed_us = (_now[1] if _now[0] else utime.ticks_us()) - _boot_us
+    return elapsed_us + elapsed_us * _ppb // 1_000_000_000
 
 
 def ticks_us():

@@ -6,6 +6,7 @@ lower bound), is listed in `RainSeries.gaps`, and is never interpolated.
 """
 
 import csv
+import itertools
 import math
 import random
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def parse_utc(text: str) -> int:
 def _regular(points: dict[int, float]) -> RainSeries:
     """Steps of the shortest spacing found, gaps as 0 and listed."""
     times = sorted(points)
-    step = min(b - a for a, b in zip(times, times[1:], strict=False))
+    step = min(b - a for a, b in itertools.pairwise(times))
     count = (times[-1] - times[0]) // step + 1
     grid = [times[0] + step * i for i in range(count)]
     values = [points.get(t, math.nan) for t in grid]

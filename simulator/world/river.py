@@ -1,8 +1,9 @@
 """Catchment, river reach, sluice gate and overflow weir of the scenario `riverside`.
 
-Catchment (mm over its area): rain meets a soil whose infiltration capacity varies over the area, so the share
-that runs off is 1 - (1 - W/Wmax)^b with soil water W. What runs off goes down three nonlinear stores in a row,
-q = (S/k)^(5/3), the kinematic-wave exponent of sheet flow; seepage feeds a slow linear groundwater store.
+Catchment (mm over its area): rain meets a soil whose infiltration capacity varies over the area, so the
+share that runs off is 1 - (1 - W/Wmax)^b with soil water W. What runs off goes down three nonlinear stores
+in a row, q = (S/k)^(5/3), the kinematic-wave exponent of sheet flow; seepage feeds a slow linear groundwater
+store.
 
 Reach: storage by the level's plan area A(h), which widens with the flood plain above 0.5 m; inflow from the
 catchment, outflow through the gate and over a side weir:
@@ -11,8 +12,8 @@ catchment, outflow through the gate and over a side weir:
     Q_gate = min(Cd b a sqrt(2 g h), 1.7 b h^1.5)       orifice, or broad-crested when the gate hangs clear
     Q_weir = 1.7 L max(h - crest, 0)^1.5
 
-Everything is stepped explicitly in at most 20 s of world time; `Balance` keeps the water volumes, so a test can
-close them. More opening gives more outflow at equal level, hence never a higher level.
+Everything is stepped explicitly in at most 20 s of world time; `Balance` keeps the water volumes, so a test
+can close them. More opening gives more outflow at equal level, hence never a higher level.
 
 Source: Zhao 1992 (infiltration curve); Chow 1959 ch. 14 (weirs), Henderson 1966 ch. 6 (sluice gates).
 """
@@ -71,12 +72,12 @@ def gate_flow_m3_s(site: RiverSite, level_m: float, opening: float) -> float:
     head = max(level_m, 0.0)
     height = opening * site.gate_full_m
     orifice = site.gate_discharge * site.gate_width_m * height * math.sqrt(2 * GRAVITY_M_S2 * head)
-    return min(orifice, WEIR_COEFFICIENT * site.gate_width_m * head**1.5)
+    return min(orifice, WEIR_COEFFICIENT * site.gate_width_m * math.pow(head, 1.5))
 
 
 def weir_flow_m3_s(site: RiverSite, level_m: float) -> float:
     """Flow over the side weir in m3/s."""
-    return WEIR_COEFFICIENT * site.weir_length_m * max(level_m - site.weir_crest_m, 0.0) ** 1.5
+    return WEIR_COEFFICIENT * site.weir_length_m * math.pow(max(level_m - site.weir_crest_m, 0.0), 1.5)
 
 
 def reach_area_m2(site: RiverSite, level_m: float) -> float:
@@ -98,6 +99,7 @@ def advance(
     seconds: float,
     rain_mm_h: float,
     opening: float,
+    *,
     max_step_s: float = MAX_STEP_S,
 ) -> None:
     """Move the state on by `seconds` of world time under constant rain and gate opening (0..1)."""
@@ -111,12 +113,12 @@ def advance(
 def _catchment_step(site: RiverSite, state: RiverState, hours: float, rain_mm_h: float) -> float:
     """Runoff in mm/h over one short step; moves water between the stores."""
     dry = max(0.0, 1.0 - state.soil_mm / site.soil_capacity_mm)
-    quick = rain_mm_h * (1.0 - dry**site.infiltration_shape)
+    quick = rain_mm_h * (1.0 - math.pow(dry, site.infiltration_shape))
     seepage = site.seepage_per_h * state.soil_mm
     state.soil_mm += (rain_mm_h - quick - seepage) * hours
     flow = quick
     for index, store in enumerate(state.stores_mm):
-        out = min((store / site.store_k) ** STORE_EXPONENT, store / hours)
+        out = min(math.pow(store / site.store_k, STORE_EXPONENT), store / hours)
         state.stores_mm[index] = store + (flow - out) * hours
         flow = out
     base = state.groundwater_mm / site.groundwater_hours
@@ -158,8 +160,8 @@ def steady_level_m(site: RiverSite, flow_m3_s: float, opening: float) -> float:
 def start_state(
     site: RiverSite, wetness: float, quick_mm_h: float, base_m3_s: float, opening: float
 ) -> RiverState:
-    """A steady start: soil water as a share of its capacity, all stores passing one quick flow, a base flow."""
-    store = site.store_k * quick_mm_h ** (1 / STORE_EXPONENT)
+    """A steady start: soil water as a share of its capacity, one quick flow in all stores, a base flow."""
+    store = site.store_k * math.pow(quick_mm_h, 1 / STORE_EXPONENT)
     groundwater = base_m3_s * 3.6 / site.area_km2 * site.groundwater_hours
     flow = base_m3_s + quick_mm_h * site.area_km2 / 3.6
     level = steady_level_m(site, flow, opening)

@@ -13,7 +13,9 @@ HOUR_US = 3_600_000_000
 class RiversideWorld:
     """Truth of the river scenario. World time is scaled, the gate moves in real seconds."""
 
-    def __init__(self, rain: RainSeries, start_utc_us: int, seed: int = 1, parameters: dict[str, Any] | None = None):
+    def __init__(
+        self, rain: RainSeries, start_utc_us: int, seed: int = 1, parameters: dict[str, Any] | None = None
+    ) -> None:
         known = dict(parameters or {})
         start = known.pop("start", {})
         self.safe_opening = float(known.pop("safe_opening", 0.2))
@@ -37,7 +39,8 @@ class RiversideWorld:
         time_us = self.rain.start_utc_us
         while time_us < self.utc_us:
             seconds = min(self.rain.step_us, self.utc_us - time_us) / 1e6
-            river.advance(self.site, state, seconds, self.rain.intensity_mm_h(time_us), self.safe_opening, 60.0)
+            rain_mm_h = self.rain.intensity_mm_h(time_us)
+            river.advance(self.site, state, seconds, rain_mm_h, self.safe_opening, max_step_s=60.0)
             time_us += self.rain.step_us
         state.balance = river.Balance()
         return state
@@ -46,6 +49,8 @@ class RiversideWorld:
         """Move gate by real and water by world time; rain steps inside the stretch are honoured."""
         self.gate.advance(real_seconds)
         left_us = round(world_seconds * 1e6)
+        if left_us <= 0:
+            return
         while left_us > 0:
             into = (self.utc_us - self.rain.start_utc_us) % self.rain.step_us
             part_us = min(left_us, self.rain.step_us - into)

@@ -84,7 +84,9 @@ def test_water_balance_closes() -> None:
     rain_mm_h=st.floats(0.0, 30.0),
     level_m=st.floats(0.0, 3.0),
 )
-def test_more_opening_never_raises_the_level(low: float, more: float, rain_mm_h: float, level_m: float) -> None:
+def test_more_opening_never_raises_the_level(
+    low: float, more: float, rain_mm_h: float, level_m: float
+) -> None:
     site = river.RiverSite()
     levels = []
     for opening in (low, min(1.0, low + more)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,7 +85,8 @@ while not wrapped:
     wrapped = now < before
     total += time.ticks_diff(now, before)
     before = now
-print("wrapped", 4_000_000 < total < 8_000_000, time.ticks_diff(3, (1 << 30) - 2), time.ticks_add((1 << 30) - 1, 2))
+top = 1 << 30
+print("wrapped", 4_000_000 < total < 8_000_000, time.ticks_diff(3, top - 2), time.ticks_add(top - 1, 2))
 print("end")
 """
     bench = Bench(tmp_path, program)
@@ -220,6 +222,35 @@ async def test_all_byte_values_pass_the_link_and_the_host_may_reopen_it(tmp_path
     port.close()
     assert uart.to_board.carried == uart.from_board.carried == 768
     assert uart.counters.overrun == 0
+
+
+async def test_a_link_nobody_listens_to_loses_bytes_but_not_the_board(tmp_path: Path) -> None:
+    program = """
+import machine
+uart = machine.UART(0, 921600)
+for block in range(100):
+    uart.write(bytes(256))
+print("written")
+while True:
+    n = uart.any()
+    if n:
+        uart.write(uart.read(n))
+"""
+    uart = VirtualUart(921600)
+    bench = Bench(tmp_path, program, BoardIO(uarts={0: uart}))
+    port = PtyPort(tmp_path / "dev/test-1", uart)
+    bench.board.power_on()
+    await bench.until(lambda: uart.from_board.carried == 25600)
+    assert uart.counters.unheard > 0
+    descriptor = _open_raw(port.link)
+    await _read_exactly(bench, descriptor, 25600 - uart.counters.unheard)
+    garbage = b"\x03\x03\x00\r\n>>> " + random.Random(1).randbytes(200) + b"\x04\x03"
+    os.write(descriptor, garbage)
+    assert await _read_exactly(bench, descriptor, len(garbage)) == garbage
+    assert bench.board.running
+    os.close(descriptor)
+    await bench.board.stop()
+    port.close()
 
 
 async def test_receive_fifo_overruns_when_the_board_does_not_read(tmp_path: Path) -> None:

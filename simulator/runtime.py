@@ -1,0 +1,174 @@
+"""Runs a scenario: world, boards, ports, trace and faults, in one asyncio process.
+
+World time follows the scaled city clock, `utc = epoch_utc + speed * (boottime - epoch_boottime)`. Before the
+window the world holds its first state, after it its last; the boards run until the run is stopped.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from simulator import faults, scenario
+from simulator.wiring import WiredBoard
+from simulator.world.make import Storm, World, fixed_window, make_world, storm
+
+TICK_S = 0.02
+TRACE_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class BoardSpec:
+    """A board to run: its Thing and the folder with its files."""
+
+    thing: str
+    fs_dir: Path
+
+
+@dataclass(frozen=True)
+class WorldClock:
+    """The scaled city clock, as everybody else computes it."""
+
+    speed: float
+    epoch_boottime_us: int
+    epoch_utc_us: int
+
+    def utc_us(self, boottime_us: int) -> int:
+        """World time at a boot time."""
+        return self.epoch_utc_us + round(self.speed * (boottime_us - self.epoch_boottime_us))
+
+
+def boottime_us() -> int:
+    """CLOCK_BOOTTIME in microseconds."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def plan_window(
+    plan: scenario.Scenario,
+    *,
+    seed: int = 1,
+    rain_csv: Path | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
+) -> Storm:
+    """The window of world time a run will play, with its rain; see `simulator.world.make.storm`."""
+    if plan.window is not None:
+        return fixed_window(plan.window.start, plan.window.hours)
+    return storm(seed=seed, rain_csv=rain_csv, start=start, end=end)
+
+
+class Run:
+    """One run of a scenario. `advance()` is called every 20 ms."""
+
+    def __init__(
+        self, plan: scenario.Scenario, run_dir: Path, boards: Iterable[BoardSpec], world: World
+    ) -> None:
+        self.world = world
+        self.boards = {
+            spec.thing: WiredBoard(plan.board(spec.thing), spec.fs_dir, run_dir) for spec in boards
+        }
+        self._advanced_us = boottime_us()
+        for board in self.boards.values():
+            board.watch_outputs(self._drive)
+
+    def _drive(self) -> None:
+        """Let the world see an output change at once, with motors moved up to now."""
+        now_us = boottime_us()
+        self.world.advance((now_us - self._advanced_us) / 1e6, 0.0)
+        self._advanced_us = now_us
+        outputs: dict[str, bool] = {}
+        for board in self.boards.values():
+            outputs |= board.outputs()
+        self.world.drive(outputs)
+
+    def advance(self, clock: WorldClock, window: Storm) -> bool:
+        """Bring world and chips up to now; True once the window has been played."""
+        now_us = boottime_us()
+        target = min(max(clock.utc_us(now_us), window.start_utc_us), window.end_utc_us)
+        self.world.advance((now_us - self._advanced_us) / 1e6, max(0, target - self.world.utc_us) / 1e6)
+        self._advanced_us = now_us
+        quantities = self.world.quantities()
+        for board in self.boards.values():
+            board.tick(quantities)
+        return target >= window.end_utc_us
+
+    async def stop(self) -> None:
+        """Power all boards off."""
+        for board in self.boards.values():
+            await board.stop()
+
+
+async def run(
+    scenario_name: str | Path,
+    run_dir: Path,
+    boards: Iterable[BoardSpec],
+    *,
+    speed: float = 1.0,
+    seed: int = 1,
+    rain_csv: Path | None = None,
+    start: int | str | None = None,
+    end: int | str | None = None,
+    epoch_boottime_us: int | None = None,
+    epoch_utc_us: int | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run a scenario until SIGTERM, SIGINT or `stop`. Without an epoch the window starts now."""
+    plan = scenario.load(scenario_name)
+    window = plan_window(plan, seed=seed, rain_csv=rain_csv, start=start, end=end)
+    clock = WorldClock(
+        speed,
+        boottime_us() if epoch_boottime_us is None else epoch_boottime_us,
+        window.start_utc_us if epoch_utc_us is None else epoch_utc_us,
+    )
+    stop = stop or asyncio.Event()
+    _stop_on_signals(stop)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    world = make_world(plan.world, window, seed, plan.world_parameters)
+    this = Run(plan, run_dir, boards, world)
+    server = await faults.serve(run_dir / "faults.sock", faults.FaultBench(this.boards, world))
+    try:
+        for board in this.boards.values():
+            board.board.power_on()
+        print(
+            f"ready simulator scenario={plan.name} boards={','.join(this.boards)}",
+            file=sys.stderr,
+            flush=True,
+        )
+        with (run_dir / "world.jsonl").open("w") as trace:
+            await _loop(this, clock, window, trace, stop)
+    finally:
+        server.close()
+        await this.stop()
+        (run_dir / "faults.sock").unlink(missing_ok=True)
+
+
+async def _loop(this: Run, clock: WorldClock, window: Storm, trace: IO[str], stop: asyncio.Event) -> None:
+    traced_at, done = 0.0, False
+    while not stop.is_set():
+        played = this.advance(clock, window)
+        if not done and (played or time.monotonic() - traced_at >= TRACE_EVERY_S):
+            traced_at = time.monotonic()
+            _write(trace, {"utc_us": this.world.utc_us, **this.world.truth()})
+        if played and not done:
+            done = True
+            _write(trace, {"done": True})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TICK_S)
+
+
+def _write(trace: IO[str], line: dict[str, float]) -> None:
+    trace.write(json.dumps(line) + "\n")
+    trace.flush()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop.set)
