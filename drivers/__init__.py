@@ -1,1 +1,1 @@
-"""One file per chip."""
+"""Chip and actuator drivers, one file per chip; the same file runs on MicroPython and on CPython."""

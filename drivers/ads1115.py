@@ -1,0 +1,144 @@
+"""ADS1115 16-bit analogue-digital converter with four inputs (Texas Instruments), I2C.
+
+Datasheet: SBAS444E (January 2018). One conversion per input and reading ("single-shot").
+
+| channel         | property | unit | range          | sigma   |
+|-----------------|----------|------|----------------|---------|
+| input0..input3  | voltage  | V    | -0.3 .. 5.5    | 0.00025 |
+
+    adc = make(io, {"bus": "i2c0", "address": 0x48, "inputs": [0, 3]})
+    wait_ms = adc.start()
+    adc.read_into(values)           # values[0]: V at AIN0, values[1]: V at AIN3, both against GND
+
+Board file keys: `bus`; `address` (0x48..0x4B); `inputs` ([0]); `full_scale_v` (4.096); `rate_sps` (860).
+`channels(cfg)` gives the channels of an entry: one per listed input, in that order.
+Limits: no identity register: the configuration is read back instead. Inputs must stay between GND - 0.3 V and
+VDD + 0.3 V whatever the full scale. Every input after the first adds one conversion (1.3 ms at 860/s) to the read.
+"""
+
+from .errors import BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
+
+CHANNELS = (
+    ("input0", "voltage", "V", -0.3, 5.5, 0.00025),
+    ("input1", "voltage", "V", -0.3, 5.5, 0.00025),
+    ("input2", "voltage", "V", -0.3, 5.5, 0.00025),
+    ("input3", "voltage", "V", -0.3, 5.5, 0.00025),
+)
+PERIOD_MIN_MS = 5
+
+_REG_CONVERSION = 0x00  # 9.6.2
+_REG_CONFIG = 0x01  # 9.6.3
+
+_OS = 0x8000  # 9.6.3: write 1 starts a conversion, read 1 says none is running
+_MUX_SINGLE_ENDED = 0x4000  # 9.6.3: AINx against GND, x in bits 13:12
+_MODE_SINGLE = 0x0100
+_COMPARATOR_OFF = 0x0003
+_FULL_SCALES_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256)  # 9.6.3: PGA, bits 11:9
+_RATES_SPS = (8, 16, 32, 64, 128, 250, 475, 860)  # 9.6.3: DR, bits 7:5
+_MAX_POLLS = 5000
+
+
+def compensate_volts(code_raw: int, full_scale_v: float) -> float:
+    """Voltage in V from the conversion register's unsigned 16 bits (two's complement, section 9.5.4)."""
+    if code_raw & 0x8000:
+        code_raw -= 0x10000
+    return code_raw * full_scale_v / 32768
+
+
+def conversion_ms(rate_sps: int) -> int:
+    """Longest conversion in ms: nominal plus 10 % (7.5, data rate variation), plus start-up, rounded up."""
+    return 1100 // rate_sps + 1
+
+
+def channels(cfg) -> tuple:
+    """The channels of an entry, one per listed input."""
+    return tuple([CHANNELS[number] for number in cfg.get("inputs", (0,))])
+
+
+class ADS1115:
+    """The converter at an address of an I2C bus."""
+
+    def __init__(self, bus, millis, address=0x48, inputs=(0,), full_scale_v=4.096, rate_sps=860) -> None:
+        self._bus = bus
+        self._millis = millis
+        self._address = address
+        self._inputs = tuple(inputs)
+        self._full_scale_v = full_scale_v
+        self._conversion_ms = conversion_ms(rate_sps)
+        self._settings = (
+            _MODE_SINGLE
+            | _COMPARATOR_OFF
+            | _FULL_SCALES_V.index(full_scale_v) << 9
+            | _RATES_SPS.index(rate_sps) << 5
+        )
+        self._word = bytearray(2)
+        self._command = bytearray(3)
+        self._started = False
+
+    def start(self) -> int:
+        """Start converting the first input; wait in ms before `read_into`. Raises: DriverError."""
+        self._started = False
+        self._convert(self._inputs[0])
+        self._started = True
+        return self._conversion_ms
+
+    def read_into(self, values) -> None:
+        """Put the inputs' voltages in V in `values`. Raises: DriverError."""
+        if not self._started:
+            raise DriverError(NOT_READY, self._where() + ": start() was not called or failed")
+        self._started = False
+        for index in range(len(self._inputs)):
+            if index:
+                self._convert(self._inputs[index])
+            self._finish(self._inputs[index])
+            values[index] = self._volts()
+
+    def _config(self, number: int) -> int:
+        return self._settings | _MUX_SINGLE_ENDED | number << 12
+
+    def _convert(self, number: int) -> None:
+        config = self._config(number) | _OS
+        self._command[0] = _REG_CONFIG
+        self._command[1] = config >> 8
+        self._command[2] = config & 0xFF
+        self._bus.write(self._address, self._command)
+
+    def _finish(self, number: int) -> None:
+        """Wait for the conversion's end, at most twice its time."""
+        expected = self._config(number)
+        deadline = self._millis() + 2 * self._conversion_ms
+        for _ in range(_MAX_POLLS):
+            found = self._register(_REG_CONFIG)
+            if found & 0x7FFF != expected:
+                text = ": expected configuration 0x%04x, found 0x%04x" % (expected, found & 0x7FFF)
+                raise DriverError(BAD_ID, self._where() + text)
+            if found & _OS:
+                return
+            if self._millis() > deadline:
+                break
+        raise DriverError(NOT_READY, self._where() + ": conversion did not end")
+
+    def _register(self, register: int) -> int:
+        self._bus.read_register_into(self._address, register, self._word)
+        return self._word[0] << 8 | self._word[1]
+
+    def _volts(self) -> float:
+        code_raw = self._register(_REG_CONVERSION)
+        if code_raw in (0x7FFF, 0x8000):
+            raise DriverError(OUT_OF_RANGE, self._where() + ": input beyond +-%.3f V" % self._full_scale_v)
+        return compensate_volts(code_raw, self._full_scale_v)
+
+    def _where(self) -> str:
+        return "ADS1115 at 0x%02x on %s" % (self._address, self._bus.name)
+
+
+def make(io, cfg) -> ADS1115:
+    """The converter that a board file's entry describes."""
+    return ADS1115(
+        io.i2c(cfg["bus"]),
+        io.millis,
+        cfg.get("address", 0x48),
+        cfg.get("inputs", (0,)),
+        cfg.get("full_scale_v", 4.096),
+        cfg.get("rate_sps", 860),
+    )
