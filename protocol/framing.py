@@ -42,7 +42,8 @@ class Decoder:
     def __init__(self, max_body: int) -> None:
         """Accept bodies of 1 to `max_body` bytes."""
         self.max_body = max_body
-        self.buf = bytearray(max_body + 4)
+        self._longest = cobs.encoded_max(max_body + 4)
+        self.buf = bytearray(self._longest)
         self.length = 0
         self.frames = self.cobs = self.crc = self.oversize = self.resync = self.noise = 0
         self._lost = False
@@ -61,7 +62,6 @@ class Decoder:
         self._fill = 0
         self._left = 0
         self._owes_zero = False
-        self._too_long = False
 
     def feed_byte(self, byte: int) -> int:
         """Return FRAME if `byte` completed a frame, TEXT if it stands before any frame, else NOTHING."""
@@ -71,6 +71,8 @@ class Decoder:
             self.noise += 1
             return TEXT
         self._seen += 1
+        if self._seen > self._longest:
+            return NOTHING
         if self._left:
             self._left -= 1
             self._put(byte)
@@ -82,12 +84,9 @@ class Decoder:
         return NOTHING
 
     def _put(self, byte: int) -> None:
-        """Keep one decoded byte; one too many marks the candidate."""
-        if self._fill < len(self.buf):
-            self.buf[self._fill] = byte
-            self._fill += 1
-        else:
-            self._too_long = True
+        """Keep one decoded byte; there is room for all that the longest frame can hold."""
+        self.buf[self._fill] = byte
+        self._fill += 1
 
     def _close(self) -> int:
         """Judge the candidate that a zero ended, and start the next."""
@@ -99,10 +98,12 @@ class Decoder:
 
     def _judge(self) -> bool:
         """Return whether the candidate is a frame; count it."""
-        if self._too_long:
+        if self._seen > self._longest:
             self.oversize += 1
         elif self._left:
             self.cobs += 1
+        elif self._fill > self.max_body + 4:
+            self.oversize += 1
         elif self._fill < 5 or not crc32.check(self.buf, self._fill):
             self.crc += 1
         else:
