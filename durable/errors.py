@@ -1,0 +1,17 @@
+"""Errors of durable/: the caller asked for too much, or the disk cannot take more."""
+
+
+class DurableError(Exception):
+    """Base of every error raised in durable/."""
+
+
+class BacklogError(DurableError, BufferError):
+    """More work is queued than agreed: the disk is slower than what comes in; do not ack, try later."""
+
+
+class ClosedError(DurableError, RuntimeError):
+    """Work was submitted after close(), or after a fatal disk error."""
+
+
+class DiskFullError(DurableError, OSError):
+    """The disk is full: the group was rolled back, the ballast given up to make room for deletes."""
