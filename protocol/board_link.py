@@ -1,6 +1,6 @@
 """The host's side of the board link: typed messages from boards, commands to them. CPython.
 
-`HostDecoder` finds the same frames with the same counters as `framing.Decoder`, at C speed.
+Frames are found by `host_decoder.HostDecoder`.
 """
 
 import math
@@ -13,7 +13,6 @@ import msgpack  # type: ignore[import-untyped]
 
 from . import checks, commands, frames, mac, record, task_codes
 from .errors import FrameError
-from .host_decoder import HostDecoder as HostDecoder
 from .host_decoder import stuff
 from .ranges import Span
 

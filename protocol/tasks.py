@@ -90,7 +90,8 @@ def decode(data: bytes) -> Task:
     """
     items = checks.array("task", checks.unpack(data, MAX_BYTES, 4, 256), 13, 13)
     causes = [_cause(item) for item in checks.array("task.causes", items[10], MAX_CAUSES)]
-    task = Task(*items[:10], causes, *items[11:])
+    items[10] = causes
+    task = Task(*items)
     _check(task)
     return task
 
