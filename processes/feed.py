@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+
+from processes.contract import F64, I64, U8
 from protocol.city_link import Clock
 from protocol.columns import decode, stamp_us
 from protocol.manifest import ChannelInfo, Manifest
-
-from processes.contract import F64, I64, U8
 
 
 class Arrived(NamedTuple):
@@ -55,7 +55,7 @@ class Feed:
 
 
 def _sigma(channel: ChannelInfo, stamps: I64, partner_stamps: I64, partner_values: F64) -> F64:
-    sigma = np.full(stamps.size, np.nan if channel.sigma is None else channel.sigma, np.float64)
+    sigma = np.full(stamps.size, channel.sigma if channel.sigma > 0 else np.nan, np.float64)
     if partner_stamps.size:
         order = np.argsort(partner_stamps, kind="stable")
         at = np.minimum(np.searchsorted(partner_stamps[order], stamps), order.size - 1)

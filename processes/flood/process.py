@@ -16,10 +16,10 @@ from processes.flood.inputs import Reading, newest, rain_depth
 from processes.flood.site import Site
 
 PORTS = {
-    "level": Port("water_level", "m", "sense", False),
+    "level": Port("water_surface_height_above_reference_datum", "m", "sense", False),
     "rain": Port("thickness_of_rainfall_amount", "mm", "sense", True),
-    "opening": Port("gate_opening", "1", "sense", False),
-    "gate": Port("gate_opening", "1", "respond", False),
+    "opening": Port("gate_opening_fraction", "1", "sense", False),
+    "gate": Port("gate_opening_fraction", "1", "respond", False),
 }
 MAX_GAUGES = 16
 _SPREAD = Spread()
