@@ -11,9 +11,9 @@ Datasheet: DYP-A02YYUW output interface manual V1.0 (section 3, UART automatic o
     sensor.read_into(values)        # values[0]: mm from the sensor's face to the water
 
 Board file keys: `bus`; `baud` (9600); `max_age_ms` (150): a frame older than this is no reading.
-Limits: blind zone of 30 mm; a narrow beam of about 60 degrees sees walls and weeds; speed of sound is compensated
-inside the sensor for its own temperature only. The sensor sends a frame every 100 ms in its own time, so a reading is
-the newest frame that arrived at most `max_age_ms` ago.
+Limits: blind zone of 30 mm; a narrow beam of about 60 degrees sees walls and weeds; speed of sound is
+compensated inside the sensor for its own temperature only. The sensor sends a frame every 100 ms in its own
+time, so a reading is the newest frame that arrived at most `max_age_ms` ago.
 """
 
 from .errors import BAD_CHECKSUM, OUT_OF_RANGE, SILENT, DriverError
@@ -108,11 +108,11 @@ class A02YYUW:
 
     def _raise_nothing(self, now: int) -> None:
         if now - self._bytes_ms <= self._max_age_ms:
-            raise DriverError(BAD_CHECKSUM, "A02YYUW on " + self._name + ": bytes arrive but no valid frame")
-        raise DriverError(SILENT, "A02YYUW on %s: nothing for %d ms" % (self._name, self._max_age_ms))
+            raise DriverError(BAD_CHECKSUM, f"A02YYUW on {self._name}: bytes but no valid frame")
+        raise DriverError(SILENT, f"A02YYUW on {self._name}: nothing for {self._max_age_ms} ms")
 
     def _raise_range(self) -> None:
-        text = "A02YYUW on %s: %d mm, outside 30 to 4500" % (self._name, self._distance_mm)
+        text = f"A02YYUW on {self._name}: {self._distance_mm} mm, outside 30 to 4500"
         raise DriverError(OUT_OF_RANGE, text)
 
 

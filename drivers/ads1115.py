@@ -13,7 +13,8 @@ Datasheet: SBAS444E (January 2018). One conversion per input and reading ("singl
 Board file keys: `bus`; `address` (0x48..0x4B); `inputs` ([0]); `full_scale_v` (4.096); `rate_sps` (860).
 `channels(cfg)` gives the channels of an entry: one per listed input, in that order.
 Limits: no identity register: the configuration is read back instead. Inputs must stay between GND - 0.3 V and
-VDD + 0.3 V whatever the full scale. Every input after the first adds one conversion (1.3 ms at 860/s) to the read.
+VDD + 0.3 V whatever the full scale. Every input after the first adds one conversion (1.3 ms at 860/s) to the
+read.
 """
 
 from .errors import BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
@@ -58,11 +59,13 @@ def channels(cfg) -> tuple:
 class ADS1115:
     """The converter at an address of an I2C bus."""
 
-    def __init__(self, bus, millis, address=0x48, inputs=(0,), full_scale_v=4.096, rate_sps=860) -> None:
+    def __init__(self, bus, millis, cfg) -> None:
+        full_scale_v = cfg.get("full_scale_v", 4.096)
+        rate_sps = cfg.get("rate_sps", 860)
         self._bus = bus
         self._millis = millis
-        self._address = address
-        self._inputs = tuple(inputs)
+        self._address = cfg.get("address", 0x48)
+        self._inputs = tuple(cfg.get("inputs", (0,)))
         self._full_scale_v = full_scale_v
         self._conversion_ms = conversion_ms(rate_sps)
         self._settings = (
@@ -110,7 +113,7 @@ class ADS1115:
         for _ in range(_MAX_POLLS):
             found = self._register(_REG_CONFIG)
             if found & 0x7FFF != expected:
-                text = ": expected configuration 0x%04x, found 0x%04x" % (expected, found & 0x7FFF)
+                text = f": expected configuration 0x{expected:04x}, found 0x{found & 0x7FFF:04x}"
                 raise DriverError(BAD_ID, self._where() + text)
             if found & _OS:
                 return
@@ -125,20 +128,13 @@ class ADS1115:
     def _volts(self) -> float:
         code_raw = self._register(_REG_CONVERSION)
         if code_raw in (0x7FFF, 0x8000):
-            raise DriverError(OUT_OF_RANGE, self._where() + ": input beyond +-%.3f V" % self._full_scale_v)
+            raise DriverError(OUT_OF_RANGE, self._where() + f": input beyond +-{self._full_scale_v:.3f} V")
         return compensate_volts(code_raw, self._full_scale_v)
 
     def _where(self) -> str:
-        return "ADS1115 at 0x%02x on %s" % (self._address, self._bus.name)
+        return f"ADS1115 at 0x{self._address:02x} on {self._bus.name}"
 
 
 def make(io, cfg) -> ADS1115:
     """The converter that a board file's entry describes."""
-    return ADS1115(
-        io.i2c(cfg["bus"]),
-        io.millis,
-        cfg.get("address", 0x48),
-        cfg.get("inputs", (0,)),
-        cfg.get("full_scale_v", 4.096),
-        cfg.get("rate_sps", 860),
-    )
+    return ADS1115(io.i2c(cfg["bus"]), io.millis, cfg)

@@ -13,13 +13,14 @@ Datasheet: BST-BME280-DS002 revision 1.6 (section numbers below refer to it).
     sensor.read_into(values)        # values[0] Cel, values[1] %, values[2] Pa
 
 Board file keys: `bus`; `address` (0x76, or 0x77 with SDO at VDDIO); `oversampling` (1; 2, 4, 8, 16).
-Limits: the sensor warms itself when read more than about once a second; the housing needs air but no water. Pressure is
-at the sensor, not at sea level.
+Limits: the sensor warms itself when read more than about once a second; the housing needs air but no water.
+Pressure is at the sensor, not at sea level.
 
-Arithmetic: boards have single-precision floats and 31-bit small integers. Temperature follows the 32-bit integer
-formula of 4.2.3, whose intermediates fit small integers over the whole range. Pressure and humidity follow the
-floating-point formulas of appendix 8.1, with the constant factors multiplied out once per calibration. In single
-precision they stay within 0.1 Pa of the 64-bit integer formula and 0.02 % of the 32-bit one (a test measures it).
+Arithmetic: boards have single-precision floats and 31-bit small integers. Temperature follows the 32-bit
+integer formula of 4.2.3, whose intermediates fit small integers over the whole range. Pressure and humidity
+follow the floating-point formulas of appendix 8.1, with the constant factors multiplied out once per
+calibration. In single precision they stay within 0.1 Pa of the 64-bit integer formula and 0.02 % of the
+32-bit one (a test measures it).
 """
 
 from .errors import BAD_CHECKSUM, BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
@@ -49,7 +50,7 @@ _START_POLLS = 50
 
 
 def unpack_calibration(first, second) -> tuple:
-    """The 18 calibration numbers T1..T3, P1..P9, H1..H6 from the 26 and the 7 calibration bytes (table 16)."""
+    """The 18 numbers T1..T3, P1..P9, H1..H6 from the 26 and the 7 calibration bytes (table 16)."""
     words = [first[2 * i] | first[2 * i + 1] << 8 for i in range(12)]
     numbers = [words[i] if i in (0, 3) else _signed(words[i], 16) for i in range(12)]
     numbers.append(first[25])
@@ -77,9 +78,9 @@ def compensate_temperature(fine: int) -> float:
 
 
 def pressure_factors(p) -> tuple:
-    """Nine factors for `compensate_pressure` from the calibration numbers P1..P9 (appendix 8.1, multiplied out).
+    """Nine factors for `compensate_pressure` from P1..P9 (appendix 8.1, multiplied out).
 
-    With x = fine/2 - 64000 the formula is an offset and a scale quadratic in x, then a quadratic in the result.
+    With x = fine/2 - 64000: an offset and a scale quadratic in x, then a quadratic in the result.
     """
     p1, p2, p3, p4, p5, p6, p7, p8, p9 = p
     offset = (p4 * 16.0, p5 / 8192.0, p6 / 536870912.0)
@@ -97,7 +98,7 @@ def compensate_pressure(factors, fine: int, adc_raw: int) -> float:
 
 
 def humidity_factors(h) -> tuple:
-    """Six factors for `compensate_humidity` from the calibration numbers H1..H6 (appendix 8.1, multiplied out)."""
+    """Six factors for `compensate_humidity` from H1..H6 (appendix 8.1, multiplied out)."""
     h1, h2, h3, h4, h5, h6 = h
     gain = h2 / 65536.0
     return (
@@ -158,7 +159,7 @@ class BME280:
         return self._wait_ms
 
     def read_into(self, values) -> None:
-        """Put Cel, % and Pa in `values`. Raises: DriverError; after one, `start` identifies the chip again."""
+        """Put Cel, % and Pa in `values`. Raises: DriverError; `start` then identifies the chip again."""
         known, self._known = self._known, False
         if not (known and self._started):
             raise DriverError(NOT_READY, self._where() + ": start() was not called or failed")
@@ -174,7 +175,7 @@ class BME280:
         found = self._byte[0]
         if found != _CHIP_ID:
             hint = " (a BMP280: no humidity)" if found == 0x58 else ""
-            text = ": expected chip id 0x%02x, found 0x%02x%s" % (_CHIP_ID, found, hint)
+            text = f": expected chip id 0x{_CHIP_ID:02x}, found 0x{found:02x}{hint}"
             raise DriverError(BAD_ID, self._where() + text)
         self._wait_for_copy()
         self._bus.write_register(self._address, _REG_CONFIG, 0)
@@ -223,17 +224,13 @@ class BME280:
 
     def _check_range(self, values) -> None:
         for index in range(len(CHANNELS)):
-            if not CHANNELS[index][3] <= values[index] <= CHANNELS[index][4]:
-                text = ": %s %.1f is outside %.0f to %.0f" % (
-                    CHANNELS[index][0],
-                    values[index],
-                    CHANNELS[index][3],
-                    CHANNELS[index][4],
-                )
+            name, _, _, lower, upper, _ = CHANNELS[index]
+            if not lower <= values[index] <= upper:
+                text = f": {name} {values[index]:.1f} is outside {lower:.0f} to {upper:.0f}"
                 raise DriverError(OUT_OF_RANGE, self._where() + text)
 
     def _where(self) -> str:
-        return "BME280 at 0x%02x on %s" % (self._address, self._bus.name)
+        return f"BME280 at 0x{self._address:02x} on {self._bus.name}"
 
 
 def make(io, cfg) -> BME280:

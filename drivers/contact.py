@@ -7,10 +7,10 @@
     door = make(io, {"pin": "GP14", "pull": "up"})
     door.read_into(values)          # values[0]: 1.0 while the contact is closed
 
-Board file keys: `pin`; `pull` ("up", "down" or "none"; default "up"); `active_high` (false): the level that means
-closed. The usual wiring is contact to ground with pull-up: closed reads low.
-Limits: sampled, not latched: a contact that closes for less than a period may be missed. A broken wire looks like an
-open contact, so wire safety contacts normally closed.
+Board file keys: `pin`; `pull` ("up", "down" or "none"; default "up"); `active_high` (false): the level that
+means closed. The usual wiring is contact to ground with pull-up: closed reads low.
+Limits: sampled, not latched: a contact that closes for less than a period may be missed. A broken wire looks
+like an open contact, so wire safety contacts normally closed.
 """
 
 CHANNELS = (("closed", "closed", "1", 0.0, 1.0, 0.0),)

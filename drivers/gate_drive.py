@@ -1,24 +1,27 @@
-"""Motorised gate or valve: one relay opens, one closes, a position sensor and two limit switches tell where it is.
+"""Motorised gate or valve: one relay opens, one closes, a position sensor and two limits say where it is.
 
 | command  | meaning          | unit | range  |
 |----------|------------------|------|--------|
 | setpoint | opening of full  | 1    | 0 .. 1 |
 
-    gate = make(io, {"open_pin": "GP10", "close_pin": "GP11", "limit_open_pin": "GP12", "limit_closed_pin": "GP13",
+    gate = make(io, {"open_pin": "GP10", "close_pin": "GP11",
+                     "limit_open_pin": "GP12", "limit_closed_pin": "GP13",
                      "position": ["position", "opening"], "travel_ms": 4000, "safe": 0.2})
     gate.command(0.6)
     gate.step(now_ms)               # every 20 to 50 ms
 
-Board file keys: `open_pin`, `close_pin`, `active_high` (true); `limit_open_pin`, `limit_closed_pin`, `limit_pull`
-("up"), `limit_active_high` (false); `position`: [sensor, channel] of the feedback; `position_at_closed` (0.0) and
-`position_at_open` (1.0): that channel's value at both ends; `travel_ms` (4000): a full stroke; `run_limit_ms` (1.5
-strokes); `deadband` (0.01); `dead_time_ms` (200) between two runs; `feedback_max_age_ms` (500); `safe` (0.0).
+Board file keys: `open_pin`, `close_pin`, `active_high` (true); `limit_open_pin`, `limit_closed_pin`,
+`limit_pull` ("up"), `limit_active_high` (false); `position`: [sensor, channel] of the feedback;
+`position_at_closed` (0.0) and `position_at_open` (1.0): that channel's value at both ends; `travel_ms`
+(4000): a full stroke; `run_limit_ms` (1.5 strokes); `deadband` (0.01); `dead_time_ms` (200) between two runs;
+`feedback_max_age_ms` (500); `safe` (0.0).
 
-Never: both relays on, or a relay on towards an active limit switch. A run that lasts too long, a feedback that is bad,
-old or at odds with a limit switch stops the gate with FAULT; the next command tries again. A safe order waits for the
-feedback instead of giving up. After a start of the board the dead time passes before anything moves.
-Limits: opto- or motor-side interlocks are still needed: a welded relay is not seen until the run limit. The gate drifts
-on by its own inertia; the driver stops early by what the gate moves between two readings.
+Never: both relays on, or a relay on towards an active limit switch. A run that lasts too long, a feedback
+that is bad, old or at odds with a limit switch stops the gate with FAULT; the next command tries again. A
+safe order waits for the feedback instead of giving up. After a start of the board the dead time passes before
+anything moves.
+Limits: opto- or motor-side interlocks are still needed: a welded relay is not seen until the run limit. The
+gate drifts on by its own inertia; the driver stops early by what the gate moves between two readings.
 """
 
 from . import motion
@@ -29,10 +32,10 @@ _MAX_RUNS = 8
 
 
 class GateDrive:
-    """The gate. `state` IDLE, OPENING, CLOSING or FAULT; `fault` says why; `position` is 0 closed to 1 open."""
+    """The gate. `state` IDLE, OPENING, CLOSING or FAULT; `fault` says why; `position` 0 closed to 1 open."""
 
     def __init__(self, relays, limits, feedback, cfg) -> None:
-        """`relays` (open, close); `limits` callables (open, closed); `feedback` callable -> (position, quality, age_ms)."""
+        """`relays` and `limits` (open, closed); `feedback` is a callable -> (position, quality, age_ms)."""
         self._open, self._close = relays
         self._at_open, self._at_closed = limits
         self._feedback = feedback

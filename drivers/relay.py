@@ -8,8 +8,9 @@
     fan.command(1.0)
     fan.step(now_ms)                # every 20 to 50 ms
 
-Board file keys: `pin`; `active_high` (true); `min_off_ms` (0): rest between two runs, also after a start of the board;
-`max_on_ms` (0: none): longer runs are cut and the driver faults with TRIPPED; `safe` (0): the safe setpoint.
+Board file keys: `pin`; `active_high` (true); `min_off_ms` (0): rest between two runs, also after a start of
+the board; `max_on_ms` (0: none): longer runs are cut and the driver faults with TRIPPED; `safe` (0): the safe
+setpoint.
 Limits: the pin says what was ordered, not what the load does: observe it with a sensor.
 """
 

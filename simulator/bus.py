@@ -1,0 +1,56 @@
+"""A virtual I2C bus with its chips, its wires and their faults; and faces of it for code on CPython."""
+
+from collections.abc import Iterable
+
+from simulator.chips.base import I2CChip, Nack, Stuck
+
+__all__ = ["Nack", "Stuck", "VirtualI2C"]
+
+
+class VirtualI2C:
+    """The bus. `sda_stuck`, `scl_stuck` short a line; `sda_held_clocks`: a chip holds SDA in mid-byte."""
+
+    def __init__(self, chips: Iterable[I2CChip] = (), name: str = "i2c0") -> None:
+        self.name = name
+        self.chips: dict[int, I2CChip] = {}
+        self.scl_stuck = False
+        self.sda_held_clocks = 0
+        self.transfers = 0
+        self._sda_shorted = False
+        for chip in chips:
+            self.add(chip)
+
+    def add(self, chip: I2CChip) -> None:
+        """Connect a chip. Raises: ValueError if its address is taken."""
+        if chip.address in self.chips:
+            raise ValueError(f"{self.name}: two chips at 0x{chip.address:02x}")
+        self.chips[chip.address] = chip
+
+    @property
+    def sda_stuck(self) -> bool:
+        """Whether SDA is low while the bus is idle."""
+        return self._sda_shorted or self.sda_held_clocks > 0
+
+    @sda_stuck.setter
+    def sda_stuck(self, value: bool) -> None:
+        self._sda_shorted = value
+
+    def clock(self) -> None:
+        """One pulse on SCL, made by a master that tries to free the bus."""
+        if not self.scl_stuck:
+            self.sda_held_clocks = max(0, self.sda_held_clocks - 1)
+
+    def transfer(self, address: int, write: bytes, nread: int) -> bytes:
+        """Write, then after a repeated start read `nread` bytes; both empty is only the address.
+
+        Raises: Nack, Stuck.
+        """
+        self.transfers += 1
+        if self.scl_stuck or self.sda_stuck:
+            raise Stuck(f"{self.name}: {'SCL' if self.scl_stuck else 'SDA'} is low")
+        chip = self.chips.get(address)
+        if chip is None or chip.unplugged:
+            raise Nack(f"{self.name}: no answer at 0x{address:02x}")
+        if write or not nread:
+            chip.write(write)
+        return chip.read(nread) if nread else b""

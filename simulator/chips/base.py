@@ -1,0 +1,64 @@
+"""What all virtual chips share: refusing an address, ranges of their physical side, and being unplugged."""
+
+from collections.abc import Callable
+from errno import EIO, ETIMEDOUT
+from typing import NamedTuple
+
+Clock = Callable[[], int]
+
+
+class Nack(OSError):
+    """Nobody acknowledged the address or a byte."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(EIO, text)
+
+
+class Stuck(OSError):
+    """A line of the bus is held low."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(ETIMEDOUT, text)
+
+
+class Range(NamedTuple):
+    """Physical values a chip can show, and how far a reading may be off because of its resolution."""
+
+    lower: float
+    upper: float
+    epsilon: float
+
+
+class I2CChip:
+    """A chip on an I2C bus. Subclasses answer `write` and `read` for one START to STOP each."""
+
+    def __init__(self, address: int, clock: Clock) -> None:
+        self.address = address
+        self._clock = clock
+        self._unplugged = False
+
+    @property
+    def unplugged(self) -> bool:
+        """Whether the chip is off the bus; plugging it in again is a power-on."""
+        return self._unplugged
+
+    @unplugged.setter
+    def unplugged(self, value: bool) -> None:
+        if self._unplugged and not value:
+            self.power_on()
+        self._unplugged = value
+
+    def power_on(self) -> None:
+        """Reset values in all registers."""
+
+    def write(self, data: bytes) -> None:
+        """Take the bytes of a write; an empty one is only the address. Raises: Nack."""
+        raise NotImplementedError
+
+    def read(self, count: int) -> bytes:
+        """`count` bytes of a read. Raises: Nack."""
+        raise NotImplementedError
+
+    def sample_range(self) -> dict[str, Range]:
+        """Range of each physical attribute."""
+        raise NotImplementedError
