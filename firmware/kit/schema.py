@@ -1,0 +1,250 @@
+"""Schema of a board file: everything that makes one board differ from another, checked before it is built."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from . import pins
+
+
+def _pin(name: str) -> str:
+    pins.number(name)
+    return name
+
+
+Pin = Annotated[str, AfterValidator(_pin)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+U8 = Annotated[int, Field(ge=0, le=255)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Uart(Strict):
+    """One UART of the chip."""
+
+    baud: int = Field(default=9600, ge=300, le=921_600)
+    tx: Pin
+    rx: Pin
+
+
+class Link(Strict):
+    """The UART that carries the board link."""
+
+    uart: Literal[0, 1] = 0
+    baud: int = Field(default=115_200, ge=9600, le=921_600)
+    tx: Pin
+    rx: Pin
+
+
+class I2cBus(Strict):
+    """One I2C bus of the chip; `freq_hz` is the clock."""
+
+    sda: Pin
+    scl: Pin
+    freq_hz: int = Field(default=100_000, ge=10_000, le=400_000)
+
+
+class Ring(Strict):
+    """The buffer that keeps samples (12 bytes each) until the host has acked them."""
+
+    records: int = Field(default=2048, ge=128, le=8192)
+
+
+class Channel(Strict):
+    """One Datastream of a sensor: value = offset + scale * what the driver's channel `reads` gives."""
+
+    name: Name
+    reads: str
+    property: str | None = None
+    unit: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    lower: float | None = None
+    upper: float | None = None
+    sigma: float | None = Field(default=None, ge=0)
+    fuse: bool = False
+    sigma_of: str | None = None
+
+
+class Sensor(Strict):
+    """One chip or contact; `options` are the driver's own keys."""
+
+    name: Name
+    chip: Name
+    bus: str | None = None
+    address: int | None = Field(default=None, ge=0x08, le=0x77)
+    uart: str | None = None
+    pin: Pin | None = None
+    pull: Literal["up", "down", "none"] = "none"
+    period_ms: int = Field(ge=10, le=3_600_000)
+    options: dict[str, Any] = Field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_wire(self) -> "Sensor":
+        if sum(wire is not None for wire in (self.bus, self.uart, self.pin)) != 1:
+            raise ValueError("expected exactly one of bus, uart and pin")
+        if (self.bus is None) != (self.address is None):
+            raise ValueError("a chip on a bus needs its address, and only such a chip has one")
+        return self
+
+
+class Output(Strict):
+    """One output pin. `active` is the level that switches the load on, `pull` the resistor on the board."""
+
+    pin: Pin
+    active: Literal["high", "low"]
+    pull: Literal["external-up", "external-down", "none"] = "none"
+
+    @property
+    def active_high(self) -> bool:
+        """Whether the load is on at a high level."""
+        return self.active == "high"
+
+    @model_validator(mode="after")
+    def _safe_in_reset(self) -> "Output":
+        level = pins.level_in_reset(self.pull)
+        if level == int(self.active_high):
+            needed = "external-down" if self.active_high else "external-up"
+            raise ValueError(
+                f"{self.pin} is {'high' if level else 'low'} while the chip is in reset, which switches this output "
+                f'on; expected pull = "{needed}" (fit that resistor) or the other polarity'
+            )
+        return self
+
+
+class Input(Strict):
+    """One input pin of an actuator, for example a limit switch; `active` is its level when it is met."""
+
+    pin: Pin
+    active: Literal["high", "low"]
+    pull: Literal["up", "down", "none"] = "none"
+
+
+class Actuator(Strict):
+    """One thing that acts. `safe` is where the board drives it by itself when nobody may command it."""
+
+    name: Name
+    kind: Name
+    unit: str = "1"
+    lower: float = 0.0
+    upper: float = 1.0
+    safe: float
+    lease_ms: int = Field(ge=200, le=3_600_000)
+    travel_ms: int = Field(default=0, ge=0, le=600_000)
+    feedback: str | None = None
+    outputs: dict[str, Output] = Field(min_length=1)
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _safe_in_range(self) -> "Actuator":
+        if not self.lower <= self.safe <= self.upper:
+            raise ValueError(f"safe = {self.safe} is outside of {self.lower} to {self.upper}")
+        return self
+
+
+class Interlock(Strict):
+    """Outputs ("actuator.output") of which at most one may ever be on, with a rest between two of them."""
+
+    outputs: tuple[str, ...] = Field(min_length=2, max_length=8)
+    min_off_ms: int = Field(default=0, ge=0, le=60_000)
+
+
+class BoardFile(Strict):
+    """A whole board file."""
+
+    board: Name
+    description: str
+    mcu: Literal["rp2040"] = "rp2040"
+    watchdog_ms: int = Field(default=5000, ge=1000, le=8388)
+    status_ms: int = Field(default=1000, ge=100, le=60_000)
+    led: Pin | None = None
+    link: Link
+    ring: Ring = Ring()
+    buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
+    uarts: dict[Literal["uart0", "uart1"], Uart] = Field(default_factory=dict)
+    sensors: tuple[Sensor, ...] = Field(default=(), max_length=32)
+    actuators: tuple[Actuator, ...] = Field(default=(), max_length=16)
+    interlocks: tuple[Interlock, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "BoardFile":
+        problems = [*_wrong_functions(self), *_pins_used_twice(self), *_dangling_names(self), *_same_names(self)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _wrong_functions(board: BoardFile) -> Iterator[str]:
+    """Yield what is wrong with the pins of buses and UARTs."""
+    wanted = [(board.link.tx, f"uart{board.link.uart}.tx"), (board.link.rx, f"uart{board.link.uart}.rx")]
+    for bus, i2c in board.buses.items():
+        wanted += [(i2c.sda, f"{bus}.sda"), (i2c.scl, f"{bus}.scl")]
+    for name, uart in board.uarts.items():
+        wanted += [(uart.tx, f"{name}.tx"), (uart.rx, f"{name}.rx")]
+    for pin, function in wanted:
+        try:
+            pins.check_function(pin, function)
+        except ValueError as error:
+            yield str(error)
+
+
+def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
+    """Yield (pin, what for) of every pin the board file names."""
+    yield board.link.tx, "link.tx"
+    yield board.link.rx, "link.rx"
+    if board.led:
+        yield board.led, "led"
+    for bus, i2c in board.buses.items():
+        yield from ((i2c.sda, f"buses.{bus}.sda"), (i2c.scl, f"buses.{bus}.scl"))
+    for name, uart in board.uarts.items():
+        yield from ((uart.tx, f"uarts.{name}.tx"), (uart.rx, f"uarts.{name}.rx"))
+    for sensor in board.sensors:
+        if sensor.pin:
+            yield sensor.pin, f"sensors.{sensor.name}"
+    for actuator in board.actuators:
+        for key, wire in (*actuator.outputs.items(), *actuator.inputs.items()):
+            yield wire.pin, f"actuators.{actuator.name}.{key}"
+
+
+def _pins_used_twice(board: BoardFile) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for pin, use in pin_uses(board):
+        if pin in first:
+            yield f"{pin} is used twice, by {first[pin]} and by {use}"
+        first.setdefault(pin, use)
+
+
+def _dangling_names(board: BoardFile) -> Iterator[str]:
+    """Yield references to buses, UARTs, channels and outputs that do not exist."""
+    if f"uart{board.link.uart}" in board.uarts:
+        yield f"uart{board.link.uart} carries the link and cannot be a sensor's"
+    for sensor in board.sensors:
+        if sensor.bus and sensor.bus not in board.buses:
+            yield f"sensors.{sensor.name}: bus {sensor.bus!r} is not among [buses] {sorted(board.buses)}"
+        if sensor.uart and sensor.uart not in board.uarts:
+            yield f"sensors.{sensor.name}: uart {sensor.uart!r} is not among [uarts] {sorted(board.uarts)}"
+    channels = {channel.name for sensor in board.sensors for channel in sensor.channels}
+    for actuator in board.actuators:
+        if actuator.feedback and actuator.feedback not in channels:
+            yield f"actuators.{actuator.name}: feedback {actuator.feedback!r} is not among channels {sorted(channels)}"
+    outputs = {f"{a.name}.{key}" for a in board.actuators for key in a.outputs}
+    for interlock in board.interlocks:
+        for output in interlock.outputs:
+            if output not in outputs:
+                yield f"interlocks: {output!r} is not among outputs {sorted(outputs)}"
+
+
+def _same_names(board: BoardFile) -> Iterator[str]:
+    """Yield names given twice: sensors, and Datastreams with actuators, which share one space."""
+    things = [channel.name for sensor in board.sensors for channel in sensor.channels]
+    things += [actuator.name for actuator in board.actuators]
+    for kind, names in (("sensor", [s.name for s in board.sensors]), ("channel or actuator", things)):
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{kind} name {name!r} is given twice"
