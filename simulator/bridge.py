@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from simulator.bus import Nack, Stuck
 from simulator.pins import PinBank
 from simulator.uart import VirtualUart
 
@@ -26,6 +27,9 @@ class Bus(Protocol):
 
     def transfer(self, address: int, write: bytes, nread: int) -> bytes:
         """Bytes read after writing; raises Nack or Stuck."""
+
+    def clock(self) -> None:
+        """A pulse on SCL made by hand."""
 
 
 class BoardPower(Protocol):
@@ -126,10 +130,10 @@ class Bridge:
         bus = self._io.i2c.get(bus_id)
         if bus is None:
             return NACK, b""
-        for pin, source in ((sda, _sda_source(bus)), (scl, _scl_source(bus))):
+        for pin, source, on_level in ((sda, _sda_source(bus), []), (scl, _scl_source(bus), [_clock(bus)])):
             if pin != 255:
                 net = self._io.pins.net(pin)
-                net.source, net.outside_pull = source, 1
+                net.source, net.outside_pull, net.watchers = source, 1, on_level
                 net.reset()
         return OK, b""
 
@@ -137,8 +141,10 @@ class Bridge:
         bus_id, address, count = struct.unpack_from("<BBH", payload)
         try:
             return OK, self._io.i2c[bus_id].transfer(address, payload[4:], count)
-        except OSError as error:
-            return (NACK if error.__class__.__name__ == "Nack" else TIMEOUT), b""
+        except Nack:
+            return NACK, b""
+        except Stuck:
+            return TIMEOUT, b""
 
     def _pin_init(self, payload: bytes) -> tuple[int, bytes]:
         pin, mode, pull, value = payload
@@ -187,6 +193,11 @@ def _sda_source(bus: Bus) -> Callable[[], int | None]:
 
 def _scl_source(bus: Bus) -> Callable[[], int | None]:
     return lambda: 0 if bus.scl_stuck else None
+
+
+def _clock(bus: Bus) -> Callable[[int], None]:
+    """Each rise of SCL outside a transfer is a clock pulse for a chip that holds SDA."""
+    return lambda level: bus.clock() if level else None
 
 
 def _now_us() -> int:

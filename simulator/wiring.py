@@ -62,7 +62,7 @@ class WiredBoard:
     def _wire_buses(self) -> None:
         for name in {chip.place.bus for chip in self.chips if chip.place.bus}:
             on_bus = [chip.chip for chip in self.chips if chip.place.bus == name]
-            self.io.i2c[unit_number(name)] = make_bus(on_bus)
+            self.io.i2c[unit_number(name)] = make_bus(on_bus, name)
 
     def _wire_uarts(self) -> None:
         for chip in self.chips:

@@ -10,6 +10,7 @@ import pytest
 
 from simulator.board import VirtualBoard
 from simulator.bridge import BoardIO
+from simulator.bus import Nack, Stuck
 from simulator.pty_port import PtyPort
 from simulator.uart import VirtualUart
 
@@ -22,27 +23,26 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Nack(OSError):
-    """No answer at this address."""
-
-
 class RegisterChip:
     """A bus with one chip of 256 registers at 0x40."""
 
     def __init__(self) -> None:
         self.sda_stuck = self.scl_stuck = False
         self.registers = bytearray(range(256))
-        self.pointer = 0
+        self.pointer = self.clocks = 0
 
     def transfer(self, address: int, write: bytes, nread: int) -> bytes:
         if self.sda_stuck or self.scl_stuck:
-            raise OSError("stuck")
+            raise Stuck("stuck")
         if address != 0x40:
-            raise Nack
+            raise Nack("nobody there")
         if write:
             self.pointer = write[0]
             self.registers[write[0] : write[0] + len(write) - 1] = write[1:]
         return bytes(self.registers[self.pointer : self.pointer + nread])
+
+    def clock(self) -> None:
+        self.clocks += 1
 
 
 class Bench:
@@ -159,7 +159,11 @@ try:
     i2c.readfrom(0x40, 1)
 except OSError as e:
     print("stuck", e.errno)
-print("end")
+scl = machine.Pin("GP5", machine.Pin.OPEN_DRAIN, value=1)
+for _ in range(9):
+    scl.value(0)
+    scl.value(1)
+print("end", scl.value())
 """
     bus = RegisterChip()
     bench = Bench(tmp_path, program, BoardIO(i2c={0: bus}))
@@ -172,6 +176,7 @@ print("end")
     assert "back bytearray(b'\\x99\\x98')" in text
     assert "nack 5 1" in text
     assert "stuck 110" in text
+    assert bus.clocks == 9
 
 
 ECHO = """
