@@ -92,6 +92,9 @@ class FaultBench:
     def _power_on(self, board: WiredBoard, _fault: Fault) -> None:
         if not board.board.running:
             board.board.power_off()
+            for sensor in board.chips:
+                if sensor.place.bus:
+                    sensor.chip.power_on()
             board.board.power_on()
 
     def _clear(self, thing: str | None) -> None:
