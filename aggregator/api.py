@@ -1,0 +1,103 @@
+"""The city's HTTP interface: JSON, read only, on a unix socket or TCP. Shapes: README."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from aggregator import latency, ledger_view, status
+from aggregator.city import City
+from aggregator.dispatch import Now
+
+MAX_PAGE = 1000
+
+
+def make_api(
+    city: City,
+    now: Callable[[], Now],
+    zap_alive: Callable[[], bool],
+    zap_refused: Callable[[], dict[str, int]],
+) -> FastAPI:
+    """Return the application. Lists take `limit` and `offset`."""
+    api = FastAPI(title="CityReflex city", docs_url=None, redoc_url=None)
+
+    async def get_health() -> dict[str, Any]:
+        return status.health(city, now(), zap_alive=zap_alive())
+
+    async def get_status() -> dict[str, Any]:
+        return status.status(city, now(), zap_refused=zap_refused())
+
+    async def get_ledger() -> dict[str, Any]:
+        rows = ledger_view.account_rows(city.ingest, city.accounts, status.offline(city, now()))
+        return ledger_view.ledger_table(rows)
+
+    async def get_things() -> list[dict[str, Any]]:
+        return city.registry.thing_rows()
+
+    async def get_datastreams(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
+        return _page(city.registry.datastream_rows(), limit, offset)
+
+    async def get_latest(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
+        rows = city.host.latest.rows(city.registry, now().utc_us, city.clock.speed)
+        return _page(rows, limit, offset)
+
+    async def get_tasks(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
+        return _page(city.dispatcher.book.rows(), limit, offset)
+
+    async def get_estimates() -> list[dict[str, Any]]:
+        return city.host.rows()
+
+    async def get_latency() -> dict[str, Any]:
+        edges = [s.health.get("latency", {}) for s in city.sessions.by_edge.values()]
+        return latency.merged(city.hops.summary(), edges)
+
+    for handler in (
+        get_health, get_status, get_ledger, get_things, get_datastreams, get_latest, get_tasks,
+        get_estimates, get_latency,
+    ):  # fmt: skip
+        api.get("/" + handler.__name__.removeprefix("get_"))(handler)
+    return api
+
+
+class ApiServer(uvicorn.Server):
+    """A uvicorn server inside our event loop, which leaves the signals to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def make_server(api: FastAPI) -> ApiServer:
+    """Return the server of the application; run it with `serve(sockets=[listen(address)])`."""
+    return ApiServer(uvicorn.Config(api, log_config=None, access_log=False, lifespan="off"))
+
+
+def listen(address: str) -> socket.socket:
+    """Return a bound socket for "unix:PATH" (readable by its owner only) or "HOST:PORT". Raises: OSError."""
+    if address.startswith("unix:"):
+        return _listen_unix(Path(address.removeprefix("unix:")))
+    host, _, port = address.rpartition(":")
+    return socket.create_server((host, int(port)))
+
+
+def _listen_unix(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old_mask = os.umask(0o177)
+    try:
+        server.bind(str(path))
+    finally:
+        os.umask(old_mask)
+    return server
+
+
+def _page(rows: list[dict[str, Any]], limit: int, offset: int) -> list[dict[str, Any]]:
+    return rows[max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)]

@@ -1,0 +1,194 @@
+"""The city's core: messages in, work for the store and messages out. Sans-IO; the shell is app.py.
+
+group = city.take(received, now)         # plan
+store.commit(group, ...)                 # the shell makes it durable
+sends = city.committed(group, now)       # acks, never earlier
+sends = city.think(now)                  # engine, dispatch; save city.dispatcher.book first
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import structlog
+
+from aggregator.dispatch import Dispatcher, Now
+from aggregator.errors import PeerError
+from aggregator.ingest import Frame, Group, Ingest
+from aggregator.latency import Hops, task_hops
+from aggregator.ledger_view import Accounts
+from aggregator.processes_host import ProcessesHost
+from aggregator.registry import Registry
+from aggregator.router_socket import Received
+from aggregator.sessions import Sessions
+from protocol import city_link
+from protocol.city_clock import CityClock
+from protocol.city_link import (
+    Batch,
+    CityHeartbeat,
+    CityHello,
+    EdgeHello,
+    GapRecord,
+    Heartbeat,
+    LeaseState,
+    TaskReport,
+    ThingInfo,
+)
+from protocol.errors import ProtocolError
+
+HEARTBEAT_US = 500_000
+Send: TypeAlias = tuple[str, Any]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class City:
+    """All state of the aggregator beside the store."""
+
+    clock: CityClock
+    sessions: Sessions
+    registry: Registry
+    ingest: Ingest
+    accounts: Accounts
+    host: ProcessesHost
+    dispatcher: Dispatcher
+    hops: Hops = field(default_factory=Hops)
+    refused: Counter[str] = field(default_factory=Counter)
+    epoch: str = field(default_factory=lambda: secrets.token_hex(8))
+    introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
+    _arrived: list[tuple[Frame, int]] = field(default_factory=list)
+    _replies: list[Send] = field(default_factory=list)
+    _beat_us: int = 0
+
+    def now(self, us: int) -> Now:
+        """Return the moment with its event time."""
+        return Now(us, self.clock.event_utc_us(us))
+
+    def take(self, received: Iterable[Received], now: Now) -> Group:
+        """Take messages in; return what a commit must make durable (`introduced` and accounts beside it)."""
+        for message in received:
+            try:
+                self._take_one(message, now)
+            except PeerError as error:
+                self._refuse(message, error.reason, str(error))
+            except ProtocolError as error:
+                self._refuse(message, "malformed", str(error))
+        return self.ingest.close_group()
+
+    def committed(self, group: Group, now: Now) -> list[Send]:
+        """The group is durable: return acks, and let `think` see the samples."""
+        for frame in group.frames:
+            self.hops.add("city_to_store", frame.city_rx_us, now.us)
+            self._arrived.append((frame, now.us))
+        replies, self._replies = self._replies, []
+        return [*replies, *self.ingest.committed(group)]
+
+    def think(self, now: Now) -> list[Send]:
+        """Return the orders that arrivals, time and leases lead to. Save the book before sending them."""
+        arrived, self._arrived = self._arrived, []
+        for frame, stored_us in arrived:
+            for series in self.host.arrived(frame, stored_us):
+                self.dispatcher.feedback(series, now)
+        sends: list[Send] = []
+        for decision in self.host.advance(now.utc_us):
+            sends += self.dispatcher.decided(decision, now, self._stamps(decision))
+        sends += self.dispatcher.tick(now)
+        sends += self.dispatcher.ask_leases(self.host.actuators(), now)
+        return sends + self._heartbeats(now)
+
+    def unsent(self, edge: str) -> None:
+        """A send to this edge failed: it is gone until it speaks again."""
+        self.sessions.lost(edge)
+        self.dispatcher.reconnected(edge)
+
+    def _take_one(self, message: Received, now: Now) -> None:
+        if message.edge not in self.sessions.by_edge:
+            raise PeerError("unknown_edge", f"no edge {message.edge!r} in the allowlist")
+        content = city_link.decode(message.parts)
+        _check_speaker(message.edge, content)
+        if self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us):
+            self._welcome(message.edge)
+        self._handle(message.edge, content, now)
+
+    def _handle(self, edge: str, content: Any, now: Now) -> None:
+        if isinstance(content, Batch):
+            self._take_batch(edge, content, now)
+        elif isinstance(content, GapRecord):
+            self._check_thing(edge, content.thing)
+            self.ingest.take_gap(edge, content)
+        elif isinstance(content, Heartbeat):
+            self.sessions.by_edge[edge].beat(content, now.us)
+            self.accounts.take(edge, content.accounts, now.utc_us)
+        elif isinstance(content, ThingInfo):
+            if self.registry.introduce(edge, content, now.utc_us):
+                self.introduced.append((edge, content, now.utc_us))
+        elif isinstance(content, TaskReport):
+            self._take_report(edge, content, now)
+        elif isinstance(content, LeaseState):
+            self.dispatcher.take_lease(edge, content)
+        elif isinstance(content, EdgeHello):
+            self._welcome(edge)
+        else:
+            raise PeerError("kind", f"{type(content).__name__} is not for the city")
+
+    def _welcome(self, edge: str) -> None:
+        self.dispatcher.reconnected(edge)
+        hello = (edge, CityHello(city_link.PROTO, self.epoch))
+        if hello not in self._replies:
+            self._replies.append(hello)
+
+    def _take_batch(self, edge: str, batch: Batch, now: Now) -> None:
+        self._check_thing(edge, batch.thing)
+        self.ingest.take_batch(edge, batch, now.us)
+        offset = self.sessions.by_edge[edge].offset_us()
+        if offset is not None:
+            self.hops.add("edge_to_city", batch.tx_us - offset, now.us)
+
+    def _take_report(self, edge: str, report: TaskReport, now: Now) -> None:
+        known = self.dispatcher.book.by_id.get(report.task_id)
+        acted = known is not None and "board_act" in known.stamps
+        record = self.dispatcher.report(edge, report, now)
+        if record is not None and not acted and "board_act" in record.stamps:
+            task_hops(self.hops, record.stamps, self.sessions.by_edge[edge].offset_us())
+
+    def _check_thing(self, edge: str, thing: str) -> None:
+        if not self.registry.owns(edge, thing):
+            raise PeerError("foreign_thing", f"{edge} does not speak for {thing}")
+
+    def _stamps(self, decision: Any) -> dict[str, int]:
+        """Return what is known of the way of a decision's newest cause, in ns."""
+        origin = self.host.origin(decision)
+        if origin is None:
+            return {}
+        stamps = {"city_rx": origin.city_rx_us * 1000, "city_store": origin.city_store_us * 1000}
+        edges = {self.registry.edge_of(cause[0]) for cause in decision.causes}
+        offsets = [self.sessions.by_edge[e].offset_us() for e in edges if e in self.sessions.by_edge]
+        if offsets and offsets[0] is not None:
+            stamps["sample"] = (self.clock.boottime_us(origin.t_utc_us) + offsets[0]) * 1000
+        return stamps
+
+    def _heartbeats(self, now: Now) -> list[Send]:
+        if now.us - self._beat_us < HEARTBEAT_US:
+            return []
+        self._beat_us = now.us
+        return [(s.edge, CityHeartbeat(now.us, _echo(s, now.us))) for s in self.sessions.connected()]
+
+    def _refuse(self, message: Received, reason: str, text: str) -> None:
+        self.refused[reason] += 1
+        _log.warning("refused", edge=message.edge, reason=reason, detail=text[:200])
+
+
+def _check_speaker(edge: str, content: Any) -> None:
+    """Raises: PeerError if a message claims another sender than its key (the User-Id) proves."""
+    claimed = getattr(content, "edge", edge)
+    if claimed != edge:
+        raise PeerError("impostor", f"{edge} claims to be {claimed}")
+
+
+def _echo(session: Any, now_us: int) -> int:
+    """Return the edge's last heartbeat time, aged by how long we have kept it; 0: none yet."""
+    if not session.edge_boottime_us:
+        return 0
+    return int(session.edge_boottime_us + now_us - session.heartbeat_us)

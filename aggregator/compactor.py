@@ -1,0 +1,66 @@
+"""Seals hot commits from time to time, in a thread, while commits go on."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from aggregator import sealing
+from aggregator.registry import Registry
+from aggregator.snapshot import open_reader
+from aggregator.store import Store
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+def _no_step(_: str) -> None:
+    """Do nothing between steps; tests crash here."""
+
+
+async def seal_once(store: Store, registry: Registry, keep: int, step: sealing.Step = _no_step) -> int:
+    """Seal what is due; return how many samples were sealed."""
+    folder = store.folder
+    plan = await asyncio.to_thread(
+        _with_snapshot, folder, lambda c: sealing.prepare(folder, c, registry, keep, step)
+    )
+    if plan is None:
+        return 0
+    step("transaction")
+    await store.work(lambda connection: sealing.finish(plan, connection))
+    step("catalogue")
+    await asyncio.to_thread(_with_snapshot, folder, lambda c: sealing.write_catalogue(folder, c))
+    step("done")
+    return sum(file.samples for file in plan.files)
+
+
+async def seal_for_ever(store: Store, registry: Registry, every_s: float, keep: int) -> None:
+    """Seal every `every_s` seconds; a failure is logged and tried again."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            samples = await seal_once(store, registry, keep)
+        except (OSError, sqlite3.Error) as error:
+            _log.error("sealing failed; hot rows stay", error=repr(error))
+        else:
+            _log.info("sealed", samples=samples)
+
+
+def clean(store: Store) -> None:
+    """At start: remove files of a sealing that was cut short, and renew the catalogue for outsiders."""
+    orphans = store.committer.read(lambda c: sealing.remove_orphans(store.folder, c))
+    store.committer.read(lambda c: sealing.write_catalogue(store.folder, c))
+    if orphans:
+        _log.info("removed files of an unfinished sealing", files=orphans)
+
+
+def _with_snapshot(folder: Path, query: Callable[[sqlite3.Connection], T]) -> T:
+    connection = open_reader(folder)
+    try:
+        connection.execute("BEGIN")
+        return query(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,21 @@
+"""Errors of aggregator/: our own faults and configuration, apart from what a peer sent wrong."""
+
+
+class AggregatorError(Exception):
+    """Base of every error raised in aggregator/."""
+
+
+class KeyFileError(AggregatorError, ValueError):
+    """A key file is absent or does not hold what it should; the message says how to make one."""
+
+
+class PeerError(AggregatorError, ValueError):
+    """An edge sent something that is refused. `reason` is the counter it goes to."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreError(AggregatorError, RuntimeError):
+    """The store on disk contradicts itself; our fault."""

@@ -1,0 +1,161 @@
+"""Which samples are new, which are known, which contradict: receiving without I/O.
+
+A batch is (thing, boot, first, n): identity, not content, decides what is new. `take_*` plans work into the
+open group; the shell commits the group (store.py) and only then asks `committed` for the acks. Live data
+may overtake backlog, so received ranges are kept per (thing, boot), and the ledger sees committed ones only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from aggregator.errors import PeerError
+from protocol.city_link import Ack, Batch, Clock, GapRecord
+from protocol.ranges import Ranges
+
+Key: TypeAlias = tuple[str, str]
+RECORD_BYTES = 12
+MAX_SEQ = 2**32
+MAX_ACK_RANGES = 256
+
+
+@dataclass(frozen=True)
+class Frame:
+    """New samples [first, first + n) of one batch; `rx_us`, `tx_us` in edge boottime, `city_rx_us` ours."""
+
+    thing: str
+    boot: str
+    first: int
+    n: int
+    clock: Clock
+    rx_us: int
+    tx_us: int
+    city_rx_us: int
+    records: bytes
+
+
+Lookup: TypeAlias = Callable[[str, str, int, int], list[tuple[int, bytes]]]
+"""Stored pieces overlapping [first, end) of (thing, boot), as (first, records)."""
+
+
+@dataclass
+class Group:
+    """Work that one commit makes durable, and what is owed to whom once it is."""
+
+    frames: list[Frame] = field(default_factory=list)
+    gaps: list[GapRecord] = field(default_factory=list)
+    owed: dict[tuple[str, str, str], tuple[list[tuple[int, int]], list[int]]] = field(default_factory=dict)
+
+    def owe(self, edge: str, key: Key) -> tuple[list[tuple[int, int]], list[int]]:
+        """Return the (ranges, gap ids) to acknowledge to this edge for (thing, boot)."""
+        return self.owed.setdefault((edge, *key), ([], []))
+
+
+@dataclass
+class Ingest:
+    """State: what was received, what of it is committed, and counters."""
+
+    lookup: Lookup
+    stored: dict[Key, Ranges] = field(default_factory=dict)
+    lost: dict[Key, Ranges] = field(default_factory=dict)
+    quarantined: dict[Key, Ranges] = field(default_factory=dict)
+    conflicts: int = 0
+    duplicates: int = 0
+    samples: int = 0
+    group: Group = field(default_factory=Group)
+
+    def __post_init__(self) -> None:
+        self._planned = {key: r.copy() for key, r in self.stored.items()}
+        for key, ranges in self.quarantined.items():
+            self._planned[key] = self._planned.get(key, Ranges()).union(ranges)
+
+    def take_batch(self, edge: str, batch: Batch, now_us: int) -> None:
+        """Plan a batch. Raises: PeerError for one that cannot be right."""
+        _check(batch)
+        key, end = (batch.thing, batch.boot), batch.first + batch.n
+        new = self._planned.setdefault(key, Ranges()).add(batch.first, end)
+        self._compare_known(batch, new)
+        self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]
+        self.group.owe(edge, key)[0].append((batch.first, end))
+
+    def take_gap(self, edge: str, gap: GapRecord) -> None:
+        """Plan a loss that its dropper declares. Raises: PeerError."""
+        if not 0 <= gap.first < gap.end <= MAX_SEQ:
+            raise PeerError("gap_range", f"gap [{gap.first}, {gap.end}) of {gap.thing} is no range")
+        self.group.gaps.append(gap)
+        self.group.owe(edge, (gap.thing, gap.boot))[1].append(gap.gap_id)
+
+    def close_group(self) -> Group:
+        """Return the open group and begin a new one."""
+        group, self.group = self.group, Group()
+        return group
+
+    def committed(self, group: Group) -> list[tuple[str, Ack]]:
+        """Note that the group is durable; return (edge, ack) for all it owes."""
+        for frame in group.frames:
+            self.stored.setdefault((frame.thing, frame.boot), Ranges()).add(
+                frame.first, frame.first + frame.n
+            )
+            self.samples += frame.n
+        for gap in group.gaps:
+            self.lost.setdefault((gap.thing, gap.boot), Ranges()).add(gap.first, gap.end)
+        return [ack for owed, parts in group.owed.items() for ack in _acks(owed, *parts)]
+
+    def abandoned(self, group: Group) -> None:
+        """Note that the group could not be committed: nothing is owed, the edges will send again."""
+        for frame in group.frames:
+            self._planned[frame.thing, frame.boot].remove(frame.first, frame.first + frame.n)
+
+    def _compare_known(self, batch: Batch, new: list[tuple[int, int]]) -> None:
+        known = Ranges([(batch.first, batch.first + batch.n)])
+        for a, b in new:
+            known.remove(a, b)
+        for a, b in known.to_list():
+            self.duplicates += b - a
+            if not all(_agrees(batch, piece) for piece in self._pieces(batch, a, b)):
+                self.conflicts += 1
+
+    def _pieces(self, batch: Batch, first: int, end: int) -> list[tuple[int, bytes]]:
+        """Return what is still at hand of [first, end): the open group's and the store's."""
+        own = [
+            (f.first, f.records) for f in self.group.frames if (f.thing, f.boot) == (batch.thing, batch.boot)
+        ]
+        own = [(at, records) for at, records in own if at < end and first < at + len(records) // RECORD_BYTES]
+        return own + self.lookup(batch.thing, batch.boot, first, end)
+
+
+def _check(batch: Batch) -> None:
+    if batch.n < 1 or batch.first < 0 or batch.first + batch.n > MAX_SEQ:
+        raise PeerError("batch_range", f"batch {batch.first}+{batch.n} of {batch.thing} is no range")
+    if len(batch.records) != batch.n * RECORD_BYTES:
+        message = f"batch of {batch.n} records of {batch.thing} has {len(batch.records)} bytes"
+        raise PeerError("batch_length", message)
+
+
+def _piece(batch: Batch, first: int, end: int, now_us: int) -> Frame:
+    cut = batch.records[(first - batch.first) * RECORD_BYTES : (end - batch.first) * RECORD_BYTES]
+    return Frame(
+        batch.thing, batch.boot, first, end - first, batch.clock, batch.rx_us, batch.tx_us, now_us, cut
+    )
+
+
+def _agrees(batch: Batch, piece: tuple[int, bytes]) -> bool:
+    """Whether the batch has the same bytes as a known piece where both overlap."""
+    at, records = piece
+    first, end = max(at, batch.first), min(at + len(records) // RECORD_BYTES, batch.first + batch.n)
+    if first >= end:
+        return True
+    ours = records[(first - at) * RECORD_BYTES : (end - at) * RECORD_BYTES]
+    theirs = batch.records[(first - batch.first) * RECORD_BYTES : (end - batch.first) * RECORD_BYTES]
+    return ours == theirs
+
+
+def _acks(
+    owed: tuple[str, str, str], ranges: list[tuple[int, int]], gaps: list[int]
+) -> list[tuple[str, Ack]]:
+    edge, thing, boot = owed
+    spans = Ranges(ranges).to_list()
+    parts = range(0, max(len(spans), 1), MAX_ACK_RANGES)
+    return [
+        (edge, Ack(thing, boot, spans[at : at + MAX_ACK_RANGES], gaps if at == 0 else [])) for at in parts
+    ]

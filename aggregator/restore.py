@@ -1,0 +1,90 @@
+"""Builds the city from its configuration and what its store knows, as after every start."""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import structlog
+
+from aggregator.city import City
+from aggregator.config import AggregatorConfig, ClockSection, read_signing_key
+from aggregator.dispatch import Dispatcher
+from aggregator.errors import PeerError
+from aggregator.ingest import Ingest
+from aggregator.latest import Latest
+from aggregator.ledger_view import Accounts
+from aggregator.processes_host import ProcessesHost
+from aggregator.registry import Registry
+from aggregator.sessions import Sessions
+from aggregator.store import Store
+from aggregator.task_book import MAX_RECORDS, TaskBook
+from processes.instance import Instance, read_instance
+from protocol import tasks
+from protocol.city_clock import CityClock
+
+_log = structlog.get_logger(__name__)
+
+
+def boottime_us() -> int:
+    """Return this host's CLOCK_BOOTTIME in µs."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def make_clock(section: ClockSection) -> CityClock:
+    """Return the configured city clock, or one that follows UTC from now on."""
+    if section.epoch_boottime_us is None or section.epoch_utc_us is None:
+        return CityClock(1.0, boottime_us(), time.time_ns() // 1000)
+    return CityClock(section.speed, section.epoch_boottime_us, section.epoch_utc_us)
+
+
+def read_instances(config: AggregatorConfig) -> list[Instance]:
+    """Return the configured processes. Raises: processes.errors.ConfigError, TemplateError."""
+    return [read_instance(path, config.processes.templates) for path in config.processes.files]
+
+
+def restore(config: AggregatorConfig, store: Store) -> City:
+    """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
+    sign = partial(tasks.sign, read_signing_key(config.signing.secret_file))
+    return build(store, make_clock(config.clock), [e.id for e in config.edges], read_instances(config), sign)
+
+
+def build(
+    store: Store,
+    clock: CityClock,
+    edges: list[str],
+    instances: Iterable[Instance],
+    sign: Callable[[bytes], bytes],
+) -> City:
+    """Return the city made of these parts and the store's content."""
+    now_us = boottime_us()
+    now_utc_us = clock.event_utc_us(now_us)
+    registry = _registry(store)
+    host = ProcessesHost.of(instances, registry, Latest(store.latest()))
+    sessions = Sessions(edges, now_us, now_utc_us)
+    book = TaskBook(store.tasks(MAX_RECORDS))
+    book.lose_track(now_us, now_utc_us)
+    ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined())
+    dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances)
+    city = City(clock, sessions, registry, ingest, Accounts(store.accounts()), host, dispatcher)
+    _replay(store, host, now_us)
+    return city
+
+
+def _registry(store: Store) -> Registry:
+    registry = Registry()
+    for edge, info, seen_utc_us in store.things():
+        try:
+            registry.introduce(edge, info, seen_utc_us)
+        except PeerError as error:
+            _log.warning("a stored manifest is no longer understood", thing=info.thing, detail=str(error))
+    return registry
+
+
+def _replay(store: Store, host: ProcessesHost, now_us: int) -> None:
+    """Let the engine continue from its snapshot with what was stored since; rebuild `latest`."""
+    snapshot = store.engine()
+    known_upto = snapshot[0] if snapshot and host.thaw(snapshot[1]) else -1
+    for frame in store.frames_upto(known_upto):
+        host.remember(frame)
+    for frame in store.frames_after(known_upto):
+        host.arrived(frame, now_us)

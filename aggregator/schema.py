@@ -1,0 +1,58 @@
+"""Tables of store.db. A commit's samples are one blob (with durable's checksum); `at` is a byte offset."""
+
+FILE = "store.db"
+FRAME_COLUMNS = (
+    "thing, boot, first, n, commit_no, at, ref_us, ref_utc_us, rate, sigma_us, synced,"
+    " rx_us, tx_us, city_rx_us"
+)
+INSERT_FRAME = f"INSERT INTO frames({FRAME_COLUMNS}) VALUES ({', '.join('?' * 14)})"
+SELECT_FRAMES = f"SELECT {FRAME_COLUMNS} FROM frames"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS blobs(
+    commit_no INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS frames(
+    thing TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, n INTEGER NOT NULL,
+    commit_no INTEGER NOT NULL, at INTEGER NOT NULL,
+    ref_us INTEGER NOT NULL, ref_utc_us INTEGER NOT NULL, rate REAL NOT NULL, sigma_us REAL NOT NULL,
+    synced INTEGER NOT NULL,
+    rx_us INTEGER NOT NULL, tx_us INTEGER NOT NULL, city_rx_us INTEGER NOT NULL,
+    PRIMARY KEY(thing, boot, first)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS frames_by_commit ON frames(commit_no, at);
+CREATE TABLE IF NOT EXISTS gaps(
+    thing TEXT NOT NULL, boot TEXT NOT NULL, gap_id INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,
+    cause TEXT NOT NULL, declared_by TEXT NOT NULL,
+    PRIMARY KEY(thing, boot, gap_id, first, last)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS things(
+    thing TEXT NOT NULL, boot TEXT NOT NULL, edge TEXT NOT NULL, info BLOB NOT NULL,
+    seen_utc_us INTEGER NOT NULL,
+    PRIMARY KEY(thing, boot)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS accounts(
+    thing TEXT NOT NULL, boot TEXT NOT NULL, edge TEXT NOT NULL, sent INTEGER NOT NULL,
+    buffered BLOB NOT NULL, at_utc_us INTEGER NOT NULL,
+    PRIMARY KEY(thing, boot)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tasks(
+    number INTEGER PRIMARY KEY,
+    task_id BLOB NOT NULL UNIQUE, task BLOB NOT NULL, record BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS engine(
+    one INTEGER PRIMARY KEY CHECK(one = 1), commit_no INTEGER NOT NULL, frozen BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sealed(
+    file TEXT PRIMARY KEY, last_commit INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    ranges BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS quarantined(
+    thing TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS latest(
+    datastream TEXT PRIMARY KEY, t_utc_us INTEGER NOT NULL, value REAL, sigma REAL, quality INTEGER NOT NULL
+);
+"""

@@ -1,0 +1,198 @@
+"""The compactor: hot commits become Parquet files, by day, and nothing is in both or in neither.
+
+Order: write and fsync in staging/, rename into sealed/, fsync that folder, then one transaction that
+catalogues the files and deletes the hot rows. A crash before the transaction leaves files that no catalogue
+names: `remove_orphans` deletes them at start-up, the hot rows are still there. After it, all is done.
+`step` is called with a name before each step; tests crash there.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aggregator.columns import table
+from aggregator.ingest import Key
+from aggregator.registry import Registry
+from aggregator.snapshot import hot_frames, last_commit_upto
+from durable import quarantine
+from protocol.ranges import Ranges
+
+STAGING, SEALED, CATALOGUE = "staging", "sealed", "manifest.json"
+DAY_US = 86_400_000_000
+MAX_SAMPLES = 2_000_000
+STEPS = ("write", "fsync_file", "rename", "fsync_folder", "transaction", "catalogue", "done")
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """One file to be catalogued: its name under sealed/, what it holds."""
+
+    name: str
+    samples: int
+    size: int
+    ranges: dict[Key, Ranges]
+
+
+@dataclass
+class Plan:
+    """Files on their final place and durable, which the catalogue does not name yet."""
+
+    upto: int
+    files: list[SealedFile]
+    newest: list[tuple[Any, ...]]
+    broken: set[int]
+
+
+def prepare(
+    folder: Path, connection: sqlite3.Connection, registry: Registry, keep_commits: int, step: Step
+) -> Plan | None:
+    """Return the files made of the oldest hot commits, without the newest `keep_commits`; None: none.
+
+    Reads through a connection of its own, so that commits go on meanwhile.
+    """
+    upto = last_commit_upto(connection, keep_commits, MAX_SAMPLES)
+    if upto is None:
+        return None
+    broken: set[int] = set()
+    rows = table(hot_frames(connection, upto=upto, broken=broken), registry.manifest)
+    files = [_seal_day(folder, day, part, upto, step) for day, part in _days(rows)]
+    step("fsync_folder")
+    _fsync(folder / SEALED)
+    return Plan(upto, files, _newest(rows, registry), broken)
+
+
+def finish(plan: Plan, connection: sqlite3.Connection) -> None:
+    """Catalogue the files and delete the hot rows they hold, inside the caller's transaction."""
+    rows = [(f.name, plan.upto, f.samples, f.size, _pack(f.ranges)) for f in plan.files]
+    connection.executemany("INSERT INTO sealed VALUES (?, ?, ?, ?, ?)", rows)
+    connection.executemany(_PUT_LATEST, plan.newest)
+    for number in sorted(plan.broken):
+        _set_aside(connection, number)
+    connection.execute("DELETE FROM frames WHERE commit_no <= ?", (plan.upto,))
+    connection.execute("DELETE FROM blobs WHERE commit_no <= ?", (plan.upto,))
+
+
+def _set_aside(connection: sqlite3.Connection, number: int) -> None:
+    """Keep a blob that fails its checksum in quarantine, and its ranges for the ledger."""
+    row = connection.execute("SELECT data FROM blobs WHERE commit_no = ?", (number,)).fetchone()
+    quarantine(connection, "blobs", str(number), row[0] if row else b"", "checksum")
+    connection.execute(
+        "INSERT INTO quarantined SELECT thing, boot, first, first + n FROM frames WHERE commit_no = ?",
+        (number,),
+    )
+
+
+def write_catalogue(folder: Path, connection: sqlite3.Connection) -> None:
+    """Replace sealed/manifest.json, for readers without our database."""
+    rows = connection.execute(
+        "SELECT file, samples, bytes, last_commit FROM sealed ORDER BY last_commit, file"
+    )
+    files = [dict(zip(("file", "samples", "bytes", "last_commit"), row, strict=True)) for row in rows]
+    staged = folder / STAGING / CATALOGUE
+    staged.write_text(json.dumps({"files": files}, indent=1))
+    _fsync(staged)
+    staged.rename(folder / SEALED / CATALOGUE)
+    _fsync(folder / SEALED)
+
+
+def remove_orphans(folder: Path, connection: sqlite3.Connection) -> list[str]:
+    """Make the folders, delete files that the catalogue does not name; return their names."""
+    (folder / STAGING).mkdir(parents=True, exist_ok=True)
+    (folder / SEALED).mkdir(parents=True, exist_ok=True)
+    known = {row[0] for row in connection.execute("SELECT file FROM sealed")} | {CATALOGUE}
+    orphans = [p for p in (folder / SEALED).iterdir() if p.name not in known]
+    orphans += list((folder / STAGING).iterdir())
+    for path in orphans:
+        with suppress(FileNotFoundError):
+            path.unlink()
+    return sorted(path.name for path in orphans)
+
+
+_PUT_LATEST = (
+    "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT(datastream) DO UPDATE SET"
+    " t_utc_us = excluded.t_utc_us, value = excluded.value, sigma = excluded.sigma, quality = excluded.quality"
+    " WHERE excluded.t_utc_us >= latest.t_utc_us"
+)
+
+
+def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step) -> SealedFile:
+    """Write one day's samples durably under their final name; return what the catalogue is to say."""
+    name = f"{day}-{upto:012d}.parquet"
+    staged = folder / STAGING / name
+    ordered = rows.sort_by([("datastream", "ascending"), ("t_utc_us", "ascending"), ("seq", "ascending")])
+    step("write")
+    pq.write_table(ordered, staged, compression="zstd")
+    step("fsync_file")
+    _fsync(staged)
+    step("rename")
+    staged.rename(folder / SEALED / name)
+    return SealedFile(name, rows.num_rows, (folder / SEALED / name).stat().st_size, _ranges(rows))
+
+
+def _days(rows: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (day, samples) by event time in UTC; samples without event time go to "unsynced"."""
+    days = pc.floor(pc.divide(pc.cast(rows["t_utc_us"], pa.float64()), float(DAY_US)))
+    for day in pc.unique(days).to_pylist():
+        mask = pc.is_null(days) if day is None else pc.equal(days, day)
+        name = "unsynced" if day is None else str(np.datetime64(int(day), "D"))
+        yield name, rows.filter(mask)
+
+
+def _ranges(rows: Any) -> dict[Key, Ranges]:
+    found: dict[Key, Ranges] = {}
+    for group in rows.group_by(["thing", "boot"]).aggregate([("seq", "list")]).to_pylist():
+        seqs = np.sort(np.asarray(group["seq_list"], np.int64))
+        cuts = np.flatnonzero(np.diff(seqs) != 1)
+        starts, ends = np.r_[seqs[0], seqs[cuts + 1]], np.r_[seqs[cuts], seqs[-1]] + 1
+        found[group["thing"], group["boot"]] = Ranges(zip(starts.tolist(), ends.tolist(), strict=True))
+    return found
+
+
+def _newest(rows: Any, registry: Registry) -> list[tuple[Any, ...]]:
+    """Return the rows of `latest`: the newest sample per Datastream, with its constant sigma."""
+    known = rows.filter(pc.is_valid(rows["t_utc_us"])).sort_by(
+        [("t_utc_us", "ascending"), ("seq", "ascending")]
+    )
+    last = {row["datastream"]: row for row in _last_rows(known)}
+    found = []
+    for name, row in sorted(last.items()):
+        channel = registry.channels.get(name)
+        if channel is None or channel.sigma_of is None:
+            sigma = channel.sigma if channel else None
+            found.append((name, row["t_utc_us"], row["value"], sigma, row["quality"]))
+    return found
+
+
+def _last_rows(ordered: Any) -> list[dict[str, Any]]:
+    names = ordered["datastream"].combine_chunks()
+    codes = names.indices.to_numpy() if ordered.num_rows else np.empty(0, np.int32)
+    _, from_end = np.unique(codes[::-1], return_index=True)
+    rows: list[dict[str, Any]] = ordered.take(pa.array(len(codes) - 1 - from_end)).to_pylist()
+    return rows
+
+
+def _pack(ranges: dict[Key, Ranges]) -> bytes:
+    return bytes(msgpack.packb([[*key, spans.to_list()] for key, spans in ranges.items()]))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["STEPS", "Plan", "finish", "prepare", "remove_orphans", "write_catalogue"]

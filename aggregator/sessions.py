@@ -1,0 +1,84 @@
+"""Which connection belongs to which edge node, when it was last heard, and how its clock runs. Sans-IO.
+
+A clock sample is a heartbeat pair: the edge echoes the city's last heartbeat time, aged by how long it
+kept it, so `now - echo` is the round trip and the edge's own time belongs to its middle.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.city_link import Heartbeat
+
+SILENT_US = 5_000_000
+STALE_US = 2_000_000
+_WINDOW = 32
+
+
+@dataclass
+class Session:
+    """One edge node. Times are city boottime µs unless they say edge."""
+
+    edge: str
+    routing_id: bytes = b""
+    connected: bool = False
+    heard_us: int = 0
+    heartbeat_us: int = 0
+    silent_since_utc_us: int | None = None
+    boot: str = ""
+    edge_boottime_us: int = 0
+    health: Mapping[str, Any] = field(default_factory=dict)
+    accounts: list[dict[str, Any]] = field(default_factory=list)
+    clock: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    def beat(self, heartbeat: Heartbeat, now_us: int) -> None:
+        """Take in a heartbeat that arrived now; another boot forgets the old clock."""
+        if heartbeat.boot != self.boot:
+            self.clock.clear()
+        self.boot, self.edge_boottime_us, self.heartbeat_us = heartbeat.boot, heartbeat.boottime_us, now_us
+        self.health, self.accounts = heartbeat.health, heartbeat.accounts
+        round_trip = now_us - heartbeat.echo_city_us
+        if heartbeat.echo_city_us and 0 <= round_trip < SILENT_US:
+            self.clock.append((round_trip, heartbeat.boottime_us + round_trip // 2 - now_us))
+
+    def offset_us(self) -> int | None:
+        """Return edge boottime minus city boottime, from the fastest recent round trip; None: unknown."""
+        return min(self.clock)[1] if self.clock else None
+
+    def round_trip_us(self) -> int | None:
+        """Return the fastest recent round trip; None: unknown."""
+        return min(self.clock)[0] if self.clock else None
+
+    def edge_now_us(self, now_us: int) -> int | None:
+        """Return at most the edge's boottime now; None if the last heartbeat is stale."""
+        if not self.connected or now_us - self.heartbeat_us > STALE_US or not self.boot:
+            return None
+        return self.edge_boottime_us + now_us - self.heartbeat_us
+
+    def silent(self, now_us: int) -> bool:
+        """Whether nothing was heard for 5 s."""
+        return not self.connected or now_us - self.heard_us > SILENT_US
+
+
+class Sessions:
+    """All edge nodes of the allowlist, connected or not."""
+
+    def __init__(self, edges: list[str], now_us: int, now_utc_us: int) -> None:
+        self.by_edge = {e: Session(e, heard_us=now_us, silent_since_utc_us=now_utc_us) for e in edges}
+
+    def heard(self, edge: str, routing_id: bytes, now_us: int, now_utc_us: int) -> bool:
+        """Note that a message came; return True if this connection is new."""
+        session = self.by_edge[edge]
+        is_new = session.routing_id != routing_id or not session.connected
+        session.routing_id, session.connected = routing_id, True
+        session.heard_us, session.silent_since_utc_us = now_us, now_utc_us
+        return is_new
+
+    def lost(self, edge: str) -> None:
+        """Note that a send failed: the connection is gone."""
+        self.by_edge[edge].connected = False
+
+    def connected(self) -> list[Session]:
+        """Return the edges that can be sent to."""
+        return [session for session in self.by_edge.values() if session.connected]

@@ -1,0 +1,75 @@
+"""What the city says about itself and its edges: /health and /status."""
+
+from typing import Any
+
+from aggregator.city import City
+from aggregator.dispatch import Now
+from aggregator.sessions import Session
+
+
+def health(city: City, now: Now, *, zap_alive: bool) -> dict[str, Any]:
+    """Return /health: {"ok", "reasons": [...]} of this process alone."""
+    faulted = [row["instance"] for row in city.host.engine.health() if row["state"] == "faulted"]
+    reasons = [f"process {name} stopped on an error" for name in faulted]
+    reasons += [] if zap_alive else ["the ZAP handler is gone: no edge can connect"]
+    reasons += [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    return {"ok": not reasons, "reasons": reasons, "utc_us": now.utc_us}
+
+
+def offline(city: City, now: Now) -> dict[str, int | None]:
+    """Return {edge: since when (event time)} of edges that are silent."""
+    return {s.edge: s.silent_since_utc_us for s in city.sessions.by_edge.values() if s.silent(now.us)}
+
+
+def status(city: City, now: Now, *, zap_refused: dict[str, int]) -> dict[str, Any]:
+    """Return /status: edges with their own health and its age, incidents, faults, processes, counters."""
+    silent = offline(city, now)
+    edges = [_edge_row(session, now) for session in city.sessions.by_edge.values()]
+    return {
+        "utc_us": now.utc_us,
+        "edges": edges,
+        "incidents": [_offline_incident(edge, since) for edge, since in sorted(silent.items())],
+        "faults": [fault for edge in edges if edge["online"] for fault in edge["faults"]],
+        "processes": city.host.engine.health(),
+        "leases": [_lease_row(city, actuator, now) for actuator in sorted(city.dispatcher.leases)],
+        "samples": city.ingest.samples,
+        "duplicates": city.ingest.duplicates,
+        "conflicts": city.ingest.conflicts,
+        "refused": {**city.refused, **zap_refused},
+        "held_back": dict(city.dispatcher.held_back),
+        "ignored_reports": dict(city.dispatcher.book.ignored),
+        "unsynced_batches": city.host.feed.unsynced_batches,
+        "moved_things": city.registry.moved,
+    }
+
+
+def _edge_row(session: Session, now: Now) -> dict[str, Any]:
+    age_s = (now.us - session.heartbeat_us) / 1e6 if session.heartbeat_us else None
+    return {
+        "edge": session.edge,
+        "online": not session.silent(now.us),
+        "boot": session.boot or None,
+        "health_age_s": None if age_s is None else round(age_s, 3),
+        "offset_us": session.offset_us(),
+        "rtt_us": session.round_trip_us(),
+        "faults": _faults(session),
+        "health": dict(session.health),
+    }
+
+
+def _faults(session: Session) -> list[dict[str, Any]]:
+    """Return the sensor faults of all boards of an edge, as its health tells them."""
+    boards = session.health.get("boards", ())
+    return [{"edge": session.edge, **fault} for board in boards for fault in board.get("faults", ())]
+
+
+def _offline_incident(edge: str, since_utc_us: int | None) -> dict[str, Any]:
+    return {"kind": "edge_offline", "edge": edge, "since_utc_us": since_utc_us, "text": f"{edge} offline"}
+
+
+def _lease_row(city: City, actuator: str, now: Now) -> dict[str, Any]:
+    lease = city.dispatcher.leases[actuator]
+    edge = city.registry.edge_of(actuator)
+    edge_now_us = city.sessions.by_edge[edge].edge_now_us(now.us) if edge in city.sessions.by_edge else None
+    left_ms = None if edge_now_us is None else max(0, lease.until_us - edge_now_us) // 1000
+    return {"actuator": actuator, "holder": lease.holder, "fence": lease.fence, "left_ms": left_ms}
