@@ -11,23 +11,23 @@ class I2CBus:
         self._one = bytearray(1)
         self._two = bytearray(2)
 
-    def transaction(self, address: int, write, read) -> None:
+    def transaction(self, address: int, write: bytes | bytearray | None, read: bytearray | None) -> None:
         """Write bytes, then, after a repeated start, fill `read`; either may be None. Raises: BusError."""
         raise NotImplementedError
 
-    def write(self, address: int, data) -> None:
+    def write(self, address: int, data: bytes | bytearray) -> None:
         """Write bytes. Raises: BusError."""
         self.transaction(address, data, None)
 
-    def read_into(self, address: int, buf) -> None:
+    def read_into(self, address: int, buf: bytearray) -> None:
         """Fill `buf` with what the chip sends. Raises: BusError."""
         self.transaction(address, None, buf)
 
-    def write_then_read_into(self, address: int, data, buf) -> None:
+    def write_then_read_into(self, address: int, data: bytes | bytearray, buf: bytearray) -> None:
         """Write, repeated start, fill `buf`. Raises: BusError."""
         self.transaction(address, data, buf)
 
-    def read_register_into(self, address: int, register: int, buf) -> None:
+    def read_register_into(self, address: int, register: int, buf: bytearray) -> None:
         """Fill `buf` from an 8-bit register onwards. Raises: BusError."""
         self._one[0] = register
         self.transaction(address, self._one, buf)
@@ -46,6 +46,6 @@ class I2CBus:
             return False
         return True
 
-    def scan(self) -> list:
+    def scan(self) -> list[int]:
         """Addresses from 0x08 to 0x77 that are acknowledged."""
         return [address for address in range(0x08, 0x78) if self.probe(address)]
