@@ -1,0 +1,21 @@
+"""Errors of edge_node/: our own configuration apart from what a peer or a port does."""
+
+
+class EdgeError(Exception):
+    """Base of every error raised in edge_node/."""
+
+
+class KeyFileError(EdgeError, OSError):
+    """A key file is missing, unreadable or has the wrong length. Never shows the key."""
+
+
+class PortError(EdgeError, OSError):
+    """A serial port cannot be used: `state` is absent, permission, busy or error; `hint` says what to do."""
+
+    def __init__(self, state: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.state, self.hint = state, hint
+
+
+class WrongBoardError(EdgeError, ValueError):
+    """The board behind a port is not the Thing that the configuration expects there."""
