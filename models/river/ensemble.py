@@ -48,7 +48,7 @@ class Spread(NamedTuple):
     stores: float = 0.05  # relative
     base: float = 0.10  # relative
     runoff: float = 0.06
-    pace: float = 0.02
+    pace: float = 0.08
     level_m: float = 0.02
 
 
@@ -117,7 +117,7 @@ def inflows(
     inflow = np.empty((members.shape[0], steps))
     rain = catchment.rain_m3_s(rain_mm_h) * factor
     kernels.inflow_kernel(members, rain, fade, lead_s / steps, catchment.store_c, inflow)
-    model = np.maximum(1.0 + 0.1 * normals(seed, 0, _MODEL, members.shape[0]), 0.0)
+    model = np.maximum(1.0 + 0.12 * normals(seed, 0, _MODEL, members.shape[0]), 0.0)
     return inflow * model[:, None]
 
 
