@@ -32,7 +32,7 @@ class Exclusive:
             return True
         if outputs_on_mask & ~bit:
             return False
-        if self._last in (-1, want_index):
+        if self._last == -1 or self._last == want_index:  # noqa: PLR1714 - a tuple would allocate
             return True
         return now_ms - self._off_at_ms >= self.min_off_ms
 

@@ -184,8 +184,8 @@ class _Reader:
         """Return the next `n` bytes as text."""
         try:
             return self.bytes(n).decode()
-        except UnicodeError as error:
-            raise FrameError("msgpack: text is not UTF-8") from error
+        except UnicodeError:
+            raise FrameError("msgpack: text is not UTF-8")  # noqa: B904 - MicroPython does not chain
 
     def real(self, size: int) -> float:
         """Return the next 4 or 8 bytes as a float."""
