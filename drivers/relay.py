@@ -65,7 +65,7 @@ class Relay:
         self._wanted = setpoint >= 0.5
         if not self._wanted:
             self.fault = motion.OK
-            self._output.off()
+            self._release()
 
     def safe(self) -> None:
         """Command the safe setpoint of the board file."""
@@ -79,25 +79,24 @@ class Relay:
         """Do what is due at this elapsed time."""
         if self._since_ms < 0:
             self._since_ms = now_ms
-        if self._on and not self._wanted:
-            self._switch(False, now_ms)
-        elif self._on and self._max_on_ms and now_ms - self._since_ms >= self._max_on_ms:
+        if self._on and self._max_on_ms and now_ms - self._since_ms >= self._max_on_ms:
             self.fault = motion.TRIPPED
             self._wanted = False
-            self._switch(False, now_ms)
+            self._release()
         elif self._wanted and not self._on and self._rested(now_ms):
-            self._switch(True, now_ms)
+            self._on = True
+            self._since_ms = now_ms
+            self._output.on()
 
     def _rested(self, now_ms: int) -> bool:
         return self.fault == motion.OK and now_ms - self._since_ms >= self._min_off_ms
 
-    def _switch(self, on: bool, now_ms: int) -> None:
-        self._on = on
-        self._since_ms = now_ms
-        if on:
-            self._output.on()
-        else:
-            self._output.off()
+    def _release(self) -> None:
+        """Off; the rest counts from the next step."""
+        self._output.off()
+        if self._on:
+            self._on = False
+            self._since_ms = -1
 
 
 def make(io, cfg) -> Relay:

@@ -1,0 +1,45 @@
+"""Hints name the chip, the place, and something to check."""
+
+import pytest
+
+from drivers import errors, hints
+
+CODES = range(len(errors.NAMES))
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("chip", [*hints.FULL_NAMES, "unheard_of"])
+def test_every_code_of_every_chip_is_explained_in_one_line_each(code: int, chip: str) -> None:
+    hint = hints.explain(code, chip, "i2c0", 0x48, "GP4 SDA, GP5 SCL")
+    assert hints.FULL_NAMES.get(chip, chip) in hint.what
+    for line in hint:
+        assert line
+        assert "\n" not in line
+        assert "  " not in line
+        assert line.isascii()
+
+
+def test_an_unplugged_bme280() -> None:
+    hint = hints.explain(errors.NACK, "bme280", "i2c0", 0x76, "GP4 SDA, GP5 SCL")
+    assert hint.what == "BME280: no answer at 0x76 on i2c0 (GP4 SDA, GP5 SCL)"
+    for word in ("3.3 V", "SDO", "0x77", "GP4 SDA"):
+        assert word in hint.check
+
+
+def test_a_pin_and_a_bare_bus() -> None:
+    assert "GP15" in hints.explain(errors.INTERNAL, "tipping_bucket", "", "GP15").what
+    assert "uart1" in hints.explain(errors.SILENT, "a02yyuw", "uart1").what
+    assert hints.explain(errors.NACK, "scd41").what.endswith("its pins")
+
+
+def test_an_unknown_code_is_an_internal_one() -> None:
+    assert hints.explain(99, "bme280", "i2c0", 0x76) == hints.explain(
+        errors.INTERNAL, "bme280", "i2c0", 0x76
+    )
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_quality_of_a_code(code: int) -> None:
+    expected = {0: 1, 1: 9, 2: 9, 3: 9, 4: 9, 7: 9}.get(code, 4)
+    assert errors.quality_of(code) == expected
+    assert str(errors.DriverError(code, "x")) == f"{errors.NAMES[code]}: x"
