@@ -6,7 +6,7 @@ below are the items of its header, in that order. docs/protocol.md lists them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import msgpack  # type: ignore[import-untyped]
@@ -235,14 +235,14 @@ def decode(parts: Sequence[bytes]) -> Message:
     if len(header) + len(payload) > MAX_MESSAGE:
         raise LimitError(f"city link: over {MAX_MESSAGE} bytes")
     items = checks.unpack(bytes(header), MAX_MESSAGE)
-    if type(items) is not list or not items or type(items[0]) is not int or items[0] not in _DECODERS:
-        raise checks.refuse("city link", f"an array that begins with a kind {sorted(_DECODERS)}", items)
-    size, make = _DECODERS[items[0]]
-    if len(items) != size:
-        raise FrameError(f"{make.__name__[1:]}: expected {size} header items, found {len(items)}")
-    if payload and items[0] not in _WITH_PAYLOAD:
-        raise FrameError(f"{make.__name__[1:]}: this kind has no payload")
-    return make(items[1:], bytes(payload))
+    if type(items) is not list or not items or type(items[0]) is not int or items[0] not in KINDS:
+        raise checks.refuse("city link", f"an array that begins with a kind {sorted(KINDS)}", items)
+    kind = KINDS[items[0]]
+    if len(items) != _SIZES[kind]:
+        raise FrameError(f"{kind.__name__}: expected {_SIZES[kind]} header items, found {len(items)}")
+    if payload and kind not in _WITH_PAYLOAD:
+        raise FrameError(f"{kind.__name__}: this kind has no payload")
+    return _MAKERS[kind](items[1:], bytes(payload))
 
 
 def _edge_hello(items: list[Any], _: bytes) -> EdgeHello:
@@ -373,18 +373,20 @@ def _lease_request(items: list[Any], _: bytes) -> LeaseRequest:
     return LeaseRequest(name("LeaseRequest.actuator", actuator), name("LeaseRequest.holder", holder))
 
 
-_WITH_PAYLOAD = (Batch.KIND, TaskReport.KIND, TaskOrder.KIND)
-_DECODERS: dict[int, tuple[int, Callable[[list[Any], bytes], Message]]] = {
-    EdgeHello.KIND: (5, _edge_hello),
-    ThingInfo.KIND: (7, _thing_info),
-    Batch.KIND: (8, _batch),
-    GapRecord.KIND: (8, _gap_record),
-    Heartbeat.KIND: (7, _heartbeat),
-    TaskReport.KIND: (7, _task_report),
-    LeaseState.KIND: (5, _lease_state),
-    CityHello.KIND: (3, _city_hello),
-    Ack.KIND: (5, _ack),
-    CityHeartbeat.KIND: (3, _city_heartbeat),
-    TaskOrder.KIND: (2, _task_order),
-    LeaseRequest.KIND: (3, _lease_request),
+_MAKERS: dict[type[Any], Callable[[list[Any], bytes], Message]] = {
+    EdgeHello: _edge_hello,
+    ThingInfo: _thing_info,
+    Batch: _batch,
+    GapRecord: _gap_record,
+    Heartbeat: _heartbeat,
+    TaskReport: _task_report,
+    LeaseState: _lease_state,
+    CityHello: _city_hello,
+    Ack: _ack,
+    CityHeartbeat: _city_heartbeat,
+    TaskOrder: _task_order,
+    LeaseRequest: _lease_request,
 }
+_WITH_PAYLOAD = (Batch, TaskReport, TaskOrder)
+KINDS: dict[int, type[Any]] = {message.KIND: message for message in _MAKERS}
+_SIZES = {message: 1 + len(fields(message)) - (message in _WITH_PAYLOAD) for message in _MAKERS}

@@ -18,7 +18,7 @@ class Exclusive:
         self._off_at_ms = 0
 
     def allow(self, outputs_on_mask: int, want_index: int, on: bool, now_ms: int) -> bool:
-        """Return whether output `want_index` may be switched `on` (or off: always) now.
+        """Return whether output `want_index` may be switched `on` (or off: always) now; ask for both.
 
         `outputs_on_mask` is what is on before the switch, bit i for output i. Allocates nothing.
         """

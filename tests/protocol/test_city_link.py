@@ -1,0 +1,214 @@
+"""City link: every message goes round, malformed ones are refused with the field's name."""
+
+import contextlib
+import dataclasses
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import city_link, tasks
+from protocol.city_link import Clock
+from protocol.errors import FrameError, LimitError
+
+names = st.text("abc-1./", min_size=1, max_size=20)
+u32 = st.integers(0, 2**32 - 1)
+times = st.integers(0, 2**62)
+reals = st.floats(allow_nan=False, allow_infinity=False)
+spans = st.lists(st.tuples(u32, u32).map(sorted).map(tuple), max_size=5)
+stamps = st.dictionaries(names, times, max_size=8)
+health = st.dictionaries(names, st.one_of(st.none(), reals, u32, st.lists(names, max_size=3)), max_size=5)
+clocks = st.builds(Clock, times, times, reals, reals, st.booleans())
+account = st.fixed_dictionaries(
+    {"thing": names, "boot": names, "sent": u32, "buffered": spans}, optional={"quarantined": spans}
+)
+
+
+@st.composite
+def batches(draw):
+    n = draw(st.integers(1, 64))
+    records = draw(st.binary(min_size=12 * n, max_size=12 * n))
+    return city_link.Batch(
+        draw(names), draw(names), draw(u32), n, draw(clocks), draw(times), draw(times), records
+    )
+
+
+messages = st.one_of(
+    st.builds(city_link.EdgeHello, st.integers(0, 255), names, names, times),
+    st.builds(city_link.ThingInfo, names, names, names, names, health, st.booleans()),
+    batches(),
+    st.tuples(u32, u32).map(sorted).flatmap(
+        lambda span: st.builds(
+            city_link.GapRecord, names, names, u32, st.just(span[0]), st.just(span[1]), names, names
+        )
+    ),
+    st.builds(city_link.Heartbeat, names, names, times, times, st.lists(account, max_size=3), health),
+    st.builds(
+        city_link.TaskReport, st.binary(min_size=16, max_size=16), st.integers(0, 11), st.integers(0, 15),
+        names, reals, stamps, st.binary(max_size=30),
+    ),
+    st.builds(city_link.LeaseState, names, st.sampled_from(["city", "edge", "operator", ""]), u32, times),
+    st.builds(city_link.CityHello, st.integers(0, 255), names),
+    st.builds(city_link.Ack, names, names, spans, st.lists(u32, max_size=5)),
+    st.builds(city_link.CityHeartbeat, times, times),
+    st.builds(city_link.TaskOrder, st.binary(min_size=64, max_size=64), st.binary(max_size=100)),
+    st.builds(city_link.LeaseRequest, names, names),
+)  # fmt: skip
+
+EXAMPLES = [
+    city_link.EdgeHello(1, "edge-1", "b", 1),
+    city_link.ThingInfo("river-1", "b", "vm", "00", {}, True),
+    city_link.Batch("river-1", "b", 0, 1, Clock(0, 0, 1.0, 1.0, True), 1, 2, bytes(12)),
+    city_link.GapRecord("river-1", "b", 1, 0, 5, "overflow", "board"),
+    city_link.Heartbeat("edge-1", "b", 1, 1, [{"thing": "t", "boot": "b", "sent": 1, "buffered": []}], {}),
+    city_link.TaskReport(bytes(16), 5, 0, "", 0.5, {"board_act": 1}),
+    city_link.LeaseState("gate-1/opening", "city", 1, 5),
+    city_link.CityHello(1, "e"),
+    city_link.Ack("river-1", "b", [(0, 5)], [1]),
+    city_link.CityHeartbeat(1, 2),
+    city_link.TaskOrder(bytes(64), b"task"),
+    city_link.LeaseRequest("gate-1/opening", "city"),
+]
+
+
+@given(messages)
+def test_messages_go_round(message):
+    assert city_link.decode(city_link.encode(message)) == message
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_each_wrong_field_is_refused(message):
+    header, payload = city_link.encode(message)
+    items = msgpack.unpackb(header)
+    name = type(message).__name__
+    for place in range(1, len(items)):
+        wrong = [*items[:place], {1: 2}, *items[place + 1 :]]
+        with pytest.raises(FrameError, match=f"{name}|Clock|msgpack"):
+            city_link.decode([msgpack.packb(wrong), payload])
+    with pytest.raises(FrameError, match=f"{name}: expected {len(items)} header items"):
+        city_link.decode([msgpack.packb([*items, 0]), payload])
+
+
+def test_kinds_are_unique_and_all_have_an_example():
+    kinds = [type(example).KIND for example in EXAMPLES]
+    assert len(set(kinds)) == len(kinds) == len(city_link.KINDS)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=3))
+def test_any_parts_are_refused_or_decode(parts):
+    with contextlib.suppress(FrameError):
+        city_link.decode(parts)
+
+
+@given(messages, st.integers(0), st.integers(1, 255))
+def test_a_changed_byte_is_refused_or_decodes(message, place, mask):
+    header, payload = city_link.encode(message)
+    changed = bytearray(header)
+    changed[place % len(changed)] ^= mask
+    with contextlib.suppress(FrameError):
+        city_link.decode([bytes(changed), payload])
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ([], "2 parts"),
+        ([b"\x91\x63", b""], "begins with a kind"),
+        ([b"\x80", b""], "begins with a kind"),
+        ([b"", b""], "msgpack"),
+        ([msgpack.packb([19, 1, 2]), b"x"], "no payload"),
+        ([msgpack.packb([19, 1, 2]) + b"\0", b""], "msgpack"),
+        ([b"\x91" * 2000 + b"\xc0", b""], "msgpack"),
+        ([b"\x91" * 40 + b"\xc0", b""], "nested deeper"),
+        ([b"\xdc\x20\x01" + b"\x80" * 0x2001, b""], "msgpack"),
+        ([b"\x92" + (b"\xdc\x10\x01" + b"\x80" * 0x1001) * 2, b""], "more than 8192"),
+        ([b"\x92\x05\x82\xa1a\x01\xa1a\x02", b""], "duplicate"),
+        ([b"\x92\x05\xd4\x01\x02", b""], "msgpack"),
+    ],
+)
+def test_malformed_parts_are_refused(parts, error):
+    with pytest.raises(FrameError, match=error):
+        city_link.decode(parts)
+
+
+def test_too_large_a_message_is_neither_sent_nor_read():
+    order = city_link.TaskOrder(bytes(64), bytes(city_link.MAX_MESSAGE))
+    with pytest.raises(LimitError):
+        city_link.encode(order)
+    with pytest.raises(LimitError):
+        city_link.decode([b"", bytes(city_link.MAX_MESSAGE + 1)])
+
+
+def test_a_batch_has_as_many_records_as_it_says():
+    batch = dataclasses.replace(EXAMPLES[2], n=2)
+    with pytest.raises(FrameError, match="expected 2 records of 12 bytes, found 12"):
+        city_link.decode(city_link.encode(batch))
+
+
+def test_clock_maps_stamps_to_event_time():
+    clock = Clock(ref_us=1_000_000, ref_utc_us=1_348_000_000_000_000, rate=480.0, sigma_us=100.0, synced=True)
+    found = clock.to_utc(np.array([1_000_000, 1_000_001, 0], np.int64))
+    assert found.dtype == np.int64
+    assert (found - clock.ref_utc_us).tolist() == [0, 480, -480_000_000]
+
+
+task_fields = {
+    "task_id": st.binary(min_size=16, max_size=16),
+    "actuator": names,
+    "setpoint": reals,
+    "lease_ms": st.integers(0, tasks.MAX_LEASE_MS),
+    "instance": names,
+    "step_utc_us": times,
+    "edge": names,
+    "edge_boot": names,
+    "not_after_us": times,
+    "fence": u32,
+    "causes": st.lists(st.tuples(names, names, u32), max_size=5),
+    "stamps": stamps,
+    "reason": st.text(max_size=50),
+}
+
+
+@given(st.builds(tasks.Task, **task_fields))
+def test_tasks_go_round(task):
+    assert tasks.decode(tasks.encode(task)) == task
+
+
+WRONG = {
+    "task_id": bytes(15), "actuator": "", "setpoint": float("nan"), "lease_ms": -1, "instance": "x" * 65,
+    "step_utc_us": -1, "edge": "", "edge_boot": 5, "not_after_us": 1.5, "fence": -1, "stamps": {"a": -1},
+    "reason": "x" * 201, "causes": [("a", "b", 1)] * 33,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_wrong_task_fields_are_named(field):
+    good = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1)
+    with pytest.raises(FrameError, match=f"task.{field}"):
+        tasks.encode(dataclasses.replace(good, **{field: WRONG[field]}))
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_refused_as_a_task(data):
+    with pytest.raises(FrameError):
+        tasks.decode(data)
+
+
+def test_signature_is_of_the_bytes():
+    private, public = tasks.new_keys()
+    signature = tasks.sign(private, b"task")
+    assert len(signature) == tasks.SIGNATURE_SIZE
+    assert tasks.verify(public, b"task", signature)
+    assert not tasks.verify(public, b"tasK", signature)
+    assert not tasks.verify(public, b"task", bytes(64))
+    assert not tasks.verify(tasks.new_keys()[1], b"task", signature)
+    assert not tasks.verify(b"short", b"task", signature)
+
+
+def test_task_id_depends_on_instance_step_and_port_alone():
+    assert tasks.task_id("flood", 5, "gate") == tasks.task_id("flood", 5, "gate")
+    others = {tasks.task_id(*args) for args in [("flood", 5, "gate"), ("flood", 6, "gate"), ("a", 5, "gate")]}
+    assert len(others | {tasks.task_id("flood", 5, "gate2")}) == 4
+    assert len(tasks.task_id("flood", 5, "gate")) == 16
