@@ -100,7 +100,16 @@ def _compile(source: Path, out_dir: Path) -> str:
     inside = source.relative_to(ROOT)
     target = Path("lib") / inside.with_suffix(".mpy")
     (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
-    command = [str(mpy_cross()), f"-march={MARCH}", "-O1", "-s", str(inside), "-o", str(out_dir / target), str(source)]
+    command = [
+        str(mpy_cross()),
+        f"-march={MARCH}",
+        "-O1",
+        "-s",
+        str(inside),
+        "-o",
+        str(out_dir / target),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BundleError(f"{inside} does not compile for {MARCH}: {done.stderr.strip()}")

@@ -118,18 +118,22 @@ def _sensors(board: BoardFile) -> list[dict[str, Any]]:
         rows = []
         for channel in sensor_channels(sensor):
             driver = driver_channels(sensor)[names.index(channel.reads)]
-            rows.append([index, names.index(channel.reads), channel.scale, channel.offset, *_range(driver, channel)])
+            rows.append(
+                [index, names.index(channel.reads), channel.scale, channel.offset, *_range(driver, channel)]
+            )
             index += 1
-        entries.append({
-            "name": sensor.name,
-            "chip": sensor.chip,
-            "period_ms": sensor.period_ms,
-            "width": len(names),
-            "names": [channel.name for channel in sensor_channels(sensor)],
-            "channels": rows,
-            **_wires(board, sensor),
-            **sensor.options,
-        })
+        entries.append(
+            {
+                "name": sensor.name,
+                "chip": sensor.chip,
+                "period_ms": sensor.period_ms,
+                "width": len(names),
+                "names": [channel.name for channel in sensor_channels(sensor)],
+                "channels": rows,
+                **_wires(board, sensor),
+                **sensor.options,
+            }
+        )
     return entries
 
 
@@ -168,5 +172,3 @@ def _actuator(board: BoardFile, actuator: Actuator) -> dict[str, Any]:
 def _sensor_of(board: BoardFile, channel: str) -> str:
     """Return the name of the sensor that has the channel."""
     return next(s.name for s in board.sensors if channel in [c.name for c in sensor_channels(s)])
-
-

@@ -175,7 +175,12 @@ class BoardFile(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "BoardFile":
-        problems = [*_wrong_functions(self), *_pins_used_twice(self), *_dangling_names(self), *_same_names(self)]
+        problems = [
+            *_wrong_functions(self),
+            *_pins_used_twice(self),
+            *_dangling_names(self),
+            *_same_names(self),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self

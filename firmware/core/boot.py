@@ -1,0 +1,107 @@
+"""What must survive a restart: who this board is, how often it started, which samples it lost. Both VMs.
+
+One small JSON file, written to a new name and renamed, so a cut leaves the old or the new one:
+
+    incarnation  random, made when there is no usable file or another chip's: erase, restore, board swap
+    counter      starts of this incarnation
+    reserved     sequence numbers below this may have been used in this boot
+    floor        sequence numbers below this need no declaration any more
+    gaps         losses not yet acked: [counter, gap id, from, to]
+
+At start, [floor, reserved) of the boot before is declared lost with cause power: bounded by the reservation,
+which covers twice the 60 s between two writes. What the host had stored of it counts as stored.
+"""
+
+import json
+
+POWER = 2
+SAVE_MS = 60000
+MAX_GAPS = 32
+_ID_STEP = 65536
+_ID_BOOTS = 16384
+
+
+class Boot:
+    """The identity of this boot. `files` has read(name) -> str or None and replace(name, text)."""
+
+    FILE = "state.json"
+
+    def __init__(self, files, chip: str, entropy: bytes, block: int) -> None:  # type: ignore[no-untyped-def]
+        """Start a boot: `chip` is the chip's id, `entropy` 12 random bytes, `block` the numbers to reserve."""
+        self._files = files
+        self._chip = chip
+        self._block = block
+        self._sequence = 0
+        self._read(entropy)
+        self.nonce = bytes(entropy[4:12])
+        self.id = self.id_of(self.counter)
+        self.reserved = block
+        self.floor = 0
+        self.saved_ms = 0
+        self._write()
+
+    def _read(self, entropy: bytes) -> None:
+        """Take over the last boot's file, or begin a new incarnation."""
+        state = self._load()
+        if state is None:
+            self.incarnation = int.from_bytes(entropy[:4], "little")
+            self.counter = 1
+            self.gaps = []
+            return
+        self.incarnation = state["incarnation"]
+        self.counter = state["counter"] + 1
+        self.gaps = state["gaps"]
+        if state["floor"] < state["reserved"]:
+            gap = [state["counter"], self.gap_id(), state["floor"], state["reserved"]]
+            self.gaps.append(gap)
+            self.gaps = self.gaps[-MAX_GAPS:]
+
+    def _load(self):  # type: ignore[no-untyped-def]
+        """Return the last boot's state, or None if there is none that is whole and of this chip."""
+        text = self._files.read(self.FILE)
+        if text is None:
+            return None
+        try:
+            state = json.loads(text)
+            for key in ("incarnation", "counter", "reserved", "floor"):
+                if not isinstance(state[key], int):
+                    return None
+            return state if state["chip"] == self._chip and isinstance(state["gaps"], list) else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self) -> None:
+        """Replace the file."""
+        state = {
+            "chip": self._chip,
+            "incarnation": self.incarnation,
+            "counter": self.counter,
+            "reserved": self.reserved,
+            "floor": self.floor,
+            "gaps": self.gaps,
+        }
+        self._files.replace(self.FILE, json.dumps(state))
+
+    def id_of(self, counter: int) -> bytes:
+        """Return the 8-byte boot id of a start of this incarnation."""
+        return self.incarnation.to_bytes(4, "little") + counter.to_bytes(4, "little")
+
+    def gap_id(self) -> int:
+        """Return a number for a gap, unique among those of the last 16384 boots, below 2**30."""
+        self._sequence += 1
+        return self.counter % _ID_BOOTS * _ID_STEP + self._sequence % _ID_STEP
+
+    def ack_gap(self, gap_id: int) -> None:
+        """Forget a gap the host has taken over (durably at the next save)."""
+        self.gaps = [gap for gap in self.gaps if gap[1] != gap_id]
+
+    def save_due(self, head: int, now_ms: int) -> bool:
+        """Return whether the file must be written: once a minute, or when the reservation runs out."""
+        return now_ms - self.saved_ms >= SAVE_MS or head + self._block // 8 >= self.reserved
+
+    def save(self, head: int, floor: int, now_ms: int) -> None:
+        """Reserve a new block from `head` on and note `floor`; all below it is acked or declared."""
+        self.saved_ms = now_ms
+        self.floor = floor
+        self.reserved = head + self._block
+        self._write()

@@ -1,0 +1,222 @@
+"""The board's end of the board link: port modes, sessions, commands in, frames out. Sans-IO, both VMs.
+
+In text mode (the start) nothing binary is sent. A valid host hello begins link mode; 5 s without a valid frame
+end it, while sampling goes on into the ring. `next_wire()` builds at most one frame at a time, the urgent ones first.
+"""
+
+from protocol import commands, frames, framing
+from protocol.errors import FrameError
+
+from .console import Console
+from .losses import Losses
+from .outbox import Outbox
+from .schedule import Every
+
+TEXT = 0
+LINK = 1
+SILENCE_MS = 5000
+MAX_LOGS = 8
+INFO = 1
+WARNING = 2
+
+
+class Link:
+    """Feed it bytes, ask it for wires. `identity` has what hello says, `node` gives the status."""
+
+    def __init__(self, identity, node, status_ms: int) -> None:  # type: ignore[no-untyped-def]
+        """`identity`: thing, vm, sha256, manifest; `node`: clock, ring, boot, desk, actuators, status()."""
+        self._identity = identity
+        self._node = node
+        self._clock = node.clock
+        self._ring = node.ring
+        self.outbox = Outbox(node.ring)
+        self.losses = Losses(node.ring, node.boot)
+        self.decoder = framing.Decoder(frames.MAX_BODY_TO_BOARD)
+        self.writer = framing.FrameWriter(frames.MAX_BODY_TO_HOST)
+        self._console = Console(node)
+        self._status = Every(status_ms)
+        self._text = b""
+        self._logs = []
+        self.mode = TEXT
+        self.session = 0
+        self.bad = 0
+        self._heard_ms = 0
+        self._hello = False
+        self._sync = -1
+        self._rx_wrap = 0
+        self._rx_ticks = 0
+
+    def log(self, level: int, text: str) -> None:
+        """Queue a line for the host; the oldest of too many is dropped."""
+        if len(self._logs) == MAX_LOGS:
+            self._logs.pop(0)
+        self._logs.append((level, text))
+
+    def feed(self, chunk: bytearray, n: int) -> None:
+        """Take `chunk[:n]` as received now."""
+        for i in range(n):
+            byte = chunk[i]
+            if self.decoder.feed_byte(byte) == framing.FRAME:
+                self._received()
+            elif self.mode == TEXT:
+                self._typed(byte)
+
+    def _typed(self, byte: int) -> None:
+        """A byte in text mode that completed no frame."""
+        if byte == 0:
+            self._console.clear()
+            return
+        reply = self._console.feed(byte)
+        if reply:
+            self._text += reply.encode()
+
+    def _received(self) -> None:
+        """A whole frame arrived."""
+        self._console.clear()
+        try:
+            items = commands.decode_command(self.decoder.buf, 0, self.decoder.length)
+        except FrameError:
+            self.bad += 1
+            return
+        if items[0] == frames.HELLO:
+            self._greeted(items)
+        elif self.mode == LINK:
+            self._heard_ms = self._clock.ms
+            self._obey(items)
+
+    def _greeted(self, items: list) -> None:  # type: ignore[type-arg]
+        """Host hello: answer it; a new session starts over."""
+        if not items[1] <= frames.PROTO <= items[2]:
+            self._text += ("err E-PROTO this board speaks protocol %d\r\n" % frames.PROTO).encode()
+            return
+        now_ms = self._clock.ms
+        self._heard_ms = now_ms
+        self._hello = True
+        if self.mode == LINK and items[3] == self.session:
+            return
+        self.mode = LINK
+        self.session = items[3]
+        self._text = b""
+        self._sync = -1
+        self.outbox.new_session()
+        self.losses.restart(now_ms)
+        self._node.actuators.repeat_results()
+        self._status.due_ms = now_ms
+
+    def _obey(self, items: list) -> None:  # type: ignore[type-arg]
+        """Execute a command."""
+        kind = items[0]
+        if kind == frames.SYNC:
+            self._sync = items[1]
+            self._rx_wrap = self._clock.wrap
+            self._rx_ticks = self._clock.ticks
+        elif kind == frames.ACK:
+            self._acked(items)
+        elif kind == frames.TASK:
+            self._node.desk.task(items[1], items[2])
+        elif kind == frames.LEASE:
+            self._node.desk.lease(items[1], items[2])
+
+    def _acked(self, items: list) -> None:  # type: ignore[type-arg]
+        """The host has taken over samples of this boot, and declared losses of any."""
+        if items[1] == self._node.boot.id:
+            for start, end in items[2]:
+                self._ring.ack(start, end)
+            self.outbox.acked()
+        for gap_id in items[3]:
+            self.losses.acked(gap_id)
+
+    def check_silence(self) -> bool:
+        """Return whether the host has just fallen silent; the port is in text mode then."""
+        if self.mode == LINK and self._clock.ms - self._heard_ms >= SILENCE_MS:
+            self.mode = TEXT
+            self.decoder.reset()
+            return True
+        return False
+
+    def next_wire(self, queued_us: int) -> int:
+        """Return how many bytes of `.writer.wire` to send now, 0 for nothing.
+
+        `queued_us`: how long bytes given before will still take to leave; a sync reply counts it in.
+        """
+        if self.mode == TEXT:
+            return self._text_wire()
+        if self._write_urgent(queued_us) or self._write_data():
+            return self.writer.finish()
+        return 0
+
+    def _text_wire(self) -> int:
+        """Return the length of text now in the wire buffer."""
+        wire = self.writer.wire
+        n = min(len(self._text), len(wire))
+        if n:
+            wire[:n] = self._text[:n]
+            self._text = self._text[n:]
+        return n
+
+    def _write_urgent(self, queued_us: int) -> bool:
+        """Write a hello, sync reply, task result or status if one is due."""
+        node = self._node
+        if self._hello:
+            self._hello = False
+            self._write_hello()
+        elif self._sync >= 0:
+            self._write_sync(queued_us)
+        elif node.actuators.results:
+            self.writer.packer.reset()
+            frames.put_task_result(self.writer.packer, node.boot.id, *node.actuators.results.pop(0))
+        elif self._status.due(self._clock.ms):
+            self.writer.packer.reset()
+            frames.put_status(self.writer.packer, node.boot.id, *node.status())
+        else:
+            return False
+        return True
+
+    def _write_data(self) -> bool:
+        """Write samples, a gap or a log line if one is due. Samples allocate nothing."""
+        now_ms = self._clock.ms
+        packer = self.writer.packer
+        if self.outbox.choose(now_ms):
+            self._write_samples(self.outbox.first, self.outbox.n)
+            return True
+        if self.losses.due(now_ms):
+            counter, gap_id, start, end = self.losses.gap
+            packer.reset()
+            frames.put_gap(packer, self._node.boot.id_of(counter), gap_id, start, end, self.losses.cause)
+            return True
+        if self._logs:
+            packer.reset()
+            frames.put_log(packer, *self._logs.pop(0))
+            return True
+        return False
+
+    def _write_samples(self, first: int, n: int) -> None:
+        """Write records [first, first+n) of the ring."""
+        packer = self.writer.packer
+        packer.reset()
+        frames.put_samples(packer, self._node.boot.id, first, n * 12)
+        packer.pos = self._ring.copy(first, n, packer.buf, packer.pos)
+
+    def _write_hello(self) -> None:
+        """Write who this is."""
+        who = self._identity
+        boot = self._node.boot
+        packer = self.writer.packer
+        packer.reset()
+        frames.put_hello(
+            packer, self.session, who.thing, boot.id, boot.nonce, who.vm, who.sha256, who.manifest
+        )
+
+    def _write_sync(self, queued_us: int) -> None:
+        """Answer the last time-sync request with when it came and when this reply will leave."""
+        clock = self._clock
+        clock.tick()
+        wrap = clock.wrap
+        ticks = clock.ticks + queued_us
+        if ticks >= 1 << 30:
+            ticks -= 1 << 30
+            wrap += 1
+        packer = self.writer.packer
+        packer.reset()
+        frames.put_sync(packer, self._sync, self._rx_wrap, self._rx_ticks, wrap, ticks)
+        self._sync = -1

@@ -1,0 +1,134 @@
+"""The whole board without its hardware: one `step()` does what is due. Sans-IO, runs on both VMs."""
+
+from protocol.frames import boot_text
+
+from .actuators import Actuators
+from .boot import Boot
+from .link import INFO, Link
+from .ring import Ring
+from .schedule import Clock
+from .sensors import Sensors
+from .tasks import TaskDesk
+
+IDLE_MAX_MS = 50
+SENDING_MS = 10
+OVERDUE_MS = 3000
+
+
+class Identity:
+    """What a board says of itself in hello."""
+
+    def __init__(self, thing: str, vm: str, sha256: bytes, manifest: bytes) -> None:
+        """`manifest` is the file made by the kit, sent as it is."""
+        self.thing = thing
+        self.vm = vm
+        self.sha256 = sha256
+        self.manifest = manifest
+
+
+class Node:
+    """Ring, sensors, actuators, tasks and link of one board."""
+
+    def __init__(self, config: dict, identity: Identity, clock: Clock, boot: Boot, key: bytes) -> None:  # type: ignore[type-arg]
+        """`config` is board.json. Add sensors and actuators afterwards."""
+        self.identity_data = identity
+        self.clock = clock
+        self.boot = boot
+        self.ring = Ring(config["ring"])
+        self.sensors = Sensors(clock, self.ring)
+        self.actuators = Actuators(clock)
+        self.desk = TaskDesk(key, boot.nonce, clock, self.actuators)
+        self.extra = {}
+        self.link = Link(identity, self, config["status_ms"])
+        self.link.log(INFO, "started, %d loss declarations waiting" % len(boot.gaps))
+
+    def step(self) -> None:
+        """Do everything that is due now."""
+        self.clock.tick()
+        self.sensors.step()
+        self.actuators.step()
+        if self.link.check_silence():
+            self.actuators.silent()
+
+    def save_if_due(self) -> bool:
+        """Return whether the boot file had to be written; call it when nothing urgent waits."""
+        if not self.boot.save_due(self.ring.head, self.clock.ms):
+            return False
+        self.boot.save(self.ring.head, self.link.losses.floor(), self.clock.ms)
+        return True
+
+    def idle_ms(self) -> int:
+        """Return how long the board may sleep if nothing arrives."""
+        limit = IDLE_MAX_MS
+        if self.link.mode and self.link.outbox.unsent():
+            limit = SENDING_MS
+        now_ms = self.clock.ms
+        next_ms = self.actuators.next_ms(self.sensors.next_ms(now_ms + limit))
+        return max(0, next_ms - now_ms)
+
+    def healthy(self) -> bool:
+        """Return whether the ring is consistent and nothing is overdue by seconds."""
+        ring = self.ring
+        late_ms = self.clock.ms - OVERDUE_MS
+        return (
+            0 <= ring.head - ring.tail <= ring.capacity
+            and self.sensors.next_ms(self.clock.ms) > late_ms
+            and self.actuators.next_ms(self.clock.ms) > late_ms
+        )
+
+    def status(self) -> tuple:  # type: ignore[type-arg]
+        """Return what a status frame says after the boot id."""
+        ring = self.ring
+        return (
+            self.clock.wrap,
+            self.clock.ticks,
+            ring.tail,
+            ring.head,
+            ring.dropped,
+            self.sensors.faults(),
+            self.actuators.rows(),
+            self.counters(),
+        )
+
+    def counters(self) -> dict:  # type: ignore[type-arg]
+        """Return what the board counts; `extra` comes from the port."""
+        decoder = self.link.decoder
+        counters = {
+            "crc": decoder.crc,
+            "cobs": decoder.cobs,
+            "oversize": decoder.oversize,
+            "resync": decoder.resync,
+            "noise": decoder.noise,
+            "bad": self.link.bad,
+            "resent": self.link.outbox.resent,
+            "late": self.sensors.late(),
+            "refused": self.desk.refused,
+            "unsigned": self.desk.unsigned,
+            "actuator_errors": self.actuators.errors,
+        }
+        counters.update(self.extra)
+        return counters
+
+    def identity(self) -> list:  # type: ignore[type-arg]
+        """Return lines for the console."""
+        who = self.identity_data
+        return [
+            "thing    " + who.thing,
+            "boot     " + boot_text(self.boot.id),
+            "vm       " + who.vm,
+            "firmware " + who.sha256.hex(),
+        ]
+
+    def summary(self) -> list:  # type: ignore[type-arg]
+        """Return lines for the console."""
+        ring = self.ring
+        lines = [
+            "samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped)
+        ]
+        for sensor in self.sensors.sensors:
+            lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))
+        for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):  # noqa: B905
+            lines.append(
+                "actuator %s state %d setpoint %.3f position %.3f" % (actuator.name, row[1], row[3], row[4])
+            )
+        return lines

@@ -1,0 +1,136 @@
+"""Start and main loop of a board: one loop, no tasks, no interrupts but pulse counting."""
+
+import gc
+import hashlib
+import os
+import select
+import sys
+from time import sleep_ms, ticks_us
+
+import machine
+
+from firmware.core.boot import Boot
+from firmware.core.link import WARNING
+from firmware.core.node import Identity, Node
+from firmware.core.schedule import Clock, Every
+
+from .flash import Files, read_bytes
+from .io import Io
+from .wire import Wire
+
+SENDING_MS = 4
+TIDY_MS = 5000
+
+
+def driver(kind: str):  # type: ignore[no-untyped-def]
+    """The driver module of a chip or an actuator; only those that the board has are loaded."""
+    return getattr(__import__("drivers." + kind), kind)
+
+
+def entropy() -> bytes:
+    """12 random bytes: the chip's noise, mixed with its id and the time."""
+    noise = os.urandom(16) + machine.unique_id() + ticks_us().to_bytes(4, "little")
+    return hashlib.sha256(noise).digest()[:12]
+
+
+def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
+    """The (node, io) of a board: what core does, on this board's hardware."""
+    clock = Clock(ticks_us)
+    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"])
+    sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
+    identity = Identity(config["thing"], vm_text(), sha256, read_bytes("manifest.mpk"))
+    node = Node(config, identity, clock, boot, read_bytes("key.bin"))
+    io = Io(config, clock)
+    io.reading = node.sensors.reading
+    for entry in config["sensors"]:
+        bus = io.i2c(entry["bus"]) if "address" in entry else None
+        node.sensors.add(driver(entry["chip"]).make(io, entry), entry, bus)
+    for entry in config["actuators"]:
+        node.actuators.add(driver(entry["kind"]).make(io, entry), entry)
+    return node, io
+
+
+def vm_text() -> str:
+    """The VM's own version string."""
+    return sys.version + "; " + sys.implementation._machine
+
+
+class App:
+    """One turn of the loop, and what is looked after between turns."""
+
+    def __init__(self, config: dict) -> None:  # type: ignore[type-arg]
+        """Make everything a board has; `config` is board.json."""
+        self.node, self._io = make_node(config)
+        self.wire = Wire(config["link"], self.node.link)
+        self._tidy = Every(TIDY_MS, TIDY_MS)
+        self._led = machine.Pin(config["led"], machine.Pin.OUT, value=0) if config["led"] else None
+        self._turn_ms = 0
+        self.node.extra["reset_cause"] = machine.reset_cause()
+        self.tidy()
+
+    def turn(self) -> int:
+        """Do what is due; return how many ms to wait for the link at most."""
+        node = self.node
+        self.wire.receive()
+        node.step()
+        self.wire.send()
+        node.clock.tick()
+        if self._tidy.due(node.clock.ms):
+            self.tidy()
+        node.save_if_due()
+        wait_ms = node.idle_ms()
+        return min(wait_ms, SENDING_MS) if self.wire.busy else wait_ms
+
+    def healthy(self) -> bool:
+        """Whether the loop does its work; only then the watchdog is fed."""
+        return self.node.healthy() and not self._io.conflicting()
+
+    def measure(self, started_ms: int) -> None:
+        """Note how long the turn took that began at `started_ms`."""
+        self._turn_ms = max(self._turn_ms, self.node.clock.ms - started_ms)
+
+    def tidy(self) -> None:
+        """Collect garbage while nothing is urgent, and note what it cost."""
+        clock = self.node.clock
+        clock.tick()
+        started_ms = clock.ms
+        gc.collect()
+        clock.tick()
+        extra = self.node.extra
+        extra["gc_ms"] = clock.ms - started_ms
+        extra["mem_free"] = gc.mem_free()
+        extra["loop_max_ms"] = self._turn_ms
+        self._turn_ms = 0
+        if self._led:
+            self._led.value(self.node.link.mode)
+
+
+def loop(app: App, watchdog) -> None:  # type: ignore[no-untyped-def]
+    """Turn for ever."""
+    poller = select.poll()
+    poller.register(app.wire.uart, select.POLLIN)
+    while True:
+        started_ms = app.node.clock.ms
+        wait_ms = app.turn()
+        app.measure(started_ms)
+        if app.healthy():
+            watchdog.feed()
+        for _ in poller.ipoll(wait_ms):
+            pass
+        app.node.clock.tick()
+
+
+def run(config: dict) -> None:  # type: ignore[type-arg]
+    """Run the board for ever. An error switches all outputs off and lets the watchdog start the board again."""
+    watchdog = machine.WDT(timeout=config["watchdog_ms"])
+    try:
+        app = App(config)
+        if machine.reset_cause() == machine.WDT_RESET:
+            app.node.link.log(WARNING, "started by the watchdog or a software reset")
+        loop(app, watchdog)
+    except Exception as error:
+        for pin, level in config["outputs"]:
+            machine.Pin(pin, machine.Pin.OUT, value=level)
+        sys.print_exception(error)
+        while True:
+            sleep_ms(1000)

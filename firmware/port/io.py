@@ -1,0 +1,74 @@
+"""What drivers get to reach their chips: buses, UARTs, pins, pulses, other sensors' readings, elapsed time."""
+
+import machine
+
+from drivers.machine_bus import MachineI2C
+
+from .outputs import Output, groups_of
+from .pulses import Pulses
+
+I2C_TIMEOUT_US = 20000
+SENSOR_RXBUF = 128
+_PULLS = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN, "none": None}
+
+
+class Io:
+    """The io object of the driver convention, over `machine`."""
+
+    def __init__(self, config: dict, clock) -> None:  # type: ignore[no-untyped-def,type-arg]
+        """`config` is board.json."""
+        self._config = config
+        self._clock = clock
+        self._buses = {}
+        self._groups = groups_of(config["interlocks"])
+        self.reading = None
+
+    def i2c(self, name: str) -> MachineI2C:
+        """The bus of this name, opened once. It looks at its lines, so a stuck bus cannot hang the board."""
+        if name not in self._buses:
+            entry = self._config["i2c"][name]
+            remake = self._opener(entry)
+            self._buses[name] = MachineI2C(
+                remake(), entry["sda"], entry["scl"], machine.Pin, remake=remake, name=name
+            )
+        return self._buses[name]
+
+    def _opener(self, entry: dict):  # type: ignore[no-untyped-def,type-arg]
+        """A callable that opens the peripheral."""
+
+        def open_bus():  # type: ignore[no-untyped-def]
+            sda, scl = machine.Pin(entry["sda"]), machine.Pin(entry["scl"])
+            return machine.I2C(entry["id"], sda=sda, scl=scl, freq=entry["freq_hz"], timeout=I2C_TIMEOUT_US)
+
+        return open_bus
+
+    def uart(self, name: str, baud: int):  # type: ignore[no-untyped-def]
+        """The UART of this name."""
+        entry = self._config["uarts"][name]
+        tx, rx = machine.Pin(entry["tx"]), machine.Pin(entry["rx"])
+        return machine.UART(entry["id"], baudrate=baud, tx=tx, rx=rx, rxbuf=SENSOR_RXBUF, timeout=0)
+
+    def input(self, pin: str, pull: str):  # type: ignore[no-untyped-def]
+        """A callable that gives the pin's level."""
+        return machine.Pin(pin, machine.Pin.IN, _PULLS[pull]).value
+
+    def output(self, pin: str, active_high: bool) -> Output:
+        """The output on this pin, off, bound by the board's interlocks."""
+        groups = [group for group in self._groups if pin in group.pins]
+        return Output(pin, active_high, groups, self._clock)
+
+    def pulses(self, pin: str, debounce_ms: int) -> Pulses:
+        """A counter of closings to ground."""
+        return Pulses(pin, debounce_ms)
+
+    def millis(self) -> int:
+        """Milliseconds since start, now."""
+        self._clock.tick()
+        return self._clock.ms
+
+    def conflicting(self) -> bool:
+        """Whether outputs that exclude each other are on together: never, or the board must reset."""
+        for group in self._groups:
+            if group.mask & (group.mask - 1):
+                return True
+        return False

@@ -1,0 +1,25 @@
+"""Pulse counting by interrupt: a contact to ground with a pull-up. The handler allocates nothing."""
+
+from time import ticks_diff, ticks_ms
+
+import machine
+
+
+class Pulses:
+    """`count` falling edges, those within `debounce_ms` of the last counted one left out."""
+
+    def __init__(self, pin: str, debounce_ms: int) -> None:
+        self.count = 0
+        self._debounce_ms = debounce_ms
+        self._last_ms = ticks_ms()
+        self._seen = False
+        self._pin = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
+        self._pin.irq(self._edge, machine.Pin.IRQ_FALLING)
+
+    def _edge(self, pin) -> None:  # type: ignore[no-untyped-def]
+        now_ms = ticks_ms()
+        if self._seen and ticks_diff(now_ms, self._last_ms) < self._debounce_ms:
+            return
+        self._seen = True
+        self._last_ms = now_ms
+        self.count += 1
