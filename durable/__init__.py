@@ -1,8 +1,8 @@
 """The one way to commit: SQLite (WAL, FULL) behind one thread, group commit, ballast, quarantine."""
 
-from durable.blobs import opened, quarantine, quarantined, sealed
-from durable.committer import Committer
-from durable.errors import BacklogError, ClosedError, DiskFullError, DurableError
+from .blobs import opened, quarantine, quarantined, sealed
+from .committer import Committer
+from .errors import BacklogError, ClosedError, DiskFullError, DurableError
 
 __all__ = [
     "BacklogError", "ClosedError", "Committer", "DiskFullError", "DurableError",

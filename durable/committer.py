@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from durable import blobs
-from durable.ballast import Ballast
-from durable.errors import BacklogError, ClosedError, DiskFullError
+from . import blobs
+from .ballast import Ballast
+from .errors import BacklogError, ClosedError, DiskFullError
 
 T = TypeVar("T")
 Fatal = Callable[[BaseException], None]

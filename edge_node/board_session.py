@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from protocol import board_link as link
 from protocol.errors import FrameError
 from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES
+from protocol.host_decoder import HostDecoder
 from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
 
-from edge_node.clock import BoardClock, Trip
+from .clock import BoardClock, Trip
 
 HELLO_EVERY_US = 1_000_000
 SYNC_EVERY_US = 1_000_000
@@ -22,6 +23,10 @@ FIRST_SYNCS = 6
 QUIET_US = 2_500_000
 DOWN_US = 5_000_000
 MAX_WAITING_SYNCS = 8
+_COUNTED = (
+    "frames", "cobs", "crc", "oversize", "resync", "noise",
+    "malformed", "foreign", "early", "restarts", "bad_sync",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class BoardSession:
     heard_us: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
     _out: list[bytes] = field(default_factory=list)
-    _decoder: link.HostDecoder = field(default_factory=link.HostDecoder)
+    _decoder: HostDecoder = field(default_factory=HostDecoder)
     _syncs: dict[int, int] = field(default_factory=dict)
     _sync_id: int = 0
     _sync_at_us: int = 0
@@ -76,7 +81,7 @@ class BoardSession:
     def opened(self, now_us: int) -> None:
         """The port is open: begin to say hello."""
         self._merge_counters()
-        self._decoder = link.HostDecoder()
+        self._decoder = HostDecoder()
         self.state, self.heard_us = "down", now_us
         self._say_hello(now_us)
 
@@ -197,9 +202,3 @@ class BoardSession:
         asked_us = self._syncs.pop(reply.sync_id, None)
         if asked_us is None or not self.clock.add(Trip(asked_us, reply.rx_us, reply.tx_us, rx_us)):
             self.counters["bad_sync"] += 1
-
-
-_COUNTED = (
-    "frames", "cobs", "crc", "oversize", "resync", "noise",
-    "malformed", "foreign", "early", "restarts", "bad_sync",
-)  # fmt: skip

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+
 from protocol.city_clock import CityClock
 from protocol.city_link import Clock
 
@@ -73,13 +74,12 @@ class BoardClock:
         edge = (trips[:, 0] - edge0 + (trips[:, 3] - edge0)) / 2.0
         weight = 1.0 / (JITTER_US + (rtt - self.rtt_us) / 2.0) ** 2
         scaled = board * 1e-6
-        normal = np.array(
-            [[weight.sum(), (weight * scaled).sum()], [0.0, (weight * scaled**2).sum() + RATE_SIGMA**-2 * 1e-12]]
-        )
-        normal[1, 0] = normal[0, 1]
-        self._covariance = np.linalg.inv(normal)
         wanted = edge - board
-        offset, slope = self._covariance @ np.array([(weight * wanted).sum(), (weight * scaled * wanted).sum()])
+        cross = (weight * scaled).sum()
+        steep = (weight * scaled**2).sum() + (RATE_SIGMA * 1e6) ** -2
+        self._covariance = np.linalg.inv(np.array([[weight.sum(), cross], [cross, steep]]))
+        sums = np.array([(weight * wanted).sum(), (weight * scaled * wanted).sum()])
+        offset, slope = self._covariance @ sums
         self._rate = 1.0 + float(np.clip(slope * 1e-6, -MAX_RATE, MAX_RATE))
         self._ref_edge_us = edge0 + round(float(offset))
 

@@ -4,10 +4,11 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from protocol.city_clock import CityClock
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from edge_node.errors import KeyFileError
+from protocol.city_clock import CityClock
+
+from .errors import KeyFileError
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -38,7 +39,7 @@ class EdgeSection(_Section):
 
 
 class ClockSection(_Section):
-    """The city clock: event time = epoch_utc_us + speed * (boottime - epoch_boottime_us). Absent: real UTC."""
+    """The city clock: event time = epoch_utc_us + speed * (boottime - epoch_boottime_us). Default: UTC."""
 
     speed: float = Field(default=1.0, gt=0, le=100_000)
     epoch_boottime_us: int | None = None
@@ -171,7 +172,7 @@ def read_verify_key(path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise KeyFileError(f"{path}: expected 64 hex digits (Ed25519 public key), found {len(text)} characters")
+        raise KeyFileError(f"{path}: expected 64 hex digits (Ed25519 public key), found {len(text)} chars")
     return key
 
 

@@ -1,0 +1,75 @@
+"""Why a task is refused: every check of the guard, in order. Pure."""
+
+from typing import NamedTuple
+
+from protocol import task_codes as codes
+from protocol.manifest import ActuatorInfo
+from protocol.tasks import Task
+
+from .arbiter import RANKS, Arbiter
+
+OK = (codes.OK, "")
+
+
+class Limits(NamedTuple):
+    """What the guard knows of the actuator: limits, lease, whether its board takes commands, trips.
+
+    `ready`: codes.OK, LINK_DOWN or STALE_CLOCK; `engaged`: actuators that exclude this one now.
+    """
+
+    info: ActuatorInfo
+    arbiter: Arbiter
+    ready: int
+    tripped: str
+    engaged: list[str]
+
+
+def refusal(
+    task: Task, requester: str, node: tuple[str, str], limits: Limits | None, now_us: int
+) -> tuple[int, str]:
+    """Return (code, text), (OK, "") if the task may be executed now. `node`: (edge id, edge boot)."""
+    for check in (_address, _time, _actuator, _lease):
+        found = check(task, requester, node, limits, now_us)
+        if found[0] != codes.OK:
+            return found
+    return OK
+
+
+def _address(task: Task, requester: str, node: tuple[str, str], _: Limits | None, __: int) -> tuple[int, str]:
+    if requester not in RANKS:
+        return codes.UNAUTHORISED, f"{requester!r} may not command actuators"
+    if task.edge != node[0]:
+        return codes.FOREIGN, f"the task is for {task.edge}, this is {node[0]}"
+    if task.edge_boot != node[1]:
+        return codes.STALE_CLOCK, f"the deadline is in the clock of boot {task.edge_boot}, this is {node[1]}"
+    return OK
+
+
+def _time(task: Task, _: str, __: tuple[str, str], ___: Limits | None, now_us: int) -> tuple[int, str]:
+    late_ms = (now_us - task.not_after_us) // 1000
+    return (codes.CODE_EXPIRED, f"{late_ms} ms after its deadline") if late_ms >= 0 else OK
+
+
+def _actuator(task: Task, _: str, __: tuple[str, str], limits: Limits | None, ___: int) -> tuple[int, str]:
+    if limits is None:
+        return codes.NO_ACTUATOR, f"no board here has {task.actuator}"
+    low, high = limits.info.lower, limits.info.upper
+    if not low <= task.setpoint <= high:
+        return codes.OUT_OF_RANGE, f"{task.setpoint:g} is outside {low:g} to {high:g}"
+    if limits.ready != codes.OK:
+        down = limits.ready == codes.LINK_DOWN
+        return limits.ready, "the board's link is down" if down else "the board's clock is not synchronised"
+    if limits.tripped:
+        return codes.TRIPPED, limits.tripped
+    if limits.engaged and task.setpoint != limits.info.safe:
+        return codes.INTERLOCKED, f"{', '.join(limits.engaged)} is engaged"
+    return OK
+
+
+def _lease(
+    task: Task, requester: str, _: tuple[str, str], limits: Limits | None, now_us: int
+) -> tuple[int, str]:
+    if limits is None or limits.arbiter.allows(requester, task.fence, now_us):
+        return OK
+    holder = limits.arbiter.holder(now_us) or "nobody"
+    return codes.LEASE_HELD, f"{holder} holds fence {limits.arbiter.fence}, the task shows {task.fence}"

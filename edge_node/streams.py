@@ -1,0 +1,128 @@
+"""What this node knows of the samples of each (thing, boot): received, acked by the city, lost, on the board.
+
+Sans-IO; the journal keeps it on disk. An account's `sent` is what the board itself said, so it never runs
+ahead of the board's word.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.city_link import MAX_ACCOUNTS
+from protocol.ledger import Account, balance
+from protocol.ranges import Ranges, Span
+
+Key = tuple[str, str]
+MAX_SPANS_PER_ACCOUNT = 100
+
+
+@dataclass
+class Stream:
+    """Sample numbers of one (thing, boot). `taken`: received, or queued for the commit that makes it so.
+
+    `received` is durable here or was once; `acked` is durable at the city; `ring` is [tail, head) on the
+    board by its last status; `current`: no later boot of the Thing is known.
+    """
+
+    thing: str
+    boot: str
+    sent: int = 0
+    ring: Span = (0, 0)
+    received: Ranges = field(default_factory=Ranges)
+    acked: Ranges = field(default_factory=Ranges)
+    lost: Ranges = field(default_factory=Ranges)
+    quarantined: Ranges = field(default_factory=Ranges)
+    taken: Ranges = field(default_factory=Ranges)
+    current: bool = True
+
+    @property
+    def key(self) -> Key:
+        """(thing, boot)."""
+        return self.thing, self.boot
+
+    @property
+    def pending(self) -> Ranges:
+        """What the journal holds for the city."""
+        return self.received.difference(self.acked).difference(self.quarantined)
+
+    @property
+    def buffered(self) -> Ranges:
+        """What the journal or the board's ring holds."""
+        return self.pending.union(Ranges([self.ring])) if self.current else self.pending
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of this boot can still change."""
+        return not self.current and not self.pending
+
+    def status(self, tail: int, head: int) -> bool:
+        """Take the board's word; return whether `sent` rose."""
+        self.ring = (tail, head)
+        rose = head > self.sent
+        self.sent = max(self.sent, head)
+        return rose
+
+    def committed(self, first: int, end: int) -> None:
+        """Samples are on disk here."""
+        self.received.add(first, end)
+        self.taken.add(first, end)
+        self.sent = max(self.sent, end)
+
+    def failed(self, first: int, end: int) -> None:
+        """Samples could not be stored: the board must send them again."""
+        self.taken.remove(first, end)
+
+    def balance(self) -> Account:
+        """Return this node's own view of the ledger: what the city acked counts as stored."""
+        args = (self.sent, self.acked, self.buffered, self.lost, self.quarantined)
+        return balance(self.thing, self.boot, *args)
+
+    def account(self) -> dict[str, Any]:
+        """Return what a heartbeat tells the city."""
+        spans = [list(span) for span in self.buffered.to_list()[:MAX_SPANS_PER_ACCOUNT]]
+        told: dict[str, Any] = {"thing": self.thing, "boot": self.boot, "sent": self.sent, "buffered": spans}
+        if self.quarantined:
+            told["quarantined"] = [list(span) for span in self.quarantined.to_list()[:MAX_SPANS_PER_ACCOUNT]]
+        return told
+
+
+class Streams:
+    """All streams by (thing, boot), oldest first."""
+
+    def __init__(self, streams: Iterable[Stream] = ()) -> None:
+        self.by_key: dict[Key, Stream] = {}
+        for stream in streams:
+            self._insert(stream)
+
+    def of(self, thing: str, boot: str) -> Stream:
+        """Return the stream, new if it is the first one hears of it."""
+        found = self.by_key.get((thing, boot))
+        if found is None:
+            found = Stream(thing, boot)
+            self._insert(found)
+        return found
+
+    def _insert(self, stream: Stream) -> None:
+        for other in self.by_key.values():
+            if other.thing == stream.thing:
+                other.current = False
+        stream.taken = stream.received.copy()
+        self.by_key[stream.key] = stream
+
+    def began(self, thing: str, boot: str) -> Stream:
+        """The Thing runs under this boot now: earlier ones are over, their ring is gone."""
+        stream = self.of(thing, boot)
+        for other in self.by_key.values():
+            if other.thing == thing:
+                other.current = other is stream
+        return stream
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return accounts for a heartbeat: all that are unsettled first, then the newest, at most 64."""
+        newest_first = list(reversed(self.by_key.values()))
+        ordered = [s for s in newest_first if not s.settled] + [s for s in newest_first if s.settled]
+        return [stream.account() for stream in ordered[:MAX_ACCOUNTS]]
+
+    def ledger(self) -> list[Account]:
+        """Return the balance of each stream, oldest first."""
+        return [stream.balance() for stream in self.by_key.values()]

@@ -1,0 +1,75 @@
+"""What the guard keeps of a task, in memory and in the journal. Sans-IO."""
+
+from dataclasses import dataclass, field
+from math import nan
+
+import msgpack  # type: ignore[import-untyped]
+
+from protocol import task_codes as codes
+from protocol.city_link import TaskReport
+from protocol.tasks import Task, decode
+
+
+@dataclass
+class TaskEntry:
+    """A task and where it stands. Times in edge boottime us; stamps in ns of boottime.
+
+    `sends`: copies of its command that left; `observe`: the datastream that must show the effect.
+    """
+
+    payload: bytes
+    task: Task
+    requester: str
+    state: int
+    code: int = codes.OK
+    text: str = ""
+    position: float = nan
+    stamps: dict[str, int] = field(default_factory=dict)
+    sent_us: int = 0
+    done_us: int = 0
+    sends: int = 0
+    observe: str = ""
+    within_us: int = 20_000_000
+    seen: float | None = None
+
+    @property
+    def thing(self) -> str:
+        """The board that moves."""
+        return self.task.actuator.split("/", 1)[0]
+
+    @property
+    def open(self) -> bool:
+        """Whether something can still follow."""
+        return not codes.is_final(self.state)
+
+    @property
+    def valid_until_us(self) -> int:
+        """When the setpoint stops being valid."""
+        return self.sent_us + self.task.lease_ms * 1000
+
+    def become(self, state: int, code: int = codes.OK, text: str = "") -> bool:
+        """Enter a state if it may follow; return whether anything changed."""
+        if state == self.state or not codes.may_become(self.state, state):
+            return False
+        self.state, self.code, self.text = state, code, text[:200]
+        return True
+
+    def report(self) -> TaskReport:
+        """Return what the city is told; with the task itself if the city did not order it."""
+        report = TaskReport(self.task.task_id, self.state, self.code, self.text, self.position, self.stamps)
+        if self.requester != "city" and "task" in TaskReport.__dataclass_fields__:
+            report = TaskReport(**{**vars(report), "task": self.payload})
+        return report
+
+    def to_bytes(self) -> bytes:
+        """Return what the journal keeps."""
+        kept = [self.payload, self.requester, self.state, self.code, self.text, self.position, self.stamps]
+        return bytes(msgpack.packb(kept))
+
+
+def from_bytes(blob: bytes) -> TaskEntry:
+    """Return an entry of an earlier run: what was not final is unknown now and never executed again."""
+    payload, requester, state, code, text, position, stamps = msgpack.unpackb(blob)
+    entry = TaskEntry(payload, decode(payload), requester, state, code, text, position, stamps)
+    entry.become(codes.UNKNOWN, codes.TIMEOUT, "the edge node restarted")
+    return entry
