@@ -32,6 +32,7 @@ class RainSeries:
     step_us: int
     mm_h: list[float]
     gaps: list[int] = field(default_factory=list)
+    recorded: bool = False
 
     @property
     def end_utc_us(self) -> int:
@@ -122,7 +123,7 @@ def _regular(points: dict[int, float]) -> RainSeries:
     grid = [times[0] + step * i for i in range(count)]
     values = [points.get(t, math.nan) for t in grid]
     gaps = [t for t, value in zip(grid, values, strict=True) if math.isnan(value)]
-    return RainSeries(times[0], step, [0.0 if math.isnan(v) else v for v in values], gaps)
+    return RainSeries(times[0], step, [0.0 if math.isnan(v) else v for v in values], gaps, recorded=True)
 
 
 def wettest_window(series: RainSeries, hours: int = 72, core_hours: int = 24) -> tuple[int, int]:

@@ -31,8 +31,8 @@ class RiversideWorld:
         self._wave_m = 0.0
 
     def _start_state(self, start: dict[str, float]) -> river.RiverState:
-        """Steady start, then the recorded rain before the window, if there is any, with the gate at rest."""
-        recorded = self.rain.start_utc_us < self.utc_us
+        """Steady start, then the rain the series has before the window, with the gate at rest."""
+        recorded = self.rain.recorded
         wetness = start.get("wetness_recorded", 0.6) if recorded else start.get("wetness", 0.75)
         quick = start.get("quick_recorded_mm_h", 0.02) if recorded else start.get("quick_mm_h", 0.3)
         state = river.start_state(self.site, wetness, quick, start.get("base_m3_s", 1.5), self.safe_opening)

@@ -20,7 +20,7 @@ def test_every_measured_quantity_exists_in_its_world(name: str) -> None:
     known = world.quantities()
     for board in plan.boards:
         wanted = [measure.of for chip in board.chips for measure in chip.measures.values()]
-        wanted += [place.of for place in (*board.pulses, *board.inputs)]
+        wanted += [pulse.of for pulse in board.pulses] + [place.of for place in board.inputs]
         assert set(wanted) <= set(known)
     assert plan.board(plan.boards[0].thing) is plan.boards[0]
     with pytest.raises(KeyError, match="no board nobody"):
