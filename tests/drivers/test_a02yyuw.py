@@ -95,7 +95,9 @@ def test_out_of_reach_is_no_distance(distance_mm: float) -> None:
     assert code_of(line.driver()) == errors.OUT_OF_RANGE
 
 
-@given(noise=st.binary(max_size=40), level=st.integers(30, 4500), cuts=st.lists(st.integers(1, 7), max_size=9))
+@given(
+    noise=st.binary(max_size=40), level=st.integers(30, 4500), cuts=st.lists(st.integers(1, 7), max_size=9)
+)
 def test_a_frame_after_garbage_is_found_however_it_is_cut(noise: bytes, level: int, cuts: list[int]) -> None:
     """Two frames after any noise: the second is read, since a false header costs at most three bytes of the first."""
     line = Line()

@@ -33,9 +33,7 @@ def test_a_pin_and_a_bare_bus() -> None:
 
 
 def test_an_unknown_code_is_an_internal_one() -> None:
-    assert hints.explain(99, "bme280", "i2c0", 0x76) == hints.explain(
-        errors.INTERNAL, "bme280", "i2c0", 0x76
-    )
+    assert hints.explain(99, "bme280", "i2c0", 0x76) == hints.explain(errors.INTERNAL, "bme280", "i2c0", 0x76)
 
 
 @pytest.mark.parametrize("code", CODES)
