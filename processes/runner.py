@@ -49,6 +49,7 @@ class Runner:
         self.causes: dict[str, tuple[int, Cause]] = {}
         self.counters = {"steps": 0, "amended": 0, "too_late": 0, "skipped": 0}
         self.dirty_utc_us: int | None = None
+        self._amended_utc_us = 0
         self._every_us = round(instance.config.every_s * 1e6)
         self._lateness_us = round(instance.config.lateness_s * 1e6)
 
@@ -104,13 +105,18 @@ class Runner:
     def _advance(self, now_utc_us: int) -> Iterator[Made]:
         if not self.history:
             self._begin(now_utc_us)
-        self._rewind()
         reached = self.reached_utc_us
+        if self.dirty_utc_us is not None:
+            if not self._may_amend(now_utc_us):
+                return
+            self._rewind(self.dirty_utc_us)
+            self._amended_utc_us, self.dirty_utc_us = now_utc_us, None
         for step_utc_us in self._step_times(self.history[-1].step_utc_us, max(now_utc_us, reached)):
             yield Made(step_utc_us, self._step(step_utc_us), step_utc_us <= reached)
             self.reached_utc_us = max(self.reached_utc_us, step_utc_us)
             self.counters["amended" if step_utc_us <= reached else "steps"] += 1
-        self._forget()
+        if self.history[-1].step_utc_us > reached:
+            self._forget()
 
     def _begin(self, now_utc_us: int) -> None:
         every = self._every_us
@@ -120,11 +126,14 @@ class Runner:
         self.reached_utc_us = origin
         self.counters["too_late"] += sum(track.forget(origin) for track in self.tracks.values())
 
-    def _rewind(self) -> None:
-        if self.dirty_utc_us is not None:
-            while self.history[-1].step_utc_us >= self.dirty_utc_us:
-                self.history.pop()
-        self.dirty_utc_us = None
+    def _may_amend(self, now_utc_us: int) -> bool:
+        """Return False within a quarter of a step after a rewind: the next one then serves many samples."""
+        wait = self._every_us // 4
+        return now_utc_us >= min(self.reached_utc_us + max(self._every_us, 1), self._amended_utc_us + wait)
+
+    def _rewind(self, before_utc_us: int) -> None:
+        while self.history[-1].step_utc_us >= before_utc_us:
+            self.history.pop()
 
     def _step_times(self, last_utc_us: int, now_utc_us: int) -> list[int]:
         if self._every_us:

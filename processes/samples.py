@@ -25,7 +25,8 @@ class Track:
         rows = np.empty(len(t_utc_us), ROW)
         rows["t"], rows["value"], rows["sigma"], rows["quality"] = t_utc_us, value, sigma, quality
         rows["source"] = source
-        self._pending.append(rows)
+        if rows.size:
+            self._pending.append(rows)
 
     def between(self, after_utc_us: int, upto_utc_us: int) -> Series:
         """Return the samples with after < t <= upto."""
@@ -57,16 +58,20 @@ class Track:
     def _merge(self) -> None:
         if not self._pending:
             return
-        rows = np.concatenate([self.rows, *self._pending])
+        first = min(int(rows["t"].min()) for rows in self._pending)
+        cut = int(np.searchsorted(self.rows["t"], first))  # what is older is in order already
+        tail = _sorted(np.concatenate([self.rows[cut:], *self._pending]))
         self._pending = []
-        value_bits, sigma_bits = (
-            rows["value"].copy().view("<i8"),
-            rows["sigma"].copy().view("<i8"),
-        )  # orders NaN
-        rows = rows[np.lexsort((rows["quality"], sigma_bits, value_bits, rows["source"], rows["t"]))]
-        rows = rows[_first_of_equals(rows)]
+        rows = np.concatenate([self.rows[:cut], tail])
         self.dropped += max(0, rows.size - MAX_ROWS)
         self.rows = rows[-MAX_ROWS:]
+
+
+def _sorted(rows: Rows) -> Rows:
+    """Return the rows in an order that arrival has no part in (NaN by their bits), equal ones once."""
+    bits = [rows[name].copy().view("<i8") for name in ("sigma", "value")]
+    rows = rows[np.lexsort((rows["quality"], *bits, rows["source"], rows["t"]))]
+    return rows[_first_of_equals(rows)]
 
 
 def _first_of_equals(rows: Rows) -> npt.NDArray[np.bool_]:

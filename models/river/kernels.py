@@ -18,7 +18,7 @@ HIGHEST = (1e4, 1e4, 1e4, 1e4, 1.5, 2.0, 1e2)
 
 _TWO_G = 2.0 * 9.80665
 _CRITICAL = 1.70460  # (2/3)^1.5 sqrt(g)
-LEVEL_STEP_S = 150.0
+LEVEL_STEP_S = 300.0
 
 
 class Reach(NamedTuple):

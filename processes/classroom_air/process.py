@@ -58,6 +58,7 @@ class _Memory(NamedTuple):
     door: float
     fan: float
     high: float
+    heard: float
 
     @property
     def belief(self) -> Belief:
@@ -67,15 +68,15 @@ class _Memory(NamedTuple):
 def start(site: Site, seed: int) -> State:
     """Return the state of a process that has seen nothing."""
     belief = air.first_belief(site.outside_ppm, 1e3, site.persons, site.leakage_m3_s)
-    return _packed(_Memory(*belief, 0, 0, 0, 0.0, site.fan_levels[0], 0.0))
+    return _packed(_Memory(*belief, 0, 0, 0, 0.0, site.fan_levels[0], 0.0, 0.0))
 
 
 def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) -> Outcome:
     """Return the outcome of one step; see the module docstring."""
     memory = _learned(site, _unpacked(state), now_utc_us, seen)
-    if not memory.co2_utc_us:
-        return Outcome(_packed(memory), (), (), ())
     stale = (now_utc_us - memory.co2_utc_us) * 1e-6 > site.stale_s
+    if not (memory.heard or stale):
+        return Outcome(_packed(memory), (), (), ())
     memory, risk = _decided(site, memory, stale)
     mean, sigma = air.look_ahead(memory.belief, site.room, memory.door, memory.fan, site.lead_time_s)
     likely = air.probability_above(site.limit_ppm, mean, sigma)
@@ -98,7 +99,7 @@ def _last(series: Series) -> tuple[int, float, float] | None:
 
 def _learned(site: Site, memory: _Memory, now_utc_us: int, seen: Mapping[str, Series]) -> _Memory:
     """Return the memory moved on to now and drawn to the newest usable CO2."""
-    dt_s = (now_utc_us - memory.now_utc_us) * 1e-6 if memory.co2_utc_us else 0.0
+    dt_s = (now_utc_us - memory.now_utc_us) * 1e-6 if memory.now_utc_us else 0.0
     belief = air.move(memory.belief, site.room, memory.door, memory.fan, dt_s) if dt_s > 0 else memory.belief
     co2, door = _last(seen["co2"]), _last(seen["door"])
     if co2 is not None:
@@ -108,7 +109,8 @@ def _learned(site: Site, memory: _Memory, now_utc_us: int, seen: Mapping[str, Se
         mean=belief.mean,
         covariance=belief.covariance,
         now_utc_us=now_utc_us,
-        co2_utc_us=memory.co2_utc_us if co2 is None else co2[0],
+        co2_utc_us=(memory.co2_utc_us or now_utc_us) if co2 is None else co2[0],
+        heard=memory.heard if co2 is None else 1.0,
         door=memory.door if door is None else float(door[1] > 0.5),
     )
 
@@ -152,7 +154,7 @@ def _normal(name: str, valid_utc_us: int, mean: float, sigma: float) -> Estimate
 
 def _packed(memory: _Memory) -> State:
     times = np.array([memory.now_utc_us, memory.co2_utc_us, memory.changed_utc_us], np.int64)
-    numbers = np.array([memory.door, memory.fan, memory.high])
+    numbers = np.array([memory.door, memory.fan, memory.high, memory.heard])
     return {"mean": memory.mean, "covariance": memory.covariance, "times": times, "numbers": numbers}
 
 

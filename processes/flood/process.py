@@ -66,12 +66,12 @@ def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) 
 
 
 class _Look(NamedTuple):
-    """Forecasts: probability of exceeding the threshold per setpoint, and if the gate stays where it is."""
+    """Forecasts if the gate stays, and `chances`: P(threshold exceeded) by setpoint, as far as asked for."""
 
     inflow: F64
-    probability: tuple[float, ...]
     left: river.Ahead
     p_left: float
+    chances: dict[float, float]
 
 
 def _assimilated(site: Site, memory: _Memory, now_utc_us: int, seen: Mapping[str, Series]) -> _Memory:
@@ -86,7 +86,7 @@ def _assimilated(site: Site, memory: _Memory, now_utc_us: int, seen: Mapping[str
         members=members,
         totals=totals,
         now_utc_us=now_utc_us,
-        level_utc_us=memory.level_utc_us if level is None else level.t_utc_us,
+        level_utc_us=(memory.level_utc_us or now_utc_us) if level is None else level.t_utc_us,
         opening=opening,
         rain_mm_h=memory.rain_mm_h + weight * (rate - memory.rain_mm_h),
     )
@@ -129,9 +129,8 @@ def _look_ahead(site: Site, memory: _Memory) -> _Look:
         memory.members, memory.seed, site.lead_time_s,
         memory.rain_mm_h, site.rain_fade_h, site.catchment,
     )  # fmt: skip
-    chances = tuple(_exceeding(site, _ahead(site, memory, inflow, s)) for s in site.setpoints)
     left = _ahead(site, memory, inflow, memory.opening)
-    return _Look(inflow, chances, left, _exceeding(site, left))
+    return _Look(inflow, left, _exceeding(site, left), {})
 
 
 def _ahead(site: Site, memory: _Memory, inflow: F64, setpoint: float) -> river.Ahead:
@@ -144,17 +143,30 @@ def _exceeding(site: Site, ahead: river.Ahead) -> float:
     return int((ahead.highest_m > site.threshold_m).sum()) / ahead.highest_m.size
 
 
-def _smallest(site: Site, look: _Look, limit: float) -> float:
-    good = [s for s, p in zip(site.setpoints, look.probability, strict=True) if p <= limit]
-    return good[0] if good else site.setpoints[-1]
+def _chance(site: Site, memory: _Memory, look: _Look, setpoint: float) -> float:
+    if setpoint not in look.chances:
+        look.chances[setpoint] = _exceeding(site, _ahead(site, memory, look.inflow, setpoint))
+    return look.chances[setpoint]
+
+
+def _smallest(site: Site, memory: _Memory, look: _Look, limit: float) -> float:
+    """Return the smallest setpoint within the limit, else fully open; a wider gate never raises the level."""
+    low, high = 0, len(site.setpoints) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _chance(site, memory, look, site.setpoints[middle]) <= limit:
+            high = middle
+        else:
+            low = middle + 1
+    return site.setpoints[low]
 
 
 def _chosen(site: Site, memory: _Memory, look: _Look) -> _Memory:
     """Return the memory with its new setpoint: up at once, down only after `hold_s` of calm."""
-    need = _smallest(site, look, site.p_max)
+    need = _smallest(site, memory, look, site.p_max)
     if need >= memory.setpoint:
         return memory._replace(setpoint=need, calm_utc_us=memory.now_utc_us)
-    enough = _smallest(site, look, site.p_max * _CLOSE_SHARE)
+    enough = _smallest(site, memory, look, site.p_max * _CLOSE_SHARE)
     if enough >= memory.setpoint:
         return memory._replace(calm_utc_us=memory.now_utc_us)
     if (memory.now_utc_us - memory.calm_utc_us) * 1e-6 < site.hold_s:
@@ -169,7 +181,7 @@ def _stale_alarms(site: Site, memory: _Memory) -> tuple[Alarm, ...]:
 
 def _alarms(site: Site, memory: _Memory, look: _Look) -> tuple[tuple[Alarm, ...], tuple[bool, bool]]:
     """Return the alarms that hold; one raised at p_alarm holds down to half of it."""
-    best = look.probability[site.setpoints.index(memory.setpoint)]
+    best = _chance(site, memory, look, memory.setpoint)
     conditions = (("threshold_exceedance", 3, look.p_left), ("beyond_control", 4, best))
     holding = [
         p > (0.5 * site.p_alarm if held else site.p_alarm)
@@ -183,7 +195,7 @@ def _estimates(site: Site, memory: _Memory, look: _Look) -> tuple[Estimate, ...]
     """Return level and inflow now, and forecasts at the lead time with the gate as proposed and as left."""
     now, then = memory.now_utc_us, memory.now_utc_us + round(site.lead_time_s * 1e6)
     proposed = _ahead(site, memory, look.inflow, memory.setpoint)
-    risk = _exceeding(site, proposed)
+    risk = _chance(site, memory, look, memory.setpoint)
     return (
         Estimate("level", now, *river.moments(memory.members[:, river.LEVEL])),
         Estimate("inflow", now, *river.moments(look.inflow[:, 0])),
@@ -195,7 +207,7 @@ def _estimates(site: Site, memory: _Memory, look: _Look) -> tuple[Estimate, ...]
 
 
 def _proposal(site: Site, memory: _Memory, look: _Look) -> Proposal:
-    best = look.probability[site.setpoints.index(memory.setpoint)]
+    best = _chance(site, memory, look, memory.setpoint)
     reason = (
         f"P(level > {site.threshold_m:g} m within {site.lead_time_s / 3600:g} h) = {best:.2f} "
         f"at opening {memory.setpoint:g}, {look.p_left:.2f} if left at {memory.opening:.2f}"

@@ -73,6 +73,14 @@ def test_a_blind_room_is_ventilated_and_says_so() -> None:
     assert "no fresh CO2" in decisions[-1].outcome.proposals[0].reason
 
 
+def test_a_sensor_that_is_dead_from_the_start_is_noticed() -> None:
+    _, decisions = run(engine(), 30, fail_at=0)
+    assert not decisions[5].outcome.proposals
+    assert not decisions[5].outcome.alarms
+    assert setpoints(decisions)[-1] == 1.0
+    assert "co2_stale" in {a.key for a in decisions[-1].outcome.alarms}
+
+
 def test_stuffy_air_that_the_fan_cannot_cure_raises_an_alarm() -> None:
     data = tomllib.loads(EXAMPLE.read_text())
     data["site"] |= {"limit_ppm": 600.0}

@@ -178,9 +178,23 @@ def test_shuffled_arrival_ends_with_the_same_estimates(
         for (t, v, stream), stop in zip(order, now, strict=True):
             tell(engine, [t], [v], stream)
             seen |= final(engine.advance(T0 + stop * S))
-        return seen | final(engine.advance(T0 + 300 * S))
+        return seen | final(engine.advance(T0 + 300 * S)) | final(engine.advance(T0 + 330 * S))
 
     assert run(shuffled, sorted(stops)) == run(sorted(samples), [300] * len(samples))
+
+
+def test_one_rewind_serves_many_late_samples(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    engine.advance(T0 + 20 * S)
+    made = []
+    for k in range(10):
+        tell(engine, [11 + k / 10], [1])
+        made.append(len(engine.advance(T0 + 20 * S + k * S // 2)))
+    assert made == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    last = engine.advance(T0 + 30 * S)
+    assert [(d.amended, d.dispatch) for d in last] == [(True, False), (False, True)]
+    assert last[0].outcome.estimates[0].mean == 10.0
 
 
 def test_redelivery_counts_once(templates: Path) -> None:

@@ -161,6 +161,20 @@ def test_lumps_and_disorder_end_with_the_same_estimates(left_alone: Run) -> None
         assert decision.outcome[1:] == last[decision.step_utc_us]
 
 
+def test_a_restart_in_mid_storm_changes_no_decision() -> None:
+    brain = engine("advise")
+    first = run(brain, 5.0)
+    resumed = engine("advise")
+    assert resumed.thaw(brain.freeze()) == ["flood"]
+    t = T0 + 5 * 3600 * S
+    for each in (brain, resumed):
+        each.arrive(LEVEL, [t + 60 * S], [1.0], [0.01], [1])
+    a, b = brain.advance(t + 600 * S), resumed.advance(t + 600 * S)
+    assert first.decisions
+    assert [d.outcome[1:] for d in a] == [d.outcome[1:] for d in b]
+    assert [d.task_ids for d in a] == [d.task_ids for d in b]
+
+
 def test_lumps_of_half_an_hour_still_keep_the_river_down() -> None:
     assert run(engine(), lump=30).river.peak_m < 1.6
 
