@@ -68,7 +68,7 @@ def boolean(field: str, value: Any) -> bool:
 
 def array(field: str, value: Any, longest: int, size: int = -1) -> list[Any]:
     """Return `value` if it is a list, `size` long when given, else at most `longest`."""
-    if type(value) is not list or (size >= 0 and len(value) != size) or len(value) > longest:
+    if type(value) is not list or not (len(value) == size if size >= 0 else len(value) <= longest):
         raise refuse(field, f"an array of {size if size >= 0 else f'up to {longest}'} items", value)
     return value
 

@@ -1,11 +1,12 @@
 """The manifest of a board: what it senses and moves. CPython.
 
 The firmware kit writes it from the board file; the board sends its bytes in hello and never
-parses them; edge and city learn Things and Datastreams from it. Keys on the wire are the
-field names, values plain msgpack.
+parses them; edge and city learn Things and Datastreams from it. There are two forms: in hello
+(`to_bytes`) each part is an array of its fields in the order below, for boards have little room;
+on the city link and in JSON (`to_map`) a map by field name.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any, TypeVar
 
 import msgpack  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ import msgpack  # type: ignore[import-untyped]
 from . import checks
 from .errors import FrameError
 
-MAX_BYTES = 1536
+MAX_BYTES = 1700
 MAX_SENSORS = 64
 MAX_CHANNELS = 256
 MAX_ACTUATORS = 16
@@ -114,24 +115,45 @@ def from_map(data: Any) -> Manifest:
 
 
 def to_bytes(manifest: Manifest) -> bytes:
-    """Return the manifest as msgpack, as it is stored on the board.
+    """Return the manifest as the msgpack that a board stores and sends in hello.
 
     Raises:
         FrameError: it is invalid or longer than a hello frame can carry.
     """
-    data = msgpack.packb(to_map(from_map(to_map(manifest))), use_single_float=True)
+    checked = from_map(to_map(manifest))
+    groups = (checked.sensors, checked.channels, checked.actuators)
+    parts = [[astuple(part) for part in group] for group in groups]
+    data = msgpack.packb([checked.thing, checked.board, *parts])
     if len(data) > MAX_BYTES:
         raise FrameError(f"manifest of {manifest.thing}: {len(data)} bytes, at most {MAX_BYTES} fit in hello")
     return bytes(data)
 
 
 def from_bytes(data: bytes) -> Manifest:
-    """Return the manifest in msgpack bytes.
+    """Return the manifest in the msgpack of a hello.
 
     Raises:
         FrameError: malformed.
     """
-    return from_map(checks.unpack(data, MAX_BYTES, max_depth=4, max_items=1024))
+    top = checks.array("manifest", checks.unpack(data, MAX_BYTES, max_depth=4, max_items=1024), 5, 5)
+    thing, board, sensors, channels, actuators = top
+    return from_map(
+        {
+            "thing": thing,
+            "board": board,
+            "sensors": _named(SensorInfo, "sensors", sensors),
+            "channels": _named(ChannelInfo, "channels", channels),
+            "actuators": _named(ActuatorInfo, "actuators", actuators),
+        }
+    )
+
+
+def _named(kind: type[Any], field: str, value: Any) -> list[dict[str, Any]]:
+    """Return arrays of fields as maps by field name."""
+    names = [f.name for f in fields(kind)]
+    where = f"manifest.{field}"
+    parts = checks.array(where, value, MAX_CHANNELS)
+    return [dict(zip(names, checks.array(f"{where}[]", part, 0, len(names)), strict=True)) for part in parts]
 
 
 def _exact(field: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
