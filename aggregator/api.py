@@ -53,7 +53,7 @@ def make_api(
         return city.host.rows()
 
     async def get_latency() -> dict[str, Any]:
-        edges = [s.health.get("latency", {}) for s in city.sessions.by_edge.values()]
+        edges = [dict(s.health.get("latency") or {}) for s in city.sessions.by_edge.values()]
         return latency.merged(city.hops.summary(), edges)
 
     for handler in (

@@ -166,7 +166,7 @@ class City:
         edges = {self.registry.edge_of(cause[0]) for cause in decision.causes}
         offsets = [self.sessions.by_edge[e].offset_us() for e in edges if e in self.sessions.by_edge]
         if offsets and offsets[0] is not None:
-            stamps["sample"] = (self.clock.boottime_us(origin.t_utc_us) + offsets[0]) * 1000
+            stamps["sample"] = max(0, self.clock.boottime_us(origin.t_utc_us) + offsets[0]) * 1000
         return stamps
 
     def _heartbeats(self, now: Now) -> list[Send]:

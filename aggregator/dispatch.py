@@ -26,6 +26,7 @@ from processes.instance import Instance
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
+from protocol.errors import ProtocolError
 
 START_WITHIN_MS = 5000
 RESEND_US = 500_000
@@ -133,42 +134,48 @@ class Dispatcher:
         active_fence, active = self.active.get(actuator, (0, None))
         if not worth_sending(proposal, active if active_fence == fence else None, now.us // 1000):
             return []
-        task_id = decision.task_ids[proposal.port]
-        if task_id in self.book.by_id:
+        if decision.task_ids[proposal.port] in self.book.by_id:
             self.held_back["already_a_task"] += 1
             return []
-        task = self._task(task_id, actuator, decision, proposal, session, fence, now, stamps)
-        record = self._record(task, now)
+        task = self._task(decision, proposal, session, fence=fence, now=now, stamps=stamps)
+        try:
+            record = self._record(task, now)
+        except ProtocolError as error:
+            self.held_back[f"invalid_task: {error}"] += 1
+            return []
         self.active[actuator] = (fence, activated(proposal, now.us // 1000))
         return [(session.edge, TaskOrder(record.order, tasks.encode(task)))]
 
     def _may_dispatch(self, actuator: str, now: Now) -> tuple[Session | None, int]:
         """Return (the guard's session, fence) if the city may command the actuator now."""
         session, lease = self._session(actuator), self.leases.get(actuator)
-        edge_now_us = session.edge_now_us(now.us) if session else None
-        reason = ""
         if actuator not in self.registry.actuators or session is None:
-            reason = "no_actuator"
-        elif edge_now_us is None:
-            reason = "stale_clock"
-        elif lease is None or lease.holder != "city" or lease.until_us <= edge_now_us:
-            reason = "no_lease"
-        if reason or lease is None:
-            self.held_back[reason] += 1
-            return None, 0
-        return session, lease.fence
+            self.held_back["no_actuator"] += 1
+        elif session.edge_now_us(now.us) is None:
+            self.held_back["stale_clock"] += 1
+        elif lease is None or not self._holds(session, lease, now):
+            self.held_back["no_lease"] += 1
+        else:
+            return session, lease.fence
+        return None, 0
+
+    @staticmethod
+    def _holds(session: Session, lease: LeaseState, now: Now) -> bool:
+        """Whether the lease is the city's and still valid by the edge's clock."""
+        edge_now_us = session.edge_now_us(now.us)
+        return edge_now_us is not None and lease.holder == "city" and lease.until_us > edge_now_us
 
     def _task(
-        self, task_id: bytes, actuator: str, decision: Decision, proposal: Proposal,
-        session: Session, fence: int, now: Now, stamps: dict[str, int],
+        self, decision: Decision, proposal: Proposal, session: Session, *,
+        fence: int, now: Now, stamps: dict[str, int],
     ) -> tasks.Task:  # fmt: skip
         edge_now_us = session.edge_now_us(now.us) or 0
-        start_ms = min(proposal.valid_ms, START_WITHIN_MS)
+        start_ms = min(int(proposal.valid_ms), START_WITHIN_MS)
         return tasks.Task(
-            task_id=task_id,
-            actuator=actuator,
+            task_id=decision.task_ids[proposal.port],
+            actuator=decision.actuators[proposal.port],
             setpoint=float(proposal.setpoint),
-            lease_ms=min(proposal.valid_ms, tasks.MAX_LEASE_MS),
+            lease_ms=min(int(proposal.valid_ms), tasks.MAX_LEASE_MS),
             instance=decision.instance,
             step_utc_us=decision.step_utc_us,
             edge=session.edge,
@@ -256,9 +263,11 @@ class Dispatcher:
             if now.us >= record.deadline_us + GRACE_US:
                 self._give_up(record, now)
             return []
-        session = self._session(record.task.actuator)
-        same_boot = session is not None and session.connected and session.boot == record.task.edge_boot
-        if session is None or not same_boot or now.us - record.sent_us < RESEND_US:
+        session, lease = self._session(record.task.actuator), self.leases.get(record.task.actuator)
+        if now.us - record.sent_us < RESEND_US or session is None or lease is None:
+            return []
+        same_life = session.boot == record.task.edge_boot and lease.fence == record.task.fence
+        if not same_life or not self._holds(session, lease, now):
             return []
         record.sent_us = now.us
         return [(session.edge, TaskOrder(record.order, tasks.encode(record.task)))]

@@ -1,7 +1,7 @@
 """Latency per hop, in windows of the last samples. Sans-IO; times are given in one clock, µs."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,12 @@ def _summary(samples: deque[int]) -> dict[str, float]:
     return {"n": len(samples), "p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}
 
 
-def merged(city: Mapping[str, Any], edges: list[Mapping[str, Any]]) -> dict[str, Any]:
+def merged(city: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return one table: what the city measured, and for other hops the edge with most samples."""
     table: dict[str, Any] = {}
     for part in edges:
         for hop, row in part.items():
-            if hop not in table or row.get("n", 0) > table[hop].get("n", 0):
+            if isinstance(row, dict) and row.get("n", 0) > table.get(hop, {}).get("n", 0):
                 table[hop] = dict(row)
     table.update(city)
     return {hop: table[hop] for hop in (*HOPS, *sorted(set(table) - set(HOPS))) if hop in table}

@@ -23,6 +23,7 @@ class Reported:
     edge: str
     sent: int
     buffered: list[tuple[int, int]]
+    quarantined: list[tuple[int, int]]
     at_utc_us: int
 
 
@@ -50,11 +51,15 @@ class Accounts:
 
 def _account(edge: str, row: Mapping[str, Any], now_utc_us: int) -> tuple[Key, Reported]:
     try:
-        buffered = [(int(a), int(b)) for a, b in row["buffered"]]
+        buffered, aside = _spans(row["buffered"]), _spans(row.get("quarantined", ()))
         key, sent = (str(row["thing"]), str(row["boot"])), int(row["sent"])
     except (KeyError, TypeError, ValueError) as error:
         raise PeerError("account", f"account of {edge}: {error!r}") from error
-    return key, Reported(edge, sent, buffered, now_utc_us)
+    return key, Reported(edge, sent, buffered, aside, now_utc_us)
+
+
+def _spans(pairs: Iterable[Iterable[int]]) -> list[tuple[int, int]]:
+    return [(int(a), int(b)) for a, b in pairs]
 
 
 def account_rows(
@@ -71,7 +76,8 @@ def _row(
     stored, lost = ingest.stored.get(key, Ranges()), ingest.lost.get(key, Ranges())
     sent = reported.sent if reported else _unbroken(stored.union(lost))
     buffered = Ranges(reported.buffered if reported else ())
-    account = ledger.balance(*key, sent, stored, buffered, lost, ingest.quarantined.get(key, Ranges()))
+    aside = Ranges(reported.quarantined if reported else ()).union(ingest.quarantined.get(key, Ranges()))
+    account = ledger.balance(*key, sent, stored, buffered, lost, aside)
     return {
         "thing": key[0],
         "boot": key[1],

@@ -45,7 +45,10 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
 def restore(config: AggregatorConfig, store: Store) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
     sign = partial(tasks.sign, read_signing_key(config.signing.secret_file))
-    return build(store, make_clock(config.clock), [e.id for e in config.edges], read_instances(config), sign)
+    edges = [edge.id for edge in config.edges]
+    return build(
+        store, make_clock(config.clock), edges, read_instances(config), sign=sign, now_us=boottime_us()
+    )
 
 
 def build(
@@ -53,10 +56,11 @@ def build(
     clock: CityClock,
     edges: list[str],
     instances: Iterable[Instance],
+    *,
     sign: Callable[[bytes], bytes],
+    now_us: int,
 ) -> City:
-    """Return the city made of these parts and the store's content."""
-    now_us = boottime_us()
+    """Return the city made of these parts and the store's content, at boottime `now_us`."""
     now_utc_us = clock.event_utc_us(now_us)
     registry = _registry(store)
     host = ProcessesHost.of(instances, registry, Latest(store.latest()))

@@ -122,8 +122,8 @@ def remove_orphans(folder: Path, connection: sqlite3.Connection) -> list[str]:
 
 _PUT_LATEST = (
     "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT(datastream) DO UPDATE SET"
-    " t_utc_us = excluded.t_utc_us, value = excluded.value, sigma = excluded.sigma, quality = excluded.quality"
-    " WHERE excluded.t_utc_us >= latest.t_utc_us"
+    " t_utc_us = excluded.t_utc_us, value = excluded.value, sigma = excluded.sigma,"
+    " quality = excluded.quality WHERE excluded.t_utc_us >= latest.t_utc_us"
 )
 
 
@@ -131,7 +131,7 @@ def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step) -> Seale
     """Write one day's samples durably under their final name; return what the catalogue is to say."""
     name = f"{day}-{upto:012d}.parquet"
     staged = folder / STAGING / name
-    ordered = rows.sort_by([("datastream", "ascending"), ("t_utc_us", "ascending"), ("seq", "ascending")])
+    ordered = rows.take(_order(rows))
     step("write")
     pq.write_table(ordered, staged, compression="zstd")
     step("fsync_file")
@@ -139,6 +139,14 @@ def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step) -> Seale
     step("rename")
     staged.rename(folder / SEALED / name)
     return SealedFile(name, rows.num_rows, (folder / SEALED / name).stat().st_size, _ranges(rows))
+
+
+def _order(rows: Any) -> Any:
+    """Return the row numbers sorted by datastream, event time, seq."""
+    names = rows["datastream"].combine_chunks()
+    rank = np.argsort(np.argsort(np.asarray(names.dictionary.to_pylist(), str)))
+    times = pc.fill_null(rows["t_utc_us"], 0).to_numpy()
+    return pa.array(np.lexsort((rows["seq"].to_numpy(), times, rank[names.indices.to_numpy()])))
 
 
 def _days(rows: Any) -> Iterator[tuple[str, Any]]:

@@ -57,8 +57,8 @@ class Session:
         return self.edge_boottime_us + now_us - self.heartbeat_us
 
     def silent(self, now_us: int) -> bool:
-        """Whether nothing was heard for 5 s."""
-        return not self.connected or now_us - self.heard_us > SILENT_US
+        """Whether nothing was heard for 5 s (at first: since the city's own start)."""
+        return now_us - self.heard_us > SILENT_US
 
 
 class Sessions:

@@ -1,5 +1,6 @@
 """What the city says about itself and its edges: /health and /status."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aggregator.city import City
@@ -47,7 +48,7 @@ def _edge_row(session: Session, now: Now) -> dict[str, Any]:
     age_s = (now.us - session.heartbeat_us) / 1e6 if session.heartbeat_us else None
     return {
         "edge": session.edge,
-        "online": not session.silent(now.us),
+        "online": session.connected and not session.silent(now.us),
         "boot": session.boot or None,
         "health_age_s": None if age_s is None else round(age_s, 3),
         "offset_us": session.offset_us(),
@@ -60,11 +61,16 @@ def _edge_row(session: Session, now: Now) -> dict[str, Any]:
 def _faults(session: Session) -> list[dict[str, Any]]:
     """Return the sensor faults of all boards of an edge, as its health tells them."""
     boards = session.health.get("boards", ())
-    return [{"edge": session.edge, **fault} for board in boards for fault in board.get("faults", ())]
+    found = [board.get("faults", ()) for board in boards if isinstance(board, dict)]
+    return [
+        {"edge": session.edge, **fault} for faults in found for fault in faults if isinstance(fault, dict)
+    ]
 
 
 def _offline_incident(edge: str, since_utc_us: int | None) -> dict[str, Any]:
-    return {"kind": "edge_offline", "edge": edge, "since_utc_us": since_utc_us, "text": f"{edge} offline"}
+    since = datetime.fromtimestamp((since_utc_us or 0) / 1e6, UTC).isoformat(" ", "seconds")
+    text = f"{edge} offline since {since}"
+    return {"kind": "edge_offline", "edge": edge, "since_utc_us": since_utc_us, "text": text}
 
 
 def _lease_row(city: City, actuator: str, now: Now) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class Store:
 
     def accounts(self) -> dict[Key, Reported]:
         """Return the last account of every (thing, boot)."""
-        rows = self._rows("SELECT thing, boot, edge, sent, buffered, at_utc_us FROM accounts")
+        rows = self._rows("SELECT thing, boot, edge, sent, spans, at_utc_us FROM accounts")
         return {(row[0], row[1]): _reported(*row[2:]) for row in rows}
 
     def tasks(self, limit: int) -> list[TaskRecord]:
@@ -210,11 +210,13 @@ def _thing_row(edge: str, info: ThingInfo, seen_utc_us: int) -> tuple[Any, ...]:
 
 
 def _account_row(key: Key, reported: Reported) -> tuple[Any, ...]:
-    return *key, reported.edge, reported.sent, msgpack.packb(reported.buffered), reported.at_utc_us
+    spans = msgpack.packb([reported.buffered, reported.quarantined])
+    return *key, reported.edge, reported.sent, spans, reported.at_utc_us
 
 
 def _reported(edge: str, sent: int, packed: bytes, at_utc_us: int) -> Reported:
-    return Reported(edge, sent, [(a, b) for a, b in msgpack.unpackb(packed)], at_utc_us)
+    buffered, quarantined = ([(a, b) for a, b in spans] for spans in msgpack.unpackb(packed))
+    return Reported(edge, sent, buffered, quarantined, at_utc_us)
 
 
 def _task_row(record: TaskRecord) -> tuple[bytes, bytes, bytes]:

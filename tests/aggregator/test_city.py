@@ -1,0 +1,203 @@
+"""The core without sockets: who may say what, hello, clocks, ledger, status, latest, estimates, latency."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator import latency, ledger_view, status
+from aggregator.ledger_view import Accounts
+from aggregator.router_socket import Received
+from aggregator.sessions import Session
+from aggregator.store import Store, Writes
+from aggregator.zap import DOMAIN, answer
+from protocol.city_link import CityHeartbeat, CityHello, EdgeHello, GapRecord, Heartbeat
+
+US = 1_000_000
+T = 1000 * US
+
+
+def table(city: Any, now_us: int = T) -> Any:
+    silent = status.offline(city, city.now(now_us))
+    return ledger_view.ledger_table(ledger_view.account_rows(city.ingest, city.accounts, silent))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [(0, b"2.0", "zap_malformed"), (2, b"other", "zap_domain"), (5, b"NULL", "zap_mechanism"),
+     (6, b"x" * 32, "unknown_key"), (6, b"short", "zap_mechanism")],
+)  # fmt: skip
+def test_the_gate_fails_closed(place: int, value: bytes, reason: str) -> None:
+    request = [b"1.0", b"7", DOMAIN, b"127.0.0.1", b"", b"CURVE", b"k" * 32]
+    assert answer(request, {b"k" * 32: "edge-1"}) == ([b"1.0", b"7", b"200", b"OK", b"edge-1", b""], "")
+    request[place] = value
+    reply, why = answer(request, {b"k" * 32: "edge-1"})
+    assert (reply[2], reply[4], why) == (b"400", b"", reason)
+    assert answer(request[:3], {})[1] == "zap_malformed"
+
+
+def test_an_unknown_connection_is_greeted_once_and_a_hello_is_answered(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    first = kit.give(city, T, kit.batch(0, 1))
+    assert [m for _, m in first if isinstance(m, CityHello)] == [CityHello(1, city.epoch)]
+    assert not [m for _, m in kit.give(city, T, kit.batch(1, 1)) if isinstance(m, CityHello)]
+    hello = EdgeHello(1, "edge-1", "eb-1", 5)
+    assert [m for _, m in kit.give(city, T, hello) if isinstance(m, CityHello)]
+
+
+def test_the_sender_is_who_its_key_says(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, EdgeHello(1, "edge-2", "eb-1", 5), edge="edge-1")
+    kit.give(city, T, kit.info(), edge="edge-1")
+    kit.give(city, T, kit.batch(0, 4), edge="edge-2")
+    assert city.refused == {"impostor": 1, "foreign_thing": 1}
+    assert not city.ingest.stored
+
+
+@given(parts=st.lists(st.binary(max_size=80), max_size=4))
+def test_garbage_is_refused_and_counted(kit: Any, tmp_path_factory: Any, parts: list[bytes]) -> None:
+    store = Store(tmp_path_factory.mktemp("g"))
+    city = kit.city(store)
+    group = city.take(
+        [Received(b"x", "edge-1", tuple(parts)), Received(b"x", "nobody", (b"", b""))], city.now(T)
+    )
+    assert not group.frames
+    assert city.refused == {"malformed": 1, "unknown_edge": 1}
+    store.close()
+
+
+def test_the_ledger_balances_with_live_buffered_lost_and_missing(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    gap = GapRecord(kit.thing, kit.boot, 1, 70, 80, "overflow", kit.thing)
+    kit.give(city, T, kit.batch(0, 50), gap, kit.heartbeat(5, 100, [(50, 70), (80, 100)]))
+    kit.give(city, T, kit.batch(100, 20))
+    row = table(city)["accounts"][0]
+    assert (row["sent"], row["stored"], row["buffered"], row["declared_lost"]) == (100, 50, 40, 10)
+    assert table(city)["balanced"]
+    kit.give(city, T, kit.heartbeat(5, 130, [(50, 70), (80, 100)]))
+    assert table(city)["totals"]["unexplained"] == 10
+    assert table(city)["accounts"][0]["unexplained_ranges"] == [[120, 130]]
+    assert not table(city)["balanced"]
+
+
+def test_without_an_account_the_unbroken_part_counts(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.batch(0, 50), kit.batch(60, 10))
+    assert table(city)["totals"]["sent"] == table(city)["totals"]["stored"] == 50
+
+
+def test_accounts_outlive_a_restart_and_tell_their_age(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    now = city.now(T)
+    kit.give(city, T, kit.heartbeat(5, 40, [(0, 40)]))
+    asyncio.run(store.commit(Writes(accounts=city.accounts.take_changed())))
+    again = kit.city(store)
+    row = table(again, T + 10**15)["accounts"][0]
+    assert (row["sent"], row["buffered"], row["reported_utc_us"]) == (40, 40, now.utc_us)
+    assert row["offline_since_utc_us"] is not None
+    assert again.accounts.take_changed() == {}
+
+
+def test_unchanged_accounts_are_not_written_again(kit: Any) -> None:
+    accounts = Accounts()
+    for _ in range(2):
+        accounts.take("edge-1", kit.heartbeat(5, 40).accounts, 1)
+        changed = accounts.take_changed()
+    assert changed == {}
+
+
+def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    board = {"thing": "river-1", "faults": [{"thing": "river-1", "chip": "a02yyuw", "check": "the wire"}]}
+    kit.give(city, T, kit.heartbeat(5, 0, boards=[board]))
+    live = status.status(city, city.now(T + US), zap_refused={"unknown_key": 2})
+    assert live["incidents"] == []
+    assert live["faults"] == [{"edge": "edge-1", **board["faults"][0]}]
+    assert live["edges"][0]["health_age_s"] == 1.0
+    assert live["refused"] == {"unknown_key": 2}
+    late = status.status(city, city.now(T + 6 * US), zap_refused={})
+    incident = next(i for i in late["incidents"] if i["edge"] == "edge-1")
+    assert (incident["kind"], incident["since_utc_us"]) == ("edge_offline", city.now(T).utc_us)
+    assert late["edges"][0]["health"]["boards"] == [board]
+    assert late["faults"] == []
+
+
+def test_latest_shows_value_age_quality_unit_sigma_and_source(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info(), kit.batch(0, 5, 1.5))
+    kit.give(city, T, kit.batch(10, 1, float("nan")))
+    now_utc_us = kit.clock.ref_utc_us + 3 * US
+    (row,) = city.host.latest.rows(city.registry, now_utc_us, 1.0)
+    assert row["value"] is None and row["age_s"] == 2.0 and row["unit"] == "m"
+    assert (row["quality"], row["quality_name"], row["source"], row["sigma"]) == (
+        1,
+        "good",
+        "measured",
+        0.002,
+    )
+    kit.give(city, T, kit.batch(5, 5, 1.5))
+    assert city.host.latest.rows(city.registry, now_utc_us, 1.0)[0]["value"] is None
+
+
+def test_latest_and_engine_state_are_rebuilt_at_start(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    city.host.advance(city.now(T).utc_us)
+    now = city.now(T)
+    kit.give(city, T, kit.info())
+    things, city.introduced = city.introduced, []
+    city.ingest.take_batch("edge-1", kit.batch(0, 5, 1.5), T)
+    group = city.ingest.close_group()
+    asyncio.run(store.commit(Writes(group, things, frozen=city.host.engine.freeze())))
+    again = kit.city(store)
+    assert again.host.latest.by_id["river-1/water_level"].value == 1.5
+    assert again.registry.thing_rows()[0]["thing"] == "river-1"
+    assert again.ingest.stored == {(kit.thing, kit.boot): again.ingest.stored[kit.thing, kit.boot]}
+    assert now.us == T
+
+
+def test_estimates_show_band_alarm_and_probability(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    batch = kit.batch(0, 1, 1.0)
+    clock = type(kit.clock)(0, city.clock.event_utc_us(T), 1.0, 1.0, True)
+    kit.give(city, T, kit.info(), type(batch)(**{**vars(batch), "clock": clock}))
+    (row,) = city.host.rows()
+    assert row["exceedance_probability"] == 0.75
+    assert {"name", "valid_utc_us", "mean", "sigma", "q05", "q95"} == set(row["estimates"][0])
+    assert row["alarms"] == [{"key": "flood", "severity": 3, "probability": 0.75}]
+
+
+def test_clock_offsets_come_from_the_fastest_round_trip() -> None:
+    session = Session("edge-1", connected=True)
+    for now, echo, edge in ((1000_000, 999_000, 7_999_600), (2_000_000, 1_900_000, 9_030_000)):
+        session.beat(Heartbeat("edge-1", "b", edge, echo), now)
+    assert session.round_trip_us() == 1000
+    assert session.offset_us() == 7_999_600 + 500 - 1_000_000
+    session.beat(Heartbeat("edge-1", "b2", 5, 0), 3_000_000)
+    assert session.offset_us() is None
+    assert session.edge_now_us(3_000_100) == 105
+    assert session.edge_now_us(5_100_000) is None
+
+
+def test_heartbeats_go_out_twice_a_second_with_an_aged_echo(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.heartbeat(5 * US, 0))
+    beats = []
+    for ms in range(100, 2000, 100):
+        beats += [m for _, m in city.think(city.now(T + ms * 1000)) if isinstance(m, CityHeartbeat)]
+    assert [b.echo_edge_us - 5 * US for b in beats] == [b.city_us - T for b in beats]
+    assert [b.city_us - T for b in beats] == [500_000, 1_000_000, 1_500_000]
+
+
+def test_hops_of_a_task_are_told_apart_and_merged_with_the_edges() -> None:
+    hops = latency.Hops()
+    stamps = {"sample": 0, "city_store": 4, "city_tx": 9, "edge_rx": 112, "edge_tx": 115, "board_act": 130}
+    latency.task_hops(hops, {k: v * 1_000_000 for k, v in stamps.items()}, 100_000)
+    table = latency.merged(hops.summary(), [{"acquire_to_edge": {"n": 3, "p50_ms": 1, "p99_ms": 2}}])
+    found = {hop: row["p50_ms"] for hop, row in table.items()}
+    assert found == {
+        "acquire_to_edge": 1, "city_decide": 5.0, "city_to_edge": 3.0, "edge_guard": 3.0,
+        "board_act": 15.0, "sample_to_act": 130.0,
+    }  # fmt: skip
+    assert list(table) == [hop for hop in latency.HOPS if hop in table]
