@@ -125,6 +125,7 @@ class WiredBoard:
         board, link = self.board.counters, self.link.counters
         return {
             "running": self.board.running,
+            "pid": self.board.pid or 0,
             "starts": board.starts,
             "watchdog_resets": board.watchdog_resets,
             "software_resets": board.software_resets,
