@@ -14,10 +14,10 @@ from models.kalman import Bank, fuse, kernels, new_bank
 
 S = 1_000_000
 F64 = npt.NDArray[np.float64]
-COMPILED = (kernels.predict_kernel, kernels.update_kernel)
+COMPILED: tuple[Any, ...] = (kernels.predict_kernel, kernels.update_kernel)
 
 
-def fuse_in_python(bank: Bank, *columns: Any) -> tuple[F64, F64, F64]:
+def fuse_in_python(bank: Bank, *columns: Any) -> tuple[F64, F64, npt.NDArray[np.uint8]]:
     """As `fuse`, with the kernel as plain Python."""
     index, at, z, sigma, quality = (np.asarray(c) for c in columns)
     mean, spread, ok = np.empty(index.size), np.empty(index.size), np.empty(index.size, np.uint8)
