@@ -1,0 +1,64 @@
+"""The command `city`: one file per subcommand in commands/, one place where errors become exit codes."""
+
+import os
+import sys
+
+import rich_click as click
+from pydantic import ValidationError
+
+from cityreflex import exits
+from cityreflex.commands import COMMANDS
+from cityreflex.exits import CityError
+
+EPILOG = (
+    "Exit codes: "
+    + ", ".join(f"{code} {text}" for code, text in exits.MEANING.items())
+    + ". Data goes to stdout, everything else to stderr. NO_COLOR is respected. "
+    "Shell completion: eval \"$(_CITY_COMPLETE=bash_source city)\"."
+)
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cityreflex")
+def city() -> None:
+    """CityReflex: a city that senses, thinks and acts.
+
+    Start with `city demo`, or with `city sim up riverside` and what it prints.
+    """
+
+
+for command in COMMANDS:
+    city.add_command(command)
+
+
+def main() -> None:
+    """Run `city`; every expected error ends as one or two lines on stderr and its exit code."""
+    try:
+        city(standalone_mode=False)
+    except CityError as error:
+        _end(error.code, str(error), error.hint)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(exits.USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(exits.FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        _end(130, "interrupted", "")
+    except BrokenPipeError:  # the reader (head, less) has gone; nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.OK)
+    except PermissionError as error:
+        _end(exits.PERMISSION, str(error), "check the owner and mode of that path")
+    except ValidationError as error:
+        _end(exits.CONFIG, str(error), "")
+
+
+def _end(code: int, message: str, hint: str) -> None:
+    for line in message.splitlines():
+        print(f"city: {line}", file=sys.stderr)
+    if hint:
+        print(f"city: next: {hint}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,10 @@
+"""The subcommands of `city`, one file each."""
+
+from cityreflex.commands.aggregator import aggregator
+from cityreflex.commands.config import config
+from cityreflex.commands.edge import edge
+from cityreflex.commands.ledger import ledger
+from cityreflex.commands.sim import sim
+from cityreflex.commands.status import status
+
+COMMANDS = (sim, aggregator, edge, status, ledger, config)

@@ -1,0 +1,100 @@
+"""`city sim`: a world with virtual boards in place of hardware."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import rich_click as click
+
+from cityreflex.commands.options import run_dir_option
+from cityreflex.exits import CONFIG, NOT_FOUND, CityError
+from cityreflex.run_dir import Prepared, prepare
+from simulator import runtime, scenario
+from simulator.world.make import Storm
+from simulator.world.rain import RainError
+
+
+@click.group()
+def sim() -> None:
+    """Run the simulator in place of hardware.
+
+    Example: city sim up riverside --dir run --speed 480
+    """
+
+
+@sim.command()
+@click.argument("name", metavar="SCENARIO")
+@run_dir_option
+@click.option("--speed", type=click.FloatRange(0, 10_000, min_open=True), default=480.0, show_default=True,
+              help="World seconds per real second.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of storm, waves and noise.")
+@click.option("--rain", "rain_csv", type=click.Path(path_type=Path), help="Recorded rain (CSV) as the storm.")
+@click.option("--from", "start", metavar="TIME", help="Start of the window, ISO 8601, UTC.")
+@click.option("--to", "end", metavar="TIME", help="End of the window, ISO 8601, UTC.")
+@click.option("--mode", type=click.Choice(["act", "advise"]), default="act", show_default=True,
+              help="advise: processes propose and nothing is moved.")  # fmt: skip
+def up(
+    name: str, folder: Path, speed: float, seed: int, rain_csv: Path | None, start: str | None,
+    end: str | None, mode: str,
+) -> None:  # fmt: skip
+    """Bring up SCENARIO (riverside, classroom or a .toml file): world, boards, serial ports.
+
+    Writes keys and configuration into the run directory and prints the commands that start the other
+    parts. Ends with Ctrl-C.
+
+    Example: city sim up riverside --dir run --speed 480 --seed 7
+    """
+    plan = load_scenario(name)
+    window = load_window(plan, seed, rain_csv, start, end)
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared = prepare(folder, plan, speed=speed, epoch_utc_us=window.start_utc_us, mode=mode)
+    _announce(prepared, window, speed)
+    asyncio.run(
+        runtime.run(
+            name, folder, prepared.boards, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end,
+            epoch_boottime_us=prepared.epoch_boottime_us, epoch_utc_us=prepared.epoch_utc_us,
+        )  # fmt: skip
+    )
+
+
+def load_scenario(name: str) -> scenario.Scenario:
+    """Return the scenario. Raises: CityError that names the ones there are."""
+    try:
+        return scenario.load(name)
+    except FileNotFoundError as error:
+        known = ", ".join(scenario.names())
+        raise CityError(NOT_FOUND, f"no scenario {name!r}; there are: {known}, or give a .toml file") from error
+    except ValueError as error:
+        raise CityError(CONFIG, f"scenario {name}: {error}", f"city config check {name}") from error
+
+
+def load_window(
+    plan: scenario.Scenario, seed: int, rain_csv: Path | None, start: str | None, end: str | None
+) -> Storm:
+    """Return the storm and its window of world time. Raises: CityError."""
+    try:
+        return runtime.plan_window(plan, seed=seed, rain_csv=rain_csv, start=start, end=end)
+    except FileNotFoundError as error:
+        raise CityError(NOT_FOUND, f"{rain_csv}: no such file", "give a CSV of time and rain") from error
+    except (RainError, ValueError) as error:
+        raise CityError(CONFIG, str(error), "see docs/simulator.md, Recorded rain") from error
+
+
+def _announce(prepared: Prepared, window: Storm, speed: float) -> None:
+    folder = prepared.folder
+    hours = (window.end_utc_us - window.start_utc_us) / 3.6e9
+    lines = [
+        f"world: {_iso(window.start_utc_us)} to {_iso(window.end_utc_us)}, {hours:g} h in "
+        f"{hours * 3600 / speed:.0f} s",
+        *(f"board: {spec.thing} on {folder / 'dev' / spec.thing}" for spec in prepared.boards),
+        "next, each in a terminal of its own:",
+        f"  city aggregator run --config {folder / 'aggregator.toml'}",
+        f"  city edge run --config {folder / 'edge.toml'}",
+        f"  city status --dir {folder}",
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _iso(utc_us: int) -> str:
+    return datetime.fromtimestamp(utc_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,128 @@
+"""`city status`: what runs, what is broken and what to check."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+
+from cityreflex.client import Client, UnreachableError
+from cityreflex.commands.options import json_option, run_dir_option
+from cityreflex.exits import FAILED, NOT_FOUND, CityError
+
+Status = dict[str, Any]
+
+
+@click.command()
+@run_dir_option
+@json_option
+def status(folder: Path, as_json: bool) -> None:
+    """Show edges, boards, faults and processes. A fault names chip, bus and what to check.
+
+    Asks the city, or the edge node of the same run directory while the city is down. Exit code 0: all well,
+    1: something is broken, 4: nobody answers.
+
+    Example: city status --dir run --json
+    """
+    found = ask(folder)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        show(found, Console())
+    if troubles(found):
+        sys.exit(FAILED)
+
+
+def ask(folder: Path) -> Status:
+    """Return the city's status, or what the edge alone can tell. Raises: CityError."""
+    try:
+        with Client.of_run(folder) as city:
+            return {"source": "city", **city.get("status")}
+    except UnreachableError as city_error:
+        try:
+            with Client.of_run(folder, "edge") as edge:
+                return _of_edge(edge.get("health"), str(city_error))
+        except UnreachableError as edge_error:
+            raise CityError(
+                NOT_FOUND, f"{city_error}\n{edge_error}", f"is the city running? see {folder}/logs, or give --dir"
+            ) from edge_error
+
+
+def _of_edge(health: dict[str, Any], why: str) -> Status:
+    faults = [{"edge": health["edge"], **row} for board in health.get("boards", ()) for row in board["faults"]]
+    edge = {"edge": health["edge"], "online": True, "boot": health.get("boot"), "faults": faults}
+    return {
+        "source": "edge",
+        "edges": [{**edge, "health_age_s": 0.0, "health": health}],
+        "incidents": [{"kind": "city_unreachable", "text": why}],
+        "faults": faults,
+        "processes": health.get("processes", []),
+        "leases": health.get("leases", []),
+    }
+
+
+def troubles(found: Status) -> list[str]:
+    """Return one line for each thing that somebody has to look at."""
+    lines = [row["text"] for row in found["incidents"]]
+    for edge in found["edges"]:
+        if not edge["online"]:
+            continue
+        for board in edge["health"].get("boards", ()):
+            if board.get("link") != "up":
+                lines.append(f"{board['thing']}: link {board.get('link')} on {board.get('port')}{_hint(board)}")
+    lines += [fault_line(fault) for fault in found["faults"]]
+    lines += [
+        f"process {row['instance']} stopped: {row.get('reason')}"
+        for row in found["processes"]
+        if row.get("state") == "faulted"
+    ]
+    return lines
+
+
+def _hint(board: dict[str, Any]) -> str:
+    return f": {board['hint']}" if board.get("hint") else ""
+
+
+def fault_line(fault: dict[str, Any]) -> str:
+    """Return `river-1/level a02yyuw on uart1: silent; check ...`."""
+    where = f"{fault.get('thing')}/{fault.get('sensor')} {fault.get('chip')} on {fault.get('bus')}"
+    address = fault.get("address")
+    where += f" at 0x{address:02x}" if isinstance(address, int) else ""
+    return f"{where}: {fault.get('what')}; {fault.get('check')}"
+
+
+def show(found: Status, console: Console) -> None:
+    """Print the status as text."""
+    for edge in found["edges"]:
+        state = "online" if edge["online"] else "OFFLINE"
+        age = edge.get("health_age_s")
+        console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
+        _show_boards(edge.get("health", {}).get("boards", []), console)
+    for row in found["processes"]:
+        console.print(f"process {row['instance']}: {row.get('state')}", highlight=False)
+    for row in found["leases"]:
+        console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
+    found_troubles = troubles(found)
+    for line in found_troubles:
+        console.print(f"! {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
+    if not found_troubles:
+        console.print("all well")
+
+
+def _show_boards(boards: list[dict[str, Any]], console: Console) -> None:
+    table = Table("board", "link", "seen s", "clock us", "faults", box=None, pad_edge=True)
+    for board in boards:
+        clock = board.get("clock") or {}
+        sigma = f"+-{clock['sigma_us']:.0f}" if clock.get("synced") else "unsynced"
+        seen = board.get("last_seen_s")
+        table.add_row(
+            board["thing"],
+            str(board.get("link")),
+            "-" if seen is None else f"{seen:.1f}",
+            sigma,
+            str(len(board.get("faults", []))),
+        )
+    console.print(table)
