@@ -64,7 +64,7 @@ class ADS1115:
         rate_sps = cfg.get("rate_sps", 860)
         self._bus = bus
         self._millis = millis
-        self._address = cfg.get("address", 0x48)
+        self._address = cfg.get("address") or 0x48
         self._inputs = tuple(cfg.get("inputs", (0,)))
         self._full_scale_v = full_scale_v
         self._conversion_ms = conversion_ms(rate_sps)

@@ -235,4 +235,4 @@ class BME280:
 
 def make(io, cfg) -> BME280:
     """The sensor that a board file's entry describes."""
-    return BME280(io.i2c(cfg["bus"]), cfg.get("address", 0x76), cfg.get("oversampling", 1))
+    return BME280(io.i2c(cfg["bus"]), cfg.get("address") or 0x76, cfg.get("oversampling", 1))

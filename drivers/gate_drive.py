@@ -180,8 +180,13 @@ class GateDrive:
             return
         self._runs += 1
         self._since_ms = now_ms
-        self._direction = want
-        (self._open if want > 0 else self._close).on()
+        try:
+            (self._open if want > 0 else self._close).on()
+            self._direction = want
+        except (
+            RuntimeError
+        ):  # the board's interlock: try again after the dead time, a bounded number of times
+            self._release()
 
     def _fresh(self, age_ms: int, now_ms: int) -> bool:
         """Whether the feedback was read after the gate stopped."""

@@ -147,4 +147,4 @@ class SCD41:
 def make(io, cfg) -> SCD41:
     """The sensor that a board file's entry describes."""
     bus = io.i2c(cfg["bus"])
-    return SCD41(bus, io.millis, cfg.get("address", 0x62), cfg.get("max_age_ms", 7500))
+    return SCD41(bus, io.millis, cfg.get("address") or 0x62, cfg.get("max_age_ms", 7500))

@@ -25,7 +25,7 @@ class Replay(I2CBus):
         step = self.steps[self.at]
         self.at += 1
         if step[0] != address or (step[1] is not None and step[1] != write):
-            raise AssertionError("step %d: expected %r, found %r to %r" % (self.at, step, write, address))
+            raise AssertionError(f"step {self.at}: expected {step}, found {write} to {address}")
         if read is not None:
             answer = step[2]
             for i in range(len(read)):
@@ -55,9 +55,9 @@ def replay(case):
         driver.read_into(values)
         used = gc.mem_alloc() - before
         gc.enable()
-    for found, expected in zip(values, case["values"]):
+    for found, expected in zip(values, case["values"]):  # noqa: B905 (MicroPython)
         if abs(found - expected) > 1e-5 * (1 + abs(expected)):
-            raise AssertionError("%s: expected %r, found %r" % (case["name"], case["values"], values))
+            raise AssertionError(f"{case}: found {values}")
     print(case["name"], used)
 
 

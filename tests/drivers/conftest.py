@@ -1,4 +1,4 @@
-"""A bench: a clock that stands unless something takes time, virtual chips, and the `io` object drivers are made with."""
+"""A bench: a clock that stands unless something takes time, virtual chips, and the `io` drivers get."""
 
 from collections.abc import Callable
 from typing import Any

@@ -76,7 +76,7 @@ def test_single_precision_humidity_stays_near_the_integer_reference() -> None:
 
 
 def test_temperature_intermediates_fit_small_integers() -> None:
-    """Products of `compensate_fine` stay below 2**30 over the measuring range, so a board allocates nothing."""
+    """Products stay below 2**30 over the measuring range, so a board allocates nothing."""
     for t1, t2, t3 in (DIG_T, chip_bme280.DIG_T):
         for adc in range(0, 1 << 20, 1000):
             if -40 <= bme280.compensate_fine(t1, t2, t3, adc) / 5120 <= 85:

@@ -1,4 +1,4 @@
-"""Every I2C and UART driver against its virtual chip: over the whole range, on both adapters, with every fault."""
+"""Every I2C driver against its virtual chip: the whole range, both adapters, every fault at every step."""
 
 import importlib
 import math

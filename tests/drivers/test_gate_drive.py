@@ -181,6 +181,25 @@ def test_a_limit_at_odds_with_the_feedback_is_a_fault(bench: Any) -> None:
     assert gate.driver.fault == motion.NO_FEEDBACK
 
 
+def test_waits_while_the_boards_interlock_refuses(bench: Any) -> None:
+    gate = Gate(bench, 0.2)
+    gate.run(400)
+    relay, refusals = bench.outputs["GP10"], [1, 1]
+    switch_on = relay.on
+
+    def on() -> None:
+        if refusals:
+            refusals.pop()
+            raise RuntimeError("interlock keeps GP10 off")
+        switch_on()
+
+    relay.on = on
+    gate.driver.command(0.6)
+    gate.run(4000)
+    assert gate.driver.settled
+    assert gate.true == pytest.approx(0.6, abs=0.02)
+
+
 @pytest.mark.parametrize("setpoint", [-0.01, 1.01, float("nan")])
 def test_refuses_setpoints_outside_its_range(bench: Any, setpoint: float) -> None:
     with pytest.raises(ValueError, match="0 to 1"):

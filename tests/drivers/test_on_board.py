@@ -1,4 +1,4 @@
-"""The same driver files on real MicroPythons: recorded bus traffic must give the same values, with little heap."""
+"""The same files on real MicroPythons: recorded bus traffic gives the same values, with little heap."""
 
 import importlib
 import json

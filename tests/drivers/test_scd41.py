@@ -47,7 +47,7 @@ def test_takes_over_a_chip_that_already_measures(bench: Any, pair: Any) -> None:
 def test_bad_checksum_names_expected_and_found(bench: Any, pair: Any) -> None:
     driver, chip = pair
     chip.corrupt = True
-    with pytest.raises(errors.DriverError, match="expected checksum 0x.., found 0x..") as caught:
+    with pytest.raises(errors.DriverError, match=r"expected checksum 0x.., found 0x..") as caught:
         bench.acquire(driver, 3)
     assert caught.value.code == errors.BAD_CHECKSUM
     chip.corrupt = False
