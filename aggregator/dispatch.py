@@ -224,6 +224,7 @@ class Dispatcher:
             raise PeerError("foreign_actuator", f"{edge} does not own {task.actuator}")
         first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
         record = TaskRecord(task, "edge", [Step(first, codes.OK, now.utc_us)], stamps=dict(task.stamps))
+        record.deadline_us = now.us + START_WITHIN_MS * 1000
         self._watch(record)
         self.book.add(record)
         return record
@@ -264,7 +265,8 @@ class Dispatcher:
                 self._give_up(record, now)
             return []
         session, lease = self._session(record.task.actuator), self.leases.get(record.task.actuator)
-        if now.us - record.sent_us < RESEND_US or session is None or lease is None:
+        early = now.us - record.sent_us < RESEND_US
+        if early or not record.order or session is None or lease is None:
             return []
         same_life = session.boot == record.task.edge_boot and lease.fence == record.task.fence
         if not same_life or not self._holds(session, lease, now):

@@ -161,6 +161,16 @@ def test_an_edges_own_task_is_recorded_with_the_edge_as_requester(kit: Any, stor
     assert record(city).observe == "river-1/feedback"
 
 
+def test_an_edges_own_task_is_followed_but_never_sent(kit: Any, store: Store) -> None:
+    city = ready(kit, store)
+    task = tasks.Task(b"r" * 16, "river-1/opening", 0.9, 1000, "opener", 1, "edge-1", "eb-1", 1, 7)
+    assert not orders(kit.give(city, T, report(task, codes.DISPATCHED, task=tasks.encode(task))))
+    assert not orders(kit.give(city, T + US, kit.heartbeat(6 * US, 0)))
+    for state in (codes.ACCEPTED, codes.ACTING, codes.DONE, codes.OBSERVED):
+        kit.give(city, T + US, report(task, state))
+        assert record(city).state == state
+
+
 def test_reports_on_other_edges_tasks_and_actuators_are_refused(kit: Any, store: Store) -> None:
     city = ready(kit, store)
     (order,) = decide(kit, city)
