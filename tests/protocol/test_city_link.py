@@ -212,3 +212,20 @@ def test_task_id_depends_on_instance_step_and_port_alone():
     others = {tasks.task_id(*args) for args in [("flood", 5, "gate"), ("flood", 6, "gate"), ("a", 5, "gate")]}
     assert len(others | {tasks.task_id("flood", 5, "gate2")}) == 4
     assert len(tasks.task_id("flood", 5, "gate")) == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"sent": -1}, "account.sent"),
+        ({"buffered": [[5, 1]]}, "account.buffered"),
+        ({"buffered": [[0, 1]] * 1025}, "account.buffered"),
+        ({"quarantined": 1}, "account.quarantined"),
+        ({"extra": 1}, "keys thing, boot, sent, buffered"),
+    ],
+)
+def test_accounts_are_checked(change, error):
+    account = {"thing": "t", "boot": "b", "sent": 1, "buffered": [], **change}
+    beat = city_link.Heartbeat("edge-1", "b", 1, 1, [account], {})
+    with pytest.raises(FrameError, match=error):
+        city_link.decode(city_link.encode(beat))

@@ -140,3 +140,12 @@ def test_stamp_and_reset():
 def test_float64_is_read():
     data = struct.pack(">Bd", 0xCB, math.pi)
     assert mpack.unpack(data, 0, 9) == math.pi
+
+
+@pytest.mark.parametrize("n", [15, 16, 31, 32, 255, 256, 65535, 65536])
+def test_every_width_of_a_length(n):
+    for value in (bytes(n), "x" * n, [None] * n, dict.fromkeys(range(n))):
+        p = mpack.Packer(bytearray(500_000))
+        pack(p, value)
+        assert p.buf[: p.pos] == msgpack.packb(value)
+        assert mpack.unpack(p.buf, 0, p.pos, 1, 2 * n) == value
