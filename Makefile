@@ -1,0 +1,74 @@
+# CityReflex. Bare `make` prints the targets. Needs python3 (3.11 or newer) with venv, make and git; the rest goes to .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+NPM_DIR := $(VENV)/npm
+WASM := @micropython/micropython-webassembly-pyscript@^1.27.0
+RUN ?= run/demo
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick lint type bench sim docs heap clean
+
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## install everything into .venv
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is older than 3.11; call make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.python: pyproject.toml | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+$(VENV)/.npm: $(VENV)/.python
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/npm install --silent --no-audit --no-fund --prefix $(NPM_DIR) '$(WASM)'
+	@touch $@
+
+$(VENV)/.typings: $(VENV)/.python
+	$(PY) -m pip install --quiet --upgrade --target typings micropython-rp2-rpi_pico-stubs micropython-stdlib-stubs
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.python $(VENV)/.npm $(VENV)/.typings
+	$(PY) -m models.warm_up
+	@touch $@
+
+demo: setup ## the whole loop on this machine: a storm twice, gate left alone and under control
+	$(BIN)/city demo --dir $(RUN) --json report.json --plot report.png
+
+test: setup lint type ## the whole gate, and all that CI runs
+	$(BIN)/pytest -n $(JOBS) -m 'not system'
+	$(BIN)/pytest -m system
+
+quick: setup ## the inner loop: lint and the tests that spawn nothing
+	$(BIN)/ruff check .
+	$(BIN)/pytest -q -n $(JOBS) -m 'not system and not slow' -x
+
+lint: setup ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+type: setup ## mypy: strict on CPython code, MicroPython's own stubs on board code
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file mypy-micropython.ini
+
+bench: setup ## measurements; no gate
+	$(BIN)/pytest -q tests/bench
+
+sim: setup ## the riverside scenario with its ports, until Ctrl-C
+	$(BIN)/city sim up riverside --dir run/riverside --fresh
+
+docs: setup ## check that links and examples in the docs hold
+	$(BIN)/pytest -q tests/test_architecture.py tests/test_tidy.py
+
+heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
+	$(PY) -m firmware.kit.heap
+
+clean: ## remove what builds and runs left behind; keeps .venv
+	rm -rf build dist run report.json report.png *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
