@@ -29,8 +29,8 @@ WDT_START = 0x84
 RESET = 0x85
 IRQ_FAILED = 0x86
 
-_calls = open(int(os.getenv("BOARD_CALLS")), "r+b")  # noqa: SIM115
-events = open(int(os.getenv("BOARD_EVENTS")), "r+b")  # noqa: SIM115
+_calls = open(int(os.getenv("BOARD_CALLS", "0")), "r+b")  # noqa: SIM115
+events = open(int(os.getenv("BOARD_EVENTS", "0")), "r+b")  # noqa: SIM115
 _head = bytearray(3)
 _event = bytearray(12)
 handlers = {}

@@ -9,7 +9,7 @@ import io
 import os
 import struct
 
-import _bridge
+import _bridge  # type: ignore[import-not-found]
 import uselect
 
 PWRON_RESET = 1

@@ -1,6 +1,6 @@
 """`select.poll` of a virtual board: the built-in one, which also wakes for and delivers pin interrupts."""
 
-import _bridge
+import _bridge  # type: ignore[import-not-found]
 import uselect
 import utime
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401

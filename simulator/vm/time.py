@@ -2,7 +2,7 @@
 
 import os
 
-import _bridge
+import _bridge  # type: ignore[import-not-found]
 import utime
 from utime import gmtime, localtime, mktime, time, time_ns  # noqa: F401
 
@@ -12,7 +12,7 @@ _START_US = (1 << 30) - 5_000_000
 _START_MS = (1 << 30) - 8_000
 _boot_us = utime.ticks_us()
 _now = _bridge.now
-_ppb = int(os.getenv("BOARD_CLOCK_PPB"))
+_ppb = int(os.getenv("BOARD_CLOCK_PPB", "0"))
 
 
 def _elapsed_us():
