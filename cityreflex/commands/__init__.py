@@ -2,9 +2,10 @@
 
 from cityreflex.commands.aggregator import aggregator
 from cityreflex.commands.config import config
+from cityreflex.commands.demo import demo
 from cityreflex.commands.edge import edge
 from cityreflex.commands.ledger import ledger
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 
-COMMANDS = (sim, aggregator, edge, status, ledger, config)
+COMMANDS = (demo, sim, aggregator, edge, status, ledger, config)

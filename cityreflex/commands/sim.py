@@ -34,9 +34,11 @@ def sim() -> None:
 @click.option("--to", "end", metavar="TIME", help="End of the window, ISO 8601, UTC.")
 @click.option("--mode", type=click.Choice(["act", "advise"]), default="act", show_default=True,
               help="advise: processes propose and nothing is moved.")  # fmt: skip
+@click.option("--start-in", "start_in_s", type=click.FloatRange(0, 600), default=2.0, show_default=True,
+              help="Real seconds until the world starts to move.")  # fmt: skip
 def up(
     name: str, folder: Path, speed: float, seed: int, rain_csv: Path | None, start: str | None,
-    end: str | None, mode: str,
+    end: str | None, mode: str, start_in_s: float,
 ) -> None:  # fmt: skip
     """Bring up SCENARIO (riverside, classroom or a .toml file): world, boards, serial ports.
 
@@ -48,7 +50,9 @@ def up(
     plan = load_scenario(name)
     window = load_window(plan, seed, rain_csv, start, end)
     folder.mkdir(parents=True, exist_ok=True)
-    prepared = prepare(folder, plan, speed=speed, epoch_utc_us=window.start_utc_us, mode=mode)
+    prepared = prepare(
+        folder, plan, speed=speed, epoch_utc_us=window.start_utc_us, mode=mode, start_in_s=start_in_s
+    )
     _announce(prepared, window, speed)
     asyncio.run(
         runtime.run(
