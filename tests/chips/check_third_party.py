@@ -85,6 +85,7 @@ def main(name: str) -> None:
     time.sleep = clock.sleep
     stand_in("micropython", const=lambda value: value)
     stand_in("busio", I2C=faces.BusioI2C, SPI=object)
+    stand_in("digitalio", DigitalInOut=object)
     stand_in("circuitpython_typing", ReadableBuffer=bytes, WriteableBuffer=bytearray)
     chip = {"bme280": bme280, "ads1115": ads1115, "scd41": scd41}[name].make(clock)
     clock.sleep(0.1)
