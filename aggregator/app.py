@@ -117,9 +117,7 @@ async def run(config: AggregatorConfig) -> None:
     api = make_api(parts.city, parts.now, lambda: parts.gate.alive, lambda: dict(parts.gate.refused))
     server = make_server(api)
     section = config.store
-    sealing = compactor.seal_for_ever(
-        parts.store, parts.city.registry, section.seal_every_s, section.keep_hot_commits
-    )
+    sealing = compactor.seal_for_ever(parts.store, parts.city.registry, section.seal_every_s, section.keep_hot_commits)
     helpers = [
         asyncio.create_task(server.serve(sockets=[listen(config.city.api)])),
         asyncio.create_task(sealing),

@@ -9,7 +9,7 @@ sends = city.think(now)                  # engine, dispatch; save city.dispatche
 import secrets
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import structlog
@@ -29,6 +29,7 @@ from protocol.city_link import (
     Batch,
     CityHeartbeat,
     CityHello,
+    Clock,
     EdgeHello,
     GapRecord,
     Heartbeat,
@@ -88,7 +89,7 @@ class City:
     def think(self, now: Now) -> list[Send]:
         """Return the orders that arrivals, time and leases lead to. Save the book before sending them."""
         arrived, self._arrived = self._arrived, []
-        for frame, stored_us in arrived:
+        for frame, stored_us in joined(arrived):
             for series in self.host.arrived(frame, stored_us):
                 self.dispatcher.feedback(series, now)
         sends: list[Send] = []
@@ -178,6 +179,22 @@ class City:
     def _refuse(self, message: Received, reason: str, text: str) -> None:
         self.refused[reason] += 1
         _log.warning("refused", edge=message.edge, reason=reason, detail=text[:200])
+
+
+def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:
+    """Return fewer, longer frames: those of one (thing, boot, clock) as one, for NumPy to work on."""
+    groups: dict[tuple[str, str, Clock], list[tuple[Frame, int]]] = {}
+    for frame, stored_us in arrived:
+        groups.setdefault((frame.thing, frame.boot, frame.clock), []).append((frame, stored_us))
+    return [_join(group) for group in groups.values()]
+
+
+def _join(group: list[tuple[Frame, int]]) -> tuple[Frame, int]:
+    """Return one frame with all records, which ends with the newest sample."""
+    last, stored_us = max(group, key=lambda pair: pair[0].first + pair[0].n)
+    n = sum(frame.n for frame, _ in group)
+    records = b"".join(frame.records for frame, _ in group)
+    return replace(last, first=last.first + last.n - n, n=n, records=records), stored_us
 
 
 def _check_speaker(edge: str, content: Any) -> None:

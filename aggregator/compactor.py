@@ -24,9 +24,7 @@ def _no_step(_: str) -> None:
 async def seal_once(store: Store, registry: Registry, keep: int, step: sealing.Step = _no_step) -> int:
     """Seal what is due; return how many samples were sealed."""
     folder = store.folder
-    plan = await asyncio.to_thread(
-        _with_snapshot, folder, lambda c: sealing.prepare(folder, c, registry, keep, step)
-    )
+    plan = await asyncio.to_thread(_with_snapshot, folder, lambda c: sealing.prepare(folder, c, registry, keep, step))
     if plan is None:
         return 0
     step("transaction")

@@ -32,9 +32,7 @@ class CitySection(_Section):
 
     id: Identifier = "city"
     data_dir: Path
-    api: str = Field(
-        default="unix:api.sock", description="unix:PATH (relative to the config file) or HOST:PORT"
-    )
+    api: str = Field(default="unix:api.sock", description="unix:PATH (relative to the config file) or HOST:PORT")
 
 
 class ClockSection(_Section):
@@ -136,9 +134,7 @@ def read_signing_key(path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise KeyFileError(
-            f"{path}: expected 64 hex digits (an Ed25519 private key), found {len(text)} chars"
-        )
+        raise KeyFileError(f"{path}: expected 64 hex digits (an Ed25519 private key), found {len(text)} chars")
     return key
 
 

@@ -124,9 +124,7 @@ class Dispatcher:
                 self._give_up(record, now)
         return again
 
-    def _propose(
-        self, decision: Decision, proposal: Proposal, now: Now, stamps: dict[str, int]
-    ) -> list[Send]:
+    def _propose(self, decision: Decision, proposal: Proposal, now: Now, stamps: dict[str, int]) -> list[Send]:
         actuator = decision.actuators[proposal.port]
         session, fence = self._may_dispatch(actuator, now)
         if session is None:

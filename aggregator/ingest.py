@@ -93,9 +93,7 @@ class Ingest:
     def committed(self, group: Group) -> list[tuple[str, Ack]]:
         """Note that the group is durable; return (edge, ack) for all it owes."""
         for frame in group.frames:
-            self.stored.setdefault((frame.thing, frame.boot), Ranges()).add(
-                frame.first, frame.first + frame.n
-            )
+            self.stored.setdefault((frame.thing, frame.boot), Ranges()).add(frame.first, frame.first + frame.n)
             self.samples += frame.n
         for gap in group.gaps:
             self.lost.setdefault((gap.thing, gap.boot), Ranges()).add(gap.first, gap.end)
@@ -117,9 +115,7 @@ class Ingest:
 
     def _pieces(self, batch: Batch, first: int, end: int) -> list[tuple[int, bytes]]:
         """Return what is still at hand of [first, end): the open group's and the store's."""
-        own = [
-            (f.first, f.records) for f in self.group.frames if (f.thing, f.boot) == (batch.thing, batch.boot)
-        ]
+        own = [(f.first, f.records) for f in self.group.frames if (f.thing, f.boot) == (batch.thing, batch.boot)]
         own = [(at, records) for at, records in own if at < end and first < at + len(records) // RECORD_BYTES]
         return own + self.lookup(batch.thing, batch.boot, first, end)
 
@@ -134,9 +130,7 @@ def _check(batch: Batch) -> None:
 
 def _piece(batch: Batch, first: int, end: int, now_us: int) -> Frame:
     cut = batch.records[(first - batch.first) * RECORD_BYTES : (end - batch.first) * RECORD_BYTES]
-    return Frame(
-        batch.thing, batch.boot, first, end - first, batch.clock, batch.rx_us, batch.tx_us, now_us, cut
-    )
+    return Frame(batch.thing, batch.boot, first, end - first, batch.clock, batch.rx_us, batch.tx_us, now_us, cut)
 
 
 def _agrees(batch: Batch, piece: tuple[int, bytes]) -> bool:
@@ -150,12 +144,8 @@ def _agrees(batch: Batch, piece: tuple[int, bytes]) -> bool:
     return ours == theirs
 
 
-def _acks(
-    owed: tuple[str, str, str], ranges: list[tuple[int, int]], gaps: list[int]
-) -> list[tuple[str, Ack]]:
+def _acks(owed: tuple[str, str, str], ranges: list[tuple[int, int]], gaps: list[int]) -> list[tuple[str, Ack]]:
     edge, thing, boot = owed
     spans = Ranges(ranges).to_list()
     parts = range(0, max(len(spans), 1), MAX_ACK_RANGES)
-    return [
-        (edge, Ack(thing, boot, spans[at : at + MAX_ACK_RANGES], gaps if at == 0 else [])) for at in parts
-    ]
+    return [(edge, Ack(thing, boot, spans[at : at + MAX_ACK_RANGES], gaps if at == 0 else [])) for at in parts]

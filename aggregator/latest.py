@@ -48,9 +48,7 @@ class Latest:
         return [_row(i, o, registry, now_utc_us, speed) for i, o in sorted(self.by_id.items())]
 
 
-def _row(
-    datastream: str, seen: Observation, registry: Registry, now_utc_us: int, speed: float
-) -> dict[str, Any]:
+def _row(datastream: str, seen: Observation, registry: Registry, now_utc_us: int, speed: float) -> dict[str, Any]:
     thing, channel = (
         registry.things.get(datastream.split("/", maxsplit=1)[0]),
         registry.channels.get(datastream),

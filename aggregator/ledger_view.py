@@ -62,17 +62,13 @@ def _spans(pairs: Iterable[Iterable[int]]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairs]
 
 
-def account_rows(
-    ingest: Ingest, accounts: Accounts, offline: Mapping[str, int | None]
-) -> list[dict[str, Any]]:
+def account_rows(ingest: Ingest, accounts: Accounts, offline: Mapping[str, int | None]) -> list[dict[str, Any]]:
     """Return one row per (thing, boot). `offline`: edge id to since when (event time) it is silent."""
     keys = sorted(set(ingest.stored) | set(ingest.lost) | set(accounts.by_key))
     return [_row(key, ingest, accounts.by_key.get(key), offline) for key in keys]
 
 
-def _row(
-    key: Key, ingest: Ingest, reported: Reported | None, offline: Mapping[str, int | None]
-) -> dict[str, Any]:
+def _row(key: Key, ingest: Ingest, reported: Reported | None, offline: Mapping[str, int | None]) -> dict[str, Any]:
     stored, lost = ingest.stored.get(key, Ranges()), ingest.lost.get(key, Ranges())
     sent = reported.sent if reported else _unbroken(stored.union(lost))
     buffered = Ranges(reported.buffered if reported else ())

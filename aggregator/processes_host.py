@@ -118,7 +118,5 @@ def estimate_row(health: dict[str, Any], decision: Decision | None) -> dict[str,
         "alarms": [alarm._asdict() for alarm in outcome.alarms] if outcome else [],
         "standing_alarms": health["alarms"],
         "proposals": [proposal._asdict() for proposal in outcome.proposals] if outcome else [],
-        "exceedance_probability": max((a.probability for a in outcome.alarms), default=0.0)
-        if outcome
-        else None,
+        "exceedance_probability": max((a.probability for a in outcome.alarms), default=0.0) if outcome else None,
     }

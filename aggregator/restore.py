@@ -18,6 +18,7 @@ from aggregator.registry import Registry
 from aggregator.sessions import Sessions
 from aggregator.store import Store
 from aggregator.task_book import MAX_RECORDS, TaskBook
+from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from protocol import tasks
 from protocol.city_clock import CityClock
@@ -45,10 +46,10 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
 def restore(config: AggregatorConfig, store: Store) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
     sign = partial(tasks.sign, read_signing_key(config.signing.secret_file))
-    edges = [edge.id for edge in config.edges]
-    return build(
-        store, make_clock(config.clock), edges, read_instances(config), sign=sign, now_us=boottime_us()
-    )
+    edges, instances = [edge.id for edge in config.edges], read_instances(config)
+    if instances:
+        warm_up()
+    return build(store, make_clock(config.clock), edges, instances, sign=sign, now_us=boottime_us())
 
 
 def build(

@@ -2,8 +2,7 @@
 
 FILE = "store.db"
 FRAME_COLUMNS = (
-    "thing, boot, first, n, commit_no, at, ref_us, ref_utc_us, rate, sigma_us, synced,"
-    " rx_us, tx_us, city_rx_us"
+    "thing, boot, first, n, commit_no, at, ref_us, ref_utc_us, rate, sigma_us, synced, rx_us, tx_us, city_rx_us"
 )
 INSERT_FRAME = f"INSERT INTO frames({FRAME_COLUMNS}) VALUES ({', '.join('?' * 14)})"
 SELECT_FRAMES = f"SELECT {FRAME_COLUMNS} FROM frames"

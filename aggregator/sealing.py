@@ -96,9 +96,7 @@ def _set_aside(connection: sqlite3.Connection, number: int) -> None:
 
 def write_catalogue(folder: Path, connection: sqlite3.Connection) -> None:
     """Replace sealed/manifest.json, for readers without our database."""
-    rows = connection.execute(
-        "SELECT file, samples, bytes, last_commit FROM sealed ORDER BY last_commit, file"
-    )
+    rows = connection.execute("SELECT file, samples, bytes, last_commit FROM sealed ORDER BY last_commit, file")
     files = [dict(zip(("file", "samples", "bytes", "last_commit"), row, strict=True)) for row in rows]
     staged = folder / STAGING / CATALOGUE
     staged.write_text(json.dumps({"files": files}, indent=1))
@@ -170,9 +168,7 @@ def _ranges(rows: Any) -> dict[Key, Ranges]:
 
 def _newest(rows: Any, registry: Registry) -> list[tuple[Any, ...]]:
     """Return the rows of `latest`: the newest sample per Datastream, with its constant sigma."""
-    known = rows.filter(pc.is_valid(rows["t_utc_us"])).sort_by(
-        [("t_utc_us", "ascending"), ("seq", "ascending")]
-    )
+    known = rows.filter(pc.is_valid(rows["t_utc_us"])).sort_by([("t_utc_us", "ascending"), ("seq", "ascending")])
     last = {row["datastream"]: row for row in _last_rows(known)}
     found = []
     for name, row in sorted(last.items()):

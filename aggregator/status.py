@@ -62,9 +62,7 @@ def _faults(session: Session) -> list[dict[str, Any]]:
     """Return the sensor faults of all boards of an edge, as its health tells them."""
     boards = session.health.get("boards", ())
     found = [board.get("faults", ()) for board in boards if isinstance(board, dict)]
-    return [
-        {"edge": session.edge, **fault} for faults in found for fault in faults if isinstance(fault, dict)
-    ]
+    return [{"edge": session.edge, **fault} for faults in found for fault in faults if isinstance(fault, dict)]
 
 
 def _offline_incident(edge: str, since_utc_us: int | None) -> dict[str, Any]:

@@ -37,9 +37,7 @@ class Writes:
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(
-            self.group.frames or self.group.gaps or self.things or self.accounts or self.tasks or self.frozen
-        )
+        return bool(self.group.frames or self.group.gaps or self.things or self.accounts or self.tasks or self.frozen)
 
 
 class Store:
@@ -189,9 +187,7 @@ def _settle(finished: "asyncio.Future[None]", error: Exception | None) -> None:
 def _write_frames(connection: sqlite3.Connection, number: int, frames: list[Frame]) -> None:
     if not frames:
         return
-    connection.execute(
-        "INSERT INTO blobs VALUES (?, ?)", (number, sealed(b"".join(f.records for f in frames)))
-    )
+    connection.execute("INSERT INTO blobs VALUES (?, ?)", (number, sealed(b"".join(f.records for f in frames))))
     rows, at = [], 0
     for f in frames:
         c = f.clock

@@ -48,8 +48,8 @@ class TaskRecord:
 
     @property
     def is_open(self) -> bool:
-        """Whether something can still follow."""
-        return not codes.is_final(self.state)
+        """Whether something is expected to follow (late evidence may still settle an unknown task)."""
+        return self.state != codes.UNKNOWN and not codes.is_final(self.state)
 
 
 class TaskBook:
@@ -57,15 +57,16 @@ class TaskBook:
 
     def __init__(self, records: Iterable[TaskRecord] = ()) -> None:
         self.by_id = {record.task.task_id: record for record in records}
+        self._open = {key: record for key, record in self.by_id.items() if record.is_open}
         self.ignored: Counter[str] = Counter()
         self._changed: dict[bytes, TaskRecord] = {}
 
     def add(self, record: TaskRecord) -> None:
         """Take a new task in; the oldest closed ones leave memory (the store keeps them)."""
         self.by_id[record.task.task_id] = record
-        self._changed[record.task.task_id] = record
+        self._open[record.task.task_id] = self._changed[record.task.task_id] = record
         if len(self.by_id) > MAX_RECORDS:
-            closed = [k for k, kept in self.by_id.items() if not kept.is_open or kept.state == codes.UNKNOWN]
+            closed = [key for key, kept in self.by_id.items() if not kept.is_open]
             for key in closed[: len(self.by_id) - MAX_RECORDS]:
                 del self.by_id[key]
 
@@ -78,11 +79,13 @@ class TaskBook:
             return False
         record.steps.append(Step(state, code, utc_us, text))
         self._changed[record.task.task_id] = record
+        if not record.is_open:
+            self._open.pop(record.task.task_id, None)
         return True
 
     def open_records(self) -> list[TaskRecord]:
-        """Return the tasks that are not closed, oldest first."""
-        return [record for record in self.by_id.values() if record.is_open]
+        """Return the tasks that something is expected of, oldest first."""
+        return list(self._open.values())
 
     def take_changed(self) -> list[TaskRecord]:
         """Return what must be saved now."""

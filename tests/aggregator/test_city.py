@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator import latency, ledger_view, status
+from aggregator.city import joined
 from aggregator.ledger_view import Accounts
 from aggregator.router_socket import Received
 from aggregator.sessions import Session
@@ -60,9 +61,7 @@ def test_the_sender_is_who_its_key_says(kit: Any, store: Store) -> None:
 def test_garbage_is_refused_and_counted(kit: Any, tmp_path_factory: Any, parts: list[bytes]) -> None:
     store = Store(tmp_path_factory.mktemp("g"))
     city = kit.city(store)
-    group = city.take(
-        [Received(b"x", "edge-1", tuple(parts)), Received(b"x", "nobody", (b"", b""))], city.now(T)
-    )
+    group = city.take([Received(b"x", "edge-1", tuple(parts)), Received(b"x", "nobody", (b"", b""))], city.now(T))
     assert not group.frames
     assert city.refused == {"malformed": 1, "unknown_edge": 1}
     store.close()
@@ -166,6 +165,17 @@ def test_estimates_show_band_alarm_and_probability(kit: Any, store: Store) -> No
     assert row["exceedance_probability"] == 0.75
     assert {"name", "valid_utc_us", "mean", "sigma", "q05", "q95"} == set(row["estimates"][0])
     assert row["alarms"] == [{"key": "flood", "severity": 3, "probability": 0.75}]
+
+
+def test_frames_of_one_board_are_joined_and_end_with_the_newest_sample(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info())
+    for first in (100, 0, 10):
+        city.ingest.take_batch("edge-1", kit.batch(first, 10, 1.5), T)
+    frames = [(frame, T) for frame in city.ingest.close_group().frames]
+    ((one, stored_us),) = joined(frames)
+    assert (one.first + one.n, one.n, stored_us) == (110, 30, T)
+    assert one.records == kit.records(100, 10, 1.5) + kit.records(0, 20, 1.5)
 
 
 def test_clock_offsets_come_from_the_fastest_round_trip() -> None:

@@ -90,9 +90,7 @@ def test_leases_are_asked_for_at_once_and_every_second(kit: Any, store: Store) -
     assert times == [0, 1000, 2000]
 
 
-def test_a_setpoint_within_the_deadband_is_not_sent_again_until_half_its_time_is_over(
-    kit: Any, store: Store
-) -> None:
+def test_a_setpoint_within_the_deadband_is_not_sent_again_until_half_its_time_is_over(kit: Any, store: Store) -> None:
     city = ready(kit, store)
     assert len(decide(kit, city, T, 1.0, 0)) == 1
     assert decide(kit, city, T + 100_000, 1.01, 1) == []
@@ -152,9 +150,7 @@ def test_a_refused_task_makes_room_for_the_next_decision(kit: Any, store: Store)
 
 def test_an_edges_own_task_is_recorded_with_the_edge_as_requester(kit: Any, store: Store) -> None:
     city = ready(kit, store)
-    task = tasks.Task(
-        b"r" * 16, "river-1/opening", 0.9, 1000, "opener", 1, "edge-1", "eb-1", 1, 8, reason="reflex"
-    )
+    task = tasks.Task(b"r" * 16, "river-1/opening", 0.9, 1000, "opener", 1, "edge-1", "eb-1", 1, 8, reason="reflex")
     kit.give(city, T, report(task, codes.DONE, task=tasks.encode(task), stamps={"edge_rx": 1}))
     row = task_row(record(city))
     assert (row["requester"], row["reason"], row["state"], row["setpoint"]) == ("edge", "reflex", "done", 0.9)
@@ -207,9 +203,7 @@ def test_whatever_is_reported_states_follow_the_table_and_final_ones_stay(report
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.tuples(
-            st.sampled_from(["sample", "beat", "lease", "done", "refused", "wait"]), st.integers(1, 30)
-        ),
+        st.tuples(st.sampled_from(["sample", "beat", "lease", "done", "refused", "wait"]), st.integers(1, 30)),
         max_size=40,
     )
 )

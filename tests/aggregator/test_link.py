@@ -145,9 +145,7 @@ def test_without_a_gatekeeper_nobody_comes_in(site: Site, kit: Any) -> None:
         assert not parts.gate.alive
         context = zmq.asyncio.Context()
         edge = ScriptedEdge(context, site)
-        monitor = edge.socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED
-        )
+        monitor = edge.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED)
         await edge.say(EdgeHello(1, "edge-1", "eb-1", 1))
         async with asyncio.timeout(LIMIT_S):
             await monitor.recv_multipart()

@@ -38,9 +38,7 @@ def fill(store: Store, kit: Any, commits: int, clock: Clock = LATE_EVENING) -> R
 
 def count(store: Store, registry: Registry) -> Any:
     with reader.samples(store.folder, registry.manifest) as query:
-        return query.execute(
-            "SELECT count(*), count(DISTINCT seq), min(seq), max(seq) FROM samples"
-        ).fetchone()
+        return query.execute("SELECT count(*), count(DISTINCT seq), min(seq), max(seq) FROM samples").fetchone()
 
 
 @pytest.mark.parametrize("at", STEPS)
@@ -68,9 +66,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path: Path, kit: Any,
     asyncio.run(compactor.seal_once(again, registry, 0))
     assert count(again, registry) == (60, 60, 0, 59)
     assert again.frames_after(-1) == []
-    named = {
-        row[0] for row in again.committer.read(lambda c: c.execute("SELECT file FROM sealed").fetchall())
-    }
+    named = {row[0] for row in again.committer.read(lambda c: c.execute("SELECT file FROM sealed").fetchall())}
     assert {p.name for p in (tmp_path / "sealed").iterdir()} == named | {"manifest.json"}
     again.close()
 
@@ -79,13 +75,9 @@ def test_files_are_by_day_sorted_and_numbers_of_commits_go_on(store: Store, kit:
     registry = fill(store, kit, 3)
     assert asyncio.run(compactor.seal_once(store, registry, 1)) == 20
     with reader.samples(store.folder, registry.manifest) as query:
-        days = query.execute(
-            "SELECT t_utc_us // 86400000000, count(*) FROM samples GROUP BY 1 ORDER BY 1"
-        ).fetchall()
+        days = query.execute("SELECT t_utc_us // 86400000000, count(*) FROM samples GROUP BY 1 ORDER BY 1").fetchall()
         assert days == [(0, 10), (1, 20)]
-        rows = query.execute(
-            "SELECT datastream, value, quality, commit_no FROM samples WHERE seq = 25"
-        ).fetchall()
+        rows = query.execute("SELECT datastream, value, quality, commit_no FROM samples WHERE seq = 25").fetchall()
         assert rows == [("river-1/water_level", 1.0, 1, 3)]
     number = store.commit_no
     assert Store(store.folder).commit_no == number == 3
@@ -108,9 +100,7 @@ def test_latest_outlives_sealing(store: Store, kit: Any) -> None:
 
 def test_a_blob_with_flipped_bits_goes_to_quarantine_and_stays_in_the_ledger(store: Store, kit: Any) -> None:
     registry = fill(store, kit, 3)
-    store.committer.run(
-        lambda c: c.execute("UPDATE blobs SET data = zeroblob(124) WHERE commit_no = 2") and None
-    )
+    store.committer.run(lambda c: c.execute("UPDATE blobs SET data = zeroblob(124) WHERE commit_no = 2") and None)
     asyncio.run(compactor.seal_once(store, registry, 0))
     key = (kit.thing, kit.boot)
     assert store.received()[key].to_list() == [(0, 10), (20, 30)]
