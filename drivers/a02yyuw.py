@@ -7,7 +7,7 @@ Datasheet: DYP-A02YYUW output interface manual V1.0 (section 3, UART automatic o
 | distance | distance | mm   | 30 .. 4500 | 5     |
 
     sensor = make(io, {"bus": "uart1"})
-    sensor.start()
+    wait_ms = sensor.start()
     sensor.read_into(values)        # values[0]: mm from the sensor's face to the water
 
 Board file keys: `bus`; `baud` (9600); `max_age_ms` (150): a frame older than this is no reading.
@@ -25,7 +25,8 @@ _HEADER = 0xFF
 _FRAME_BYTES = 4
 _RANGE_MIN_MM = 30
 _RANGE_MAX_MM = 4500
-_MAX_READS = 8
+_MAX_READS = 16
+_FIFO_MS = 500  # a UART with 32 bytes is full after 800 ms; then it keeps the oldest frames, not the newest
 
 
 def frame_ok(frame) -> bool:
@@ -51,12 +52,18 @@ class A02YYUW:
         self._fill = 0
         self._distance_mm = -1
         self._arrived_ms = 0
-        self._bytes_ms = -1000000
+        self._bytes_ms = self._drained_ms = -1000000
         self.bad_frames = 0
 
     def start(self) -> int:
-        """Wait in ms before `read_into`: none, the sensor sends by itself."""
-        return 0
+        """Wait in ms before `read_into`: none, unless what waits in the UART may be old and was thrown away."""
+        now = self._millis()
+        if now - self._drained_ms <= _FIFO_MS:
+            return 0
+        self._drain(now)
+        self._fill = 0
+        self._distance_mm = -1
+        return self._max_age_ms
 
     def read_into(self, values) -> None:
         """Put the distance in mm in `values[0]`. Raises: DriverError."""
@@ -69,6 +76,7 @@ class A02YYUW:
         values[0] = self._distance_mm
 
     def _drain(self, now: int) -> None:
+        self._drained_ms = now
         for _ in range(_MAX_READS):
             if not self._uart.any():
                 return

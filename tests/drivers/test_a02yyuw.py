@@ -30,12 +30,15 @@ class Line:
         return count
 
     def driver(self) -> Any:
-        return a02yyuw.A02YYUW(self, lambda: self.now_ms, 150, "uart1")
+        driver = a02yyuw.A02YYUW(self, lambda: self.now_ms, 150, "uart1")
+        assert driver.start() == 150
+        self.now_ms += 150
+        return driver
 
 
 def read(driver: Any) -> float:
     values = [float("nan")]
-    driver.start()
+    assert driver.start() == 0
     driver.read_into(values)
     return values[0]
 
@@ -77,23 +80,40 @@ def test_silence_is_missing_within_two_periods() -> None:
     assert read(driver) == 1953
 
 
+def test_frames_that_waited_too_long_are_thrown_away() -> None:
+    """A full UART keeps the oldest frames: after a long pause they must not pass for the present level."""
+    line = Line()
+    driver = line.driver()
+    line.waiting += EXAMPLE
+    assert read(driver) == 1953
+    line.waiting += EXAMPLE * 8
+    line.now_ms += 60_000
+    assert driver.start() == 150
+    assert not line.waiting
+    line.now_ms += 150
+    line.waiting += chip_a02yyuw.A02YYUW(1500.0).frame()
+    assert read(driver) == 1500
+
+
 def test_never_heard_is_silent() -> None:
     assert code_of(Line().driver()) == errors.SILENT
 
 
 def test_wrong_checksums_are_bad_not_silent() -> None:
     line = Line()
+    driver = line.driver()
     chip = chip_a02yyuw.A02YYUW()
     chip.corrupt = True
     line.waiting += chip.frame() * 3
-    assert code_of(line.driver()) == errors.BAD_CHECKSUM
+    assert code_of(driver) == errors.BAD_CHECKSUM
 
 
 @pytest.mark.parametrize("distance_mm", [10.0, 5200.0])
 def test_out_of_reach_is_no_distance(distance_mm: float) -> None:
     line = Line()
+    driver = line.driver()
     line.waiting += chip_a02yyuw.A02YYUW(distance_mm).frame()
-    assert code_of(line.driver()) == errors.OUT_OF_RANGE
+    assert code_of(driver) == errors.OUT_OF_RANGE
 
 
 @given(
@@ -114,8 +134,9 @@ def test_a_frame_after_garbage_is_found_however_it_is_cut(noise: bytes, level: i
 @given(st.binary(max_size=200))
 def test_garbage_gives_an_error_or_a_frame_that_was_there(noise: bytes) -> None:
     line = Line()
+    driver = line.driver()
     line.waiting += noise
     frames = [noise[i : i + 4] for i in range(len(noise) - 3)]
     valid = {f[1] << 8 | f[2] for f in frames if f[0] == 0xFF and sum(f[:3]) % 256 == f[3]}
     with contextlib.suppress(errors.DriverError):
-        assert read(line.driver()) in valid
+        assert read(driver) in valid
