@@ -10,9 +10,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from aggregator import latency, ledger_view, status
-from aggregator.city import City
-from aggregator.dispatch import Now
+from . import latency, ledger_view, status
+from .city import City
+from .dispatch import Now
 
 MAX_PAGE = 1000
 

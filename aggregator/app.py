@@ -8,18 +8,19 @@ from collections.abc import Iterable
 import structlog
 import zmq
 
-from aggregator import compactor
-from aggregator.api import listen, make_api, make_server
-from aggregator.city import City, Send
-from aggregator.config import AggregatorConfig, read_curve_key
-from aggregator.dispatch import Now
-from aggregator.ingest import Group
-from aggregator.restore import boottime_us, restore
-from aggregator.router_socket import RouterSocket
-from aggregator.store import Store, Writes
-from aggregator.zap import Gatekeeper
 from durable import DiskFullError
 from protocol import city_link
+
+from . import compactor
+from .api import listen, make_api, make_server
+from .city import City, Send
+from .config import AggregatorConfig, read_curve_key
+from .dispatch import Now
+from .ingest import Group
+from .restore import boottime_us, restore
+from .router_socket import RouterSocket
+from .store import Store, Writes
+from .zap import Gatekeeper
 
 TICK_S = 0.05
 MAX_DRAIN = 512

@@ -14,15 +14,6 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from aggregator.dispatch import Dispatcher, Now
-from aggregator.errors import PeerError
-from aggregator.ingest import Frame, Group, Ingest
-from aggregator.latency import Hops, task_hops
-from aggregator.ledger_view import Accounts
-from aggregator.processes_host import ProcessesHost
-from aggregator.registry import Registry
-from aggregator.router_socket import Received
-from aggregator.sessions import Sessions
 from protocol import city_link
 from protocol.city_clock import CityClock
 from protocol.city_link import (
@@ -38,6 +29,16 @@ from protocol.city_link import (
     ThingInfo,
 )
 from protocol.errors import ProtocolError
+
+from .dispatch import Dispatcher, Now
+from .errors import PeerError
+from .ingest import Frame, Group, Ingest
+from .latency import Hops, task_hops
+from .ledger_view import Accounts
+from .processes_host import ProcessesHost
+from .registry import Registry
+from .router_socket import Received
+from .sessions import Sessions
 
 HEARTBEAT_US = 500_000
 Send: TypeAlias = tuple[str, Any]

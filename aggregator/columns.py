@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from aggregator.ingest import Frame
 from protocol.columns import decode, stamp_us
 from protocol.manifest import Manifest
+
+from .ingest import Frame
 
 SCHEMA = pa.schema(
     [

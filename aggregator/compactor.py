@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import structlog
 
-from aggregator import sealing
-from aggregator.registry import Registry
-from aggregator.snapshot import open_reader
-from aggregator.store import Store
+from . import sealing
+from .registry import Registry
+from .snapshot import open_reader
+from .store import Store
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)

@@ -14,10 +14,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from aggregator.errors import PeerError
-from aggregator.registry import Registry
-from aggregator.sessions import Session, Sessions
-from aggregator.task_book import Step, TaskBook, TaskRecord
 from processes.contract import Proposal
 from processes.dispatch import Active, activated, worth_sending
 from processes.engine import Decision
@@ -27,6 +23,11 @@ from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
 from protocol.errors import ProtocolError
+
+from .errors import PeerError
+from .registry import Registry
+from .sessions import Session, Sessions
+from .task_book import Step, TaskBook, TaskRecord
 
 START_WITHIN_MS = 5000
 RESEND_US = 500_000

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from aggregator.errors import PeerError
 from protocol.city_link import Ack, Batch, Clock, GapRecord
 from protocol.ranges import Ranges
+
+from .errors import PeerError
 
 Key: TypeAlias = tuple[str, str]
 RECORD_BYTES = 12

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.registry import Registry
 from processes.feed import Arrived
+
+from .registry import Registry
 
 QUALITY_NAMES = {1: "good", 2: "not_evaluated", 3: "suspect", 4: "fail", 9: "missing"}
 _STALE_PERIODS = 3

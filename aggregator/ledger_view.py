@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aggregator.errors import PeerError
-from aggregator.ingest import Ingest, Key
 from protocol import ledger
 from protocol.ranges import Ranges
+
+from .errors import PeerError
+from .ingest import Ingest, Key
 
 _FIELDS = ("sent", "stored", "buffered", "declared_lost", "quarantined", "unexplained")
 

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aggregator.ingest import Frame
-from aggregator.latest import Latest
-from aggregator.registry import Registry
 from processes.engine import Decision, Engine
 from processes.errors import FrozenError
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
+
+from .ingest import Frame
+from .latest import Latest
+from .registry import Registry
 
 MAX_CAUSES = 4096
 

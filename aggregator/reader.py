@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
-from aggregator.columns import Manifests, table
-from aggregator.sealing import SEALED
-from aggregator.snapshot import hot_frames, open_reader
+from .columns import Manifests, table
+from .sealing import SEALED
+from .snapshot import hot_frames, open_reader
 
 MEMORY_LIMIT = "512MB"
 

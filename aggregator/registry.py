@@ -4,9 +4,10 @@ keeps what it was built from."""
 from dataclasses import dataclass, field
 from typing import Any
 
-from aggregator.errors import PeerError
 from protocol.city_link import ThingInfo
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, from_map
+
+from .errors import PeerError
 
 
 @dataclass

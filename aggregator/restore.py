@@ -6,22 +6,23 @@ from functools import partial
 
 import structlog
 
-from aggregator.city import City
-from aggregator.config import AggregatorConfig, ClockSection, read_signing_key
-from aggregator.dispatch import Dispatcher
-from aggregator.errors import PeerError
-from aggregator.ingest import Ingest
-from aggregator.latest import Latest
-from aggregator.ledger_view import Accounts
-from aggregator.processes_host import ProcessesHost
-from aggregator.registry import Registry
-from aggregator.sessions import Sessions
-from aggregator.store import Store
-from aggregator.task_book import MAX_RECORDS, TaskBook
 from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from protocol import tasks
 from protocol.city_clock import CityClock
+
+from .city import City
+from .config import AggregatorConfig, ClockSection, read_signing_key
+from .dispatch import Dispatcher
+from .errors import PeerError
+from .ingest import Ingest
+from .latest import Latest
+from .ledger_view import Accounts
+from .processes_host import ProcessesHost
+from .registry import Registry
+from .sessions import Sessions
+from .store import Store
+from .task_book import MAX_RECORDS, TaskBook
 
 _log = structlog.get_logger(__name__)
 

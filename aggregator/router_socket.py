@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import zmq
 
-from aggregator.zap import DOMAIN
 from protocol.city_link import MAX_MESSAGE
+
+from .zap import DOMAIN
 
 HANDSHAKE_MS = 1000
 RECEIVE_QUEUE = 4096

@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from aggregator.columns import table
-from aggregator.ingest import Key
-from aggregator.registry import Registry
-from aggregator.snapshot import hot_frames, last_commit_upto
 from durable import quarantine
 from protocol.ranges import Ranges
+
+from .columns import table
+from .ingest import Key
+from .registry import Registry
+from .snapshot import hot_frames, last_commit_upto
 
 STAGING, SEALED, CATALOGUE = "staging", "sealed", "manifest.json"
 DAY_US = 86_400_000_000

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aggregator.ingest import RECORD_BYTES, Frame
-from aggregator.schema import FILE, SELECT_FRAMES
 from durable import opened
 from protocol.city_link import Clock
+
+from .ingest import RECORD_BYTES, Frame
+from .schema import FILE, SELECT_FRAMES
 
 
 def open_reader(folder: Path) -> sqlite3.Connection:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from aggregator.city import City
-from aggregator.dispatch import Now
-from aggregator.sessions import Session
+from .city import City
+from .dispatch import Now
+from .sessions import Session
 
 
 def health(city: City, now: Now, *, zap_alive: bool) -> dict[str, Any]:

@@ -13,16 +13,17 @@ from typing import Any
 
 import msgpack
 
-from aggregator.ingest import Frame, Group, Key
-from aggregator.latest import Observation
-from aggregator.ledger_view import Reported
-from aggregator.schema import FILE, INSERT_FRAME, SCHEMA, SELECT_FRAMES
-from aggregator.snapshot import hot_frames
-from aggregator.task_book import TaskRecord, from_map, to_map
 from durable import Committer, sealed
 from protocol import tasks
 from protocol.city_link import ThingInfo
 from protocol.ranges import Ranges
+
+from .ingest import Frame, Group, Key
+from .latest import Observation
+from .ledger_view import Reported
+from .schema import FILE, INSERT_FRAME, SCHEMA, SELECT_FRAMES
+from .snapshot import hot_frames
+from .task_book import TaskRecord, from_map, to_map
 
 
 @dataclass
