@@ -47,6 +47,10 @@ class Arbiter:
         now = self.holder(now_us), self._lease.fence
         return None if now == self._told else self._tell(now_us // 1000)
 
+    def state(self, now_us: int) -> LeaseState:
+        """Return who holds it now, as the city is told."""
+        return self._tell(now_us // 1000)
+
     def _tell(self, now_ms: int) -> LeaseState:
         self._told = self._lease.holder(now_ms), self._lease.fence
         return LeaseState(self.actuator, *self._told, until_us=max(0, self._lease.until_ms) * 1000)

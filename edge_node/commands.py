@@ -15,6 +15,7 @@ class CommandCounter:
     def __init__(self, first: int, end: int) -> None:
         """Use [first, end), which the caller has reserved on disk."""
         self.next, self.end = first, end
+        self.asked = False
 
     def take(self) -> int:
         """Return the next number. Raises: OverflowError when the block is used up."""
@@ -30,6 +31,7 @@ class CommandCounter:
 
     def extend(self, first: int, end: int) -> None:
         """Go on with another reserved block once this one is used up; blocks follow each other."""
+        self.asked = False
         if first == self.end:
             self.end = end
 
@@ -46,9 +48,7 @@ class BoardCommands:
     ) -> bytes:
         """Return the body of a task; `not_after_us` in the board's stamps. Raises: FrameError."""
         self.used = self._counter.take()
-        return board_link.encode_task(
-            self._key, nonce, self.used, task_id, actuator, setpoint, not_after_us, lease_ms
-        )
+        return board_link.encode_task(self._key, nonce, self.used, task_id, actuator, setpoint, not_after_us, lease_ms)
 
     def lease(self, nonce: bytes, actuator: int, lease_ms: int) -> bytes:
         """Return the body of a lease renewal; 0 ms sends the actuator to its safe state."""

@@ -11,9 +11,11 @@ seen are answered with what became of them. After a restart open tasks are unkno
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from math import nan
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from protocol import task_codes as codes
 from protocol import tasks
@@ -45,7 +47,7 @@ class DoTask(NamedTuple):
     """Send the task to its board for the first time; `lease_ms` is the board's own lease."""
 
     entry: TaskEntry
-    index: int
+    number: int
     lease_ms: int
 
 
@@ -59,11 +61,12 @@ class Renew(NamedTuple):
     """Renew the board's lease of an actuator; 0 sends it to its safe state."""
 
     thing: str
-    index: int
+    number: int
     lease_ms: int
 
 
 Effect: TypeAlias = Save | DoTask | DoAgain | Renew | TaskReport | LeaseState
+Column: TypeAlias = npt.NDArray[Any]
 Observe: TypeAlias = Callable[[tasks.Task], tuple[str, float] | None]
 
 
@@ -115,7 +118,7 @@ class Guard:
         """Note whether a board can take commands: OK, LINK_DOWN or STALE_CLOCK."""
         self.ready[thing] = code
 
-    def board_restarted(self, thing: str, now_us: int) -> list[Effect]:
+    def board_restarted(self, thing: str) -> list[Effect]:
         """The board began anew in its safe state: what it was doing is unknown."""
         effects: list[Effect] = []
         for actuator in self.actuators.values():
@@ -145,7 +148,7 @@ class Guard:
             self.refused[codes.CODES[codes.UNSIGNED]] += 1
             if task.task_id in self.entries:
                 return []
-            return [TaskReport(task.task_id, codes.REFUSED, codes.UNSIGNED, "signature is wrong", float("nan"))]
+            return [TaskReport(task.task_id, codes.REFUSED, codes.UNSIGNED, "signature is wrong", nan)]
         return self._request("city", task, payload, now_us)
 
     def request(self, requester: str, task: tasks.Task, now_us: int) -> list[Effect]:
@@ -236,10 +239,15 @@ class Guard:
             self._release(entry)
         return self._move(entry, result.state, result.code)
 
-    def feedback(self, datastream: str, t_us: np.ndarray, value: np.ndarray, good: np.ndarray) -> list[Effect]:
+    @property
+    def awaiting(self) -> list[TaskEntry]:
+        """Tasks that are done and wait for their effect to be seen."""
+        return [entry for entry in self.entries.values() if entry.state == codes.DONE]
+
+    def feedback(self, datastream: str, t_us: Column, value: Column, good: Column) -> list[Effect]:
         """Close tasks whose effect the observed datastream shows; arrays (n,), t_us in edge boottime."""
         effects: list[Effect] = []
-        for entry in [e for e in self.entries.values() if e.state == codes.DONE and e.observe == datastream]:
+        for entry in [entry for entry in self.awaiting if entry.observe == datastream]:
             after = good & (t_us >= entry.sent_us)
             if not np.any(after):
                 continue
@@ -296,10 +304,11 @@ class Guard:
         lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)
         return [Renew(actuator.thing, actuator.info.index, lease_ms)] if lease_ms > 0 else []
 
-    def lapsed_on_board(self, name: str) -> None:
-        """The board says that nobody holds its lease: the setpoint is not in force any more."""
+    def lapsed_on_board(self, name: str, known_us: int) -> None:
+        """The board says that nobody holds its lease: a setpoint sent before known_us is not in force."""
         actuator = self.actuators.get(name)
-        if actuator is not None and actuator.active and actuator.active.state != codes.DISPATCHED:
+        entry = actuator.active if actuator else None
+        if actuator is not None and entry and entry.state != codes.DISPATCHED and entry.sent_us < known_us:
             actuator.active = None
 
     def trip(self, name: str, reason: str) -> list[Effect]:

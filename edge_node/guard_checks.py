@@ -24,9 +24,7 @@ class Limits(NamedTuple):
     engaged: list[str]
 
 
-def refusal(
-    task: Task, requester: str, node: tuple[str, str], limits: Limits | None, now_us: int
-) -> tuple[int, str]:
+def refusal(task: Task, requester: str, node: tuple[str, str], limits: Limits | None, now_us: int) -> tuple[int, str]:
     """Return (code, text), (OK, "") if the task may be executed now. `node`: (edge id, edge boot)."""
     for check in (_address, _time, _actuator, _lease):
         found = check(task, requester, node, limits, now_us)
@@ -66,9 +64,7 @@ def _actuator(task: Task, _: str, __: tuple[str, str], limits: Limits | None, __
     return OK
 
 
-def _lease(
-    task: Task, requester: str, _: tuple[str, str], limits: Limits | None, now_us: int
-) -> tuple[int, str]:
+def _lease(task: Task, requester: str, _: tuple[str, str], limits: Limits | None, now_us: int) -> tuple[int, str]:
     if limits is None or limits.arbiter.allows(requester, task.fence, now_us):
         return OK
     holder = limits.arbiter.holder(now_us) or "nobody"

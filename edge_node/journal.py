@@ -87,24 +87,36 @@ class Journal:
 
         return self._db.run(work)
 
+    def began(self, thing: str, boot: str) -> None:
+        """A Thing runs under this boot now."""
+        if self.streams.by_key.get((thing, boot)) is None:
+            self._submit(lambda c: rows.ensure_stream(c, thing, boot))
+        self.streams.began(thing, boot)
+
+    def is_new(self, batch: NewBatch) -> bool:
+        """Return whether some of the batch is neither durable nor on its way to be."""
+        return bool(self.streams.of(batch.thing, batch.boot).taken.missing(batch.first, batch.end))
+
+    def repeated(self, batch: NewBatch) -> None:
+        """Count a batch that came again; other content than before is a conflict."""
+        self.duplicates += 1
+        self._compare(batch)
+
     def store(
         self,
         batch: NewBatch,
         own: NewBatch | None,
         stored: Callable[[Stored], None],
         failed: Callable[[Exception], None] | None = None,
-    ) -> bool:
+    ) -> None:
         """Make the new parts of a batch durable, and own samples made from it in the same transaction.
 
-        Own samples get their number in the commit (`own.first` is ignored). False: nothing of it is new.
+        Own samples get their number in the commit (`own.first` is ignored). `failed`: nothing was kept.
         """
         stream = self.streams.of(batch.thing, batch.boot)
         parts = [batch.part(*span) for span in stream.taken.missing(batch.first, batch.end)]
         if sum(part.n for part in parts) < batch.n:
             self._compare(batch)
-        if not parts:
-            self.duplicates += 1
-            return False
         for part in parts:
             stream.taken.add(part.first, part.end)
 
@@ -116,7 +128,6 @@ class Journal:
                 failed(error)
 
         self._submit(lambda c: _insert(c, parts, own), lambda done: stored(self._took(done)), give_back)
-        return True
 
     def _took(self, done: Stored) -> Stored:
         """Account for what is durable now."""
@@ -191,6 +202,10 @@ class Journal:
     def submit(self, work: Callable[[Any], Any], done: Callable[[Any], None] | None = None) -> None:
         """Run other work (tasks) in the next commit."""
         self._submit(work, done)
+
+    def close(self) -> None:
+        """Commit what is queued, then close."""
+        self._db.close()
 
     def run(self, work: Callable[[Any], Any]) -> Any:
         """Return what work returned, committed; waits, for start-up."""

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from durable import opened, quarantine, sealed
 from protocol.city_link import Clock, GapRecord
@@ -128,9 +128,7 @@ def insert_gap(c: sqlite3.Connection, gap: GapRecord) -> None:
     c.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, 0)", tuple(vars(gap).values()))
 
 
-def city_has(
-    c: sqlite3.Connection, thing: str, boot: str, spans: list[Span], ids: list[int], gaps: list[int]
-) -> None:
+def city_has(c: sqlite3.Connection, thing: str, boot: str, spans: list[Span], ids: list[int], gaps: list[int]) -> None:
     """The city stored these: forget the batches, remember the ranges."""
     c.executemany("DELETE FROM batches WHERE id = ?", [(row,) for row in ids])
     grow(c, "acked", thing, boot, spans)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import nan
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from protocol import task_codes as codes
 from protocol.city_link import TaskReport
@@ -56,10 +56,9 @@ class TaskEntry:
 
     def report(self) -> TaskReport:
         """Return what the city is told; with the task itself if the city did not order it."""
-        report = TaskReport(self.task.task_id, self.state, self.code, self.text, self.position, self.stamps)
-        if self.requester != "city" and "task" in TaskReport.__dataclass_fields__:
-            report = TaskReport(**{**vars(report), "task": self.payload})
-        return report
+        own = b"" if self.requester == "city" else self.payload
+        stamps = dict(self.stamps)
+        return TaskReport(self.task.task_id, self.state, self.code, self.text, self.position, stamps, own)
 
     def to_bytes(self) -> bytes:
         """Return what the journal keeps."""

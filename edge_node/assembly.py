@@ -1,0 +1,96 @@
+"""Puts the state machines together from the configuration and from what the journal kept."""
+
+import secrets
+from collections.abc import Callable
+
+from durable import Committer
+from processes.instance import Instance, read_instance
+
+from . import journal_rows
+from .board_session import BoardSession
+from .commands import BoardCommands, CommandCounter
+from .config import EdgeConfig, boottime_us, read_board_key, read_verify_key
+from .core import Board, Core
+from .fuse import Fusion
+from .guard import Guard
+from .infos import Infos
+from .journal import Hop, Identity, Journal
+from .processes_host import ProcessesHost
+from .task_entry import TaskEntry, from_bytes
+from .uplink import Uplink
+
+SNAPSHOT = "engine"
+FENCES_PER_START = 1 << 20
+
+
+def read_instances(config: EdgeConfig) -> list[Instance]:
+    """Return the instances of the process files. Raises: processes.errors.ConfigError, OSError."""
+    return [read_instance(path, config.processes.templates) for path in config.processes.files]
+
+
+def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
+    """Return the journal in the data folder, made if it is not there."""
+    config.edge.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    committer = Committer(config.edge.data_dir / "journal.db", schema=journal_rows.SCHEMA)
+    return Journal(committer, hop)
+
+
+def assemble(
+    config: EdgeConfig, journal: Journal, instances: list[Instance], now: Callable[[], int] = boottime_us
+) -> Core:
+    """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
+    identity, clock = journal.begin(), config.clock.city_clock()
+    guard = _guard(config, identity)
+    guard.restore(_kept_tasks(journal))
+    host = ProcessesHost.of(instances, guard, clock, now())
+    frozen = journal.saved("snapshots").get(SNAPSHOT)
+    if frozen is not None:
+        host.thaw(frozen)
+    fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock.event_utc_us(now()))
+    counter = CommandCounter(*identity.counters)
+    uplink = Uplink(journal.pending)
+    core = Core(
+        config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal)
+    )
+    core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core)
+                   for board in config.boards}  # fmt: skip
+    _recall(core)
+    return core
+
+
+def _guard(config: EdgeConfig, identity: Identity) -> Guard:
+    return Guard(
+        edge=config.edge.id,
+        boot=identity.boot,
+        verify_key=read_verify_key(config.city.verify_key_file),
+        first_fence=identity.starts * FENCES_PER_START,
+        lease_ms=config.guard.city_lease_ms,
+        within_s=config.guard.within_s,
+        interlocks=config.guard.interlocks,
+    )
+
+
+def _kept_tasks(journal: Journal) -> list[TaskEntry]:
+    """Return the tasks of earlier runs; what was open is unknown from now on, also on disk."""
+    entries = [from_bytes(blob) for blob in journal.run(journal_rows.get_tasks)]
+    for entry in entries:
+        if entry.open:
+            blob, task_id, state = entry.to_bytes(), entry.task.task_id, entry.state
+            journal.submit(lambda c, i=task_id, s=state, b=blob: journal_rows.put_task(c, i, s, 0, b))
+    return entries
+
+
+def _board(thing: str, port: str, key: bytes, core: Core) -> Board:
+    session = BoardSession(thing, secrets.randbits(32))
+    return Board(session, BoardCommands(key, core.counter), address=port)
+
+
+def _recall(core: Core) -> None:
+    """Let guard and fusion know the boards of the last run, so that leases can be asked for at once."""
+    known = core.infos.newest()
+    for thing in core.boards:
+        if thing in known:
+            core.guard.announce(known[thing])
+            core.fusion.learn(known[thing])
+    core.journal.began(core.edge, core.boot)
+    core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest)

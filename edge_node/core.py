@@ -1,0 +1,62 @@
+"""What the parts of this node share: identity, time, and the state machines. Nothing in here does I/O."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from protocol.board_link import Status
+from protocol.city_clock import CityClock
+
+from .board_session import BoardSession
+from .commands import BoardCommands, CommandCounter
+from .fuse import Fusion
+from .guard import Guard
+from .infos import Infos
+from .journal import Journal
+from .latency import Hops
+from .processes_host import ProcessesHost
+from .uplink import Uplink
+
+
+@dataclass
+class Board:
+    """One configured board: its session, its signed commands, how to write to its port, what it last said.
+
+    `write(data)` queues bytes; `port()` gives (state, hint) of the port.
+    """
+
+    session: BoardSession
+    commands: BoardCommands
+    write: Callable[[bytes], None] = lambda data: None
+    port: Callable[[], tuple[str, str]] = lambda: ("opening", "")
+    address: str = ""
+    status: Status | None = None
+    status_us: int = 0
+
+    def flush(self) -> None:
+        """Write what the session wants to send."""
+        data = self.session.take_out()
+        if data:
+            self.write(data)
+
+
+@dataclass
+class Core:
+    """The node. `now()` is the boottime in us."""
+
+    edge: str
+    boot: str
+    clock: CityClock
+    now: Callable[[], int]
+    journal: Journal
+    fusion: Fusion
+    guard: Guard
+    host: ProcessesHost
+    uplink: Uplink
+    counter: CommandCounter
+    infos: Infos
+    boards: dict[str, Board] = field(default_factory=dict)
+    hops: Hops = field(default_factory=Hops)
+    bad: Counter[str] = field(default_factory=Counter)
+    city_us: int = 0
+    city_at_us: int = 0

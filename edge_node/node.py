@@ -1,0 +1,111 @@
+"""The edge node's daemon: wires ports, journal, uplink, API and the tick to the state machines. Only wires."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from models.warm_up import warm_up
+
+from . import health
+from .api import listen, make_api, make_server
+from .assembly import SNAPSHOT, assemble, open_journal, read_instances
+from .board_side import BoardSide
+from .city_side import CitySide
+from .config import EdgeConfig, read_curve_key
+from .core import Core
+from .reaction import Reaction
+from .serial_port import SerialPort
+from .uplink_socket import UplinkSocket
+
+TICK_S = 0.02
+RECONNECT_US = 15_000_000
+log = structlog.get_logger("edge_node")
+
+
+async def run(config: EdgeConfig) -> None:
+    """Run until SIGTERM or SIGINT. Raises: KeyFileError, ConfigError, OSError, sqlite3.DatabaseError."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    hop = _hop(loop)
+    instances = read_instances(config)
+    await asyncio.to_thread(warm_up)
+    journal = open_journal(config, hop)
+    core = assemble(config, journal, instances)
+    socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts))
+    city = CitySide(core, socket.send, lambda: health.health(core))
+    reaction = city.reaction = Reaction(core, city.tell)
+    boards = BoardSide(core, reaction, city.announce)
+    ports = _open_ports(config, core, boards, hop)
+    server = make_server(make_api(lambda: health.health(core), lambda: health.ledger(core)))
+    serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
+    log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
+    try:
+        await _tick_until(stop, core, boards, reaction, city, socket, config.processes.snapshot_s)
+    finally:
+        for port in ports:
+            port.close()
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        socket.close()
+        journal.save("snapshots", SNAPSHOT, core.host.engine.freeze())
+        journal.close()
+        log.info("stopped", edge=core.edge)
+
+
+def _hop(loop: asyncio.AbstractEventLoop) -> Callable[[Callable[[], None]], None]:
+    """Return how other threads get a call onto the loop; after its end calls go nowhere."""
+
+    def hop(call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(call)
+
+    return hop
+
+
+def _keys(config: EdgeConfig) -> tuple[bytes, bytes, bytes]:
+    city = config.city
+    return (
+        read_curve_key(city.server_public_file),
+        read_curve_key(city.public_file),
+        read_curve_key(city.secret_file),
+    )
+
+
+def _open_ports(config: EdgeConfig, core: Core, boards: BoardSide, hop: Any) -> list[SerialPort]:
+    ports = [SerialPort(board.thing, board.port, board.baud, boards, hop) for board in config.boards]
+    for port in ports:
+        board = core.boards[port.thing]
+        board.write, board.port = port.write, lambda p=port: (p.state, p.hint)
+        port.start()
+    return ports
+
+
+async def _tick_until(
+    stop: asyncio.Event, core: Core, boards: BoardSide, reaction: Reaction, city: CitySide,
+    socket: UplinkSocket, snapshot_s: float,
+) -> None:  # fmt: skip
+    """Give everybody the time, 50 times a second, until told to stop."""
+    snapshot_us = connected_us = core.now()
+    while not stop.is_set():
+        now_us = core.now()
+        boards.tick(now_us)
+        reaction.tick(now_us)
+        socket.poll()
+        city.tick(now_us)
+        if now_us - snapshot_us > snapshot_s * 1e6:
+            snapshot_us = now_us
+            core.journal.save("snapshots", SNAPSHOT, core.host.engine.freeze())
+        if core.uplink.connected:
+            connected_us = now_us
+        elif now_us - connected_us > RECONNECT_US:
+            connected_us = now_us
+            socket.reconnect()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TICK_S)

@@ -1,0 +1,82 @@
+"""The edge's end of the city link: a DEALER socket with CURVE. One wake-up, then a NOBLOCK drain.
+
+libzmq's descriptor is edge-triggered: after every send and receive the events are asked again. IMMEDIATE keeps
+messages out of the queues of connections that do not exist, so an old heartbeat is never delivered late.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import zmq
+
+from protocol.city_link import MAX_MESSAGE
+
+_OPTIONS = (
+    (zmq.MAXMSGSIZE, MAX_MESSAGE),
+    (zmq.IMMEDIATE, 1),
+    (zmq.SNDHWM, 1024),
+    (zmq.RCVHWM, 4096),
+    (zmq.RECONNECT_IVL, 100),
+    (zmq.RECONNECT_IVL_MAX, 1000),
+    (zmq.TCP_KEEPALIVE, 1),
+    (zmq.LINGER, 0),
+)
+MAX_DRAIN = 1000
+
+
+class UplinkSocket:
+    """A connected DEALER; `on_parts(parts)` is called for each message, on the event loop."""
+
+    def __init__(
+        self, endpoint: str, keys: tuple[bytes, bytes, bytes], on_parts: Callable[[list[bytes]], None]
+    ) -> None:
+        """`keys`: the server's public key, our public and secret key (z85)."""
+        self._endpoint, self._keys, self._on_parts = endpoint, keys, on_parts
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._connect()
+
+    def _connect(self) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.DEALER)
+        socket.curve_serverkey, socket.curve_publickey, socket.curve_secretkey = self._keys
+        for option, value in _OPTIONS:
+            socket.setsockopt(option, value)
+        socket.connect(self._endpoint)
+        asyncio.get_running_loop().add_reader(socket.FD, self.drain)
+        return socket
+
+    def reconnect(self) -> None:
+        """Begin anew; for links that are dead without TCP having noticed."""
+        self._drop()
+        self._socket = self._connect()
+
+    def drain(self) -> None:
+        """Hand on all that has arrived."""
+        for _ in range(MAX_DRAIN):
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._on_parts(parts)
+        asyncio.get_running_loop().call_soon(self.drain)
+
+    def send(self, parts: list[bytes]) -> bool:
+        """Send without waiting; False if there is no connection or its queue is full."""
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def poll(self) -> None:
+        """Drain if something is there that the descriptor did not tell of."""
+        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self.drain()
+
+    def _drop(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket.FD)
+        self._socket.close(0)
+
+    def close(self) -> None:
+        """Close; what is queued is dropped."""
+        self._drop()
+        self._context.term()
