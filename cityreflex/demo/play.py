@@ -59,7 +59,7 @@ def _run(plan: Plan, folder: Path, sim_options: list[str], title: str, view: Vie
     with Stack(folder, [*sim_options, "--start-in", str(START_IN_S)]) as stack:
         watcher = Watcher(folder, forecast)
         try:
-            stack.start(_waiter(stack, START_LIMIT_S))
+            stack.start_all(_waiter(stack, START_LIMIT_S))
             _follow(plan, stack, watcher, title, view)
             _drain(stack, watcher)
         finally:

@@ -1,0 +1,112 @@
+"""A whole city of real processes for tests: starts, kills, asks as an operator does, waits with a limit."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cityreflex.client import Client
+from cityreflex.demo.stack import Stack
+from simulator import faults
+
+TICK_S = 0.1
+
+
+class RunningCity(Stack):
+    """A `Stack` that can be asked. Options are those of `city sim up`."""
+
+    def __init__(self, folder: Path, *options: str, scenario: str = "riverside") -> None:
+        super().__init__(folder, options, scenario)
+
+    def up(self) -> "RunningCity":
+        """Start everything and return once the edge's boards are all linked."""
+        self.start_all(lambda condition, what: self.until(condition, 60, what))
+        self.until(self.linked, 60, "all boards linked and known to the city")
+        return self
+
+    def linked(self) -> bool:
+        """True when the city sees every board of its edge up."""
+        boards = [board for edge in self.status().get("edges", []) for board in edge["health"].get("boards", [])]
+        return bool(boards) and all(board["link"] == "up" for board in boards)
+
+    def ask(self, *words: str) -> tuple[int, Any]:
+        """Return exit code and JSON of `city WORDS --json` on this run directory."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cityreflex", *words, "--dir", str(self.folder), "--json"],
+            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
+
+    def status(self) -> Any:
+        """Return what `city status --json` prints."""
+        return self.ask("status")[1]
+
+    def ledger(self) -> Any:
+        """Return what `city ledger --json` prints."""
+        return self.ask("ledger")[1]
+
+    def fault(self, kind: str, **where: Any) -> None:
+        """Pull a wire in the simulator."""
+        answer = faults.send(self.folder / "faults.sock", {"fault": kind, **where})
+        assert answer.get("ok"), answer
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Return the world's own record so far."""
+        lines = (self.folder / "world.jsonl").read_text().split("\n")[:-1]
+        return [row for row in map(json.loads, lines) if "utc_us" in row]
+
+    def gate(self) -> float:
+        """Return how far the gate really is open."""
+        return float(self.truth()[-1]["gate_opening"])
+
+    def until(self, condition: Callable[[], Any], limit_s: float, what: str) -> Any:
+        """Return the condition's first true value; fail with the logs' ends after the limit."""
+        end = time.monotonic() + limit_s
+        while not (found := condition()):
+            self.check()
+            assert time.monotonic() < end, f"not within {limit_s} s: {what}\n{self.tails()}"
+            select.select([], [], [], TICK_S)
+        return found
+
+    def tails(self) -> str:
+        """Return the end of every log."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
+            for path in sorted((self.folder / "logs").glob("*.log"))
+        )
+
+    def settle(self) -> dict[str, Any]:
+        """Return the ledger's totals once all that was sent before now is stored."""
+        wanted = self.ledger()["totals"]["sent"]
+
+        def stored() -> Any:
+            totals = self.ledger()["totals"]
+            return totals if totals["stored"] >= wanted and totals["unexplained"] == 0 else None
+
+        found: dict[str, Any] = self.until(stored, 60, f"{wanted} samples stored and none unexplained")
+        return found
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return the city's tasks, newest first."""
+        return self.page("tasks")
+
+    def page(self, name: str) -> Any:
+        """Return a page of the city's HTTP interface."""
+        with Client.of_run(self.folder) as client:
+            return client.get(name)
+
+    def latest(self, datastream: str) -> dict[str, Any]:
+        """Return the newest observation of a datastream."""
+        rows = [row for row in self.page("latest") if row["datastream"] == datastream]
+        assert len(rows) == 1, (datastream, rows)
+        return dict(rows[0])
+
+    def edge_health(self) -> dict[str, Any]:
+        """Return what the edge says of itself."""
+        with Client.of_run(self.folder, "edge") as client:
+            return dict(client.get("health"))
