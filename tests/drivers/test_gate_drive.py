@@ -270,3 +270,42 @@ def test_never_both_relays_never_into_a_limit_always_the_dead_time(events: list[
             last, last_on_ms = direction, now_ms
         expected = {1: motion.OPENING, -1: motion.CLOSING}.get(direction)
         assert expected is None or driver.state == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    start=st.floats(0, 1),
+    target=st.floats(0, 1),
+    coast_ms=st.integers(0, 60),
+    noise=st.lists(st.floats(-0.004, 0.004), min_size=7, max_size=7),
+    period_ms=st.sampled_from([60, 100, 200]),
+    speed=st.floats(0.8, 1.2),
+)
+def test_settles_with_noise_inertia_and_slow_feedback(
+    start: float, target: float, coast_ms: int, noise: list[float], period_ms: int, speed: float
+) -> None:
+    opening, closing = Wire(), Wire()
+    opening.other, closing.other = closing, opening
+    true, momentum, read_ms, seen, runs, was = start, 0.0, 0, start, 0, 0
+    now_ms = 0
+    driver = gate_drive.GateDrive(
+        (opening, closing),
+        (lambda: true >= 1.0, lambda: true <= 0.0),
+        lambda: (seen, 1, now_ms - read_ms),
+        {"travel_ms": 4000, "deadband": 0.015},
+    )
+    driver.command(target)
+    while now_ms < 12_000:
+        now_ms += STEP_MS
+        drive = opening.level - closing.level
+        momentum += (drive * speed - momentum) * (STEP_MS / (STEP_MS + coast_ms))
+        true = min(1.0, max(0.0, true + momentum * STEP_MS / 4000))
+        if now_ms % period_ms == 0:
+            read_ms, seen = now_ms, true + noise[now_ms // period_ms % 7]
+        driver.step(now_ms)
+        after = opening.level - closing.level
+        runs += 1 if after and after != was else 0
+        was = after
+    assert driver.settled
+    assert runs <= 5
+    assert true == pytest.approx(target, abs=0.03)
