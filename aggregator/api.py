@@ -75,7 +75,8 @@ class ApiServer(uvicorn.Server):
 
 def make_server(api: FastAPI) -> ApiServer:
     """Return the server of the application; run it with `serve(sockets=[listen(address)])`."""
-    return ApiServer(uvicorn.Config(api, log_config=None, access_log=False, lifespan="off"))
+    config = uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    return ApiServer(config)
 
 
 def listen(address: str) -> socket.socket:
