@@ -203,9 +203,7 @@ class Link:
         boot = self._node.boot
         packer = self.writer.packer
         packer.reset()
-        frames.put_hello(
-            packer, self.session, who.thing, boot.id, boot.nonce, who.vm, who.sha256, who.manifest
-        )
+        frames.put_hello(packer, self.session, who.thing, boot.id, boot.nonce, who.vm, who.sha256, who.manifest())
 
     def _write_sync(self, queued_us: int) -> None:
         """Answer the last time-sync request with when it came and when this reply will leave."""

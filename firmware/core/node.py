@@ -18,8 +18,8 @@ OVERDUE_MS = 3000
 class Identity:
     """What a board says of itself in hello."""
 
-    def __init__(self, thing: str, vm: str, sha256: bytes, manifest: bytes) -> None:
-        """`manifest` is the file made by the kit, sent as it is."""
+    def __init__(self, thing: str, vm: str, sha256: bytes, manifest) -> None:  # type: ignore[no-untyped-def]
+        """`manifest()` reads the file made by the kit, which is sent as it is."""
         self.thing = thing
         self.vm = vm
         self.sha256 = sha256
@@ -122,13 +122,9 @@ class Node:
     def summary(self) -> list:  # type: ignore[type-arg]
         """Return lines for the console."""
         ring = self.ring
-        lines = [
-            "samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped)
-        ]
+        lines = ["samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped)]
         for sensor in self.sensors.sensors:
             lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))
         for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):  # noqa: B905
-            lines.append(
-                "actuator %s state %d setpoint %.3f position %.3f" % (actuator.name, row[1], row[3], row[4])
-            )
+            lines.append("actuator %s state %d setpoint %.3f position %.3f" % (actuator.name, row[1], row[3], row[4]))
         return lines

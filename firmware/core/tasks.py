@@ -29,9 +29,7 @@ class TaskDesk:
     def task(self, payload: bytes, signature: bytes) -> None:
         """Execute a task, or queue a result that says why not."""
         try:
-            nonce, counter, task_id, index, setpoint, not_after, lease_ms = commands.decode_task_payload(
-                payload
-            )
+            nonce, counter, task_id, index, setpoint, not_after, lease_ms = commands.decode_task_payload(payload)
         except FrameError:
             self.refused += 1
             return
@@ -53,9 +51,7 @@ class TaskDesk:
             self.refused += 1
             return
         known = index < len(self._actuators.actuators)
-        if not (
-            self._signed(payload, signature) and nonce == self._nonce and counter > self._counter and known
-        ):
+        if not (self._signed(payload, signature) and nonce == self._nonce and counter > self._counter and known):
             self.refused += 1
             return
         self._counter = counter

@@ -103,7 +103,7 @@ def _compile(source: Path, out_dir: Path) -> str:
     command = [
         str(mpy_cross()),
         f"-march={MARCH}",
-        "-O1",
+        "-O3",
         "-s",
         str(inside),
         "-o",

@@ -14,9 +14,7 @@ def sensor_channels(sensor: Sensor) -> tuple[Channel, ...]:
     """Return the sensor's Datastreams: those of the board file, or all the driver has under its own names."""
     if sensor.channels:
         return sensor.channels
-    return tuple(
-        Channel(name=f"{sensor.name}_{channel[0]}", reads=channel[0]) for channel in driver_channels(sensor)
-    )
+    return tuple(Channel(name=f"{sensor.name}_{channel[0]}", reads=channel[0]) for channel in driver_channels(sensor))
 
 
 def manifest(board: BoardFile, thing: str) -> Manifest:
@@ -118,9 +116,7 @@ def _sensors(board: BoardFile) -> list[dict[str, Any]]:
         rows = []
         for channel in sensor_channels(sensor):
             driver = driver_channels(sensor)[names.index(channel.reads)]
-            rows.append(
-                [index, names.index(channel.reads), channel.scale, channel.offset, *_range(driver, channel)]
-            )
+            rows.append([index, names.index(channel.reads), channel.scale, channel.offset, *_range(driver, channel)])
             index += 1
         entries.append(
             {

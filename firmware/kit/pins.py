@@ -30,9 +30,7 @@ def number(pin: str) -> int:
     if not pin.startswith("GP") or not digits.isdigit() or str(int(digits)) != digits:
         raise ValueError(f"found {pin!r}; expected a pin name such as 'GP4'")
     if int(digits) not in ON_A_PICO:
-        raise ValueError(
-            f"found {pin!r}, which a Pico does not bring out; expected GP0 to GP22 or GP26 to GP28"
-        )
+        raise ValueError(f"found {pin!r}, which a Pico does not bring out; expected GP0 to GP22 or GP26 to GP28")
     return int(digits)
 
 

@@ -38,7 +38,7 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     clock = Clock(ticks_us)
     boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"])
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
-    identity = Identity(config["thing"], vm_text(), sha256, read_bytes("manifest.mpk"))
+    identity = Identity(config["thing"], vm_text(), sha256, manifest)
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
     io = Io(config, clock)
     io.reading = node.sensors.reading
@@ -53,6 +53,11 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
 def vm_text() -> str:
     """The VM's own version string."""
     return sys.version + "; " + sys.implementation._machine
+
+
+def manifest() -> bytes:
+    """What this board says of itself, made by the kit. Raises: OSError."""
+    return read_bytes("manifest.mpk")
 
 
 class App:
@@ -123,13 +128,15 @@ def loop(app: App, watchdog) -> None:  # type: ignore[no-untyped-def]
 def run(config: dict) -> None:  # type: ignore[type-arg]
     """Run the board for ever. An error switches all outputs off and lets the watchdog start the board again."""
     watchdog = machine.WDT(timeout=config["watchdog_ms"])
+    outputs = config["outputs"]
     try:
         app = App(config)
+        config.clear()
         if machine.reset_cause() == machine.WDT_RESET:
             app.node.link.log(WARNING, "started by the watchdog or a software reset")
         loop(app, watchdog)
     except Exception as error:
-        for pin, level in config["outputs"]:
+        for pin, level in outputs:
             machine.Pin(pin, machine.Pin.OUT, value=level)
         sys.print_exception(error)
         while True:

@@ -28,9 +28,7 @@ class Io:
         if name not in self._buses:
             entry = self._config["i2c"][name]
             remake = self._opener(entry)
-            self._buses[name] = MachineI2C(
-                remake(), entry["sda"], entry["scl"], machine.Pin, remake=remake, name=name
-            )
+            self._buses[name] = MachineI2C(remake(), entry["sda"], entry["scl"], machine.Pin, remake=remake, name=name)
         return self._buses[name]
 
     def _opener(self, entry: dict):  # type: ignore[no-untyped-def,type-arg]

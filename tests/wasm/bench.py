@@ -1,0 +1,58 @@
+"""Runs on the 32-bit VM: starts the firmware and plays turns of its loop, noting the heap after each.
+
+The VM collects garbage only between two calls from outside, so the figure after a turn holds all that lives and all
+that the turn left behind: no moment within the turn can have needed more.
+"""
+
+import gc
+
+import machine
+import time
+
+peak = [0, 0]
+
+
+def note():
+    used = gc.mem_alloc()
+    if used > peak[0]:
+        peak[0] = used
+    gc.collect()
+    return used
+
+
+def load():
+    """As main.py does."""
+    global config
+    import json
+
+    with open("board.json") as file:
+        config = json.load(file)
+
+
+def start():
+    """As firmware.port.app.run does."""
+    global app
+    from firmware.port.app import App
+
+    app = App(config)
+    config.clear()
+
+
+def play(ms):
+    """Play turns for `ms`; what is in /rx.bin arrives in the first. Prints what the link sent, as hex."""
+    wire = machine.uarts[0]
+    wire.load("/rx.bin")
+    while ms > 0 and wire.n < 4096:
+        wait_ms = max(1, min(ms, app.turn()))
+        time.forward_ms(wait_ms)
+        ms -= wait_ms
+        if not app.healthy():
+            raise RuntimeError("not healthy")
+        if wait_ms > 1 and machine.pins["GP15"].handler:
+            machine.pins["GP15"].handler(None)
+    note()
+    print("tx", wire.tx[: wire.n].hex() if wire.n else "")
+
+
+def status():
+    print("status", app.node.ring.head, app.node.ring.dropped, peak[0])

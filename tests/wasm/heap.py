@@ -1,0 +1,210 @@
+"""Measures the heap of the whole firmware on a 32-bit MicroPython: `python tests/wasm/heap.py [--json]`.
+
+Method: the fullest board file is bundled exactly as for a Pico (bytecode, armv6m) and loaded by the WebAssembly
+VM, whose objects have the size of a board's: 31-bit integers, 16-byte blocks, 4-byte pointers. `machine` and
+`time` are stubs that answer with bytes. A host written with the real host code of `protocol/` says hello, syncs,
+acks, sends tasks and renews leases; it falls silent for a while (the ring fills, backlog follows) and a chip stops
+answering. The VM collects garbage only between calls from outside and its heap grows on demand; so the heap in use is
+read after every call, with all garbage of that call, and the greatest of these figures is the peak. It is an
+upper bound: a board collects when it must. What the bench itself holds (stubs, their buffers) is
+measured before the firmware is loaded and taken off; native code and C stacks are not on this heap.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT))
+
+from firmware.kit import board_file, bundle  # noqa: E402
+from protocol import board_link, host_decoder  # noqa: E402
+
+BIN = Path(sys.executable).parent
+VM = Path(sys.prefix) / "npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
+LIMIT = 120 * 1024
+BENCH = 24 * 1024
+HEAP = LIMIT + BENCH
+KEY = bytes(32)
+STEP_MS = 10
+
+
+class Vm:
+    """A board on the 32-bit VM; each call runs one line of Python there."""
+
+    def __init__(self, board_dir: Path, *scripts: Path, heap: int = HEAP) -> None:
+        """Start node and load the board's files."""
+        command = [str(BIN / "node"), str(HERE / "run.mjs"), str(VM), str(heap), str(board_dir)]
+        command += [str(HERE / "stubs"), *map(str, scripts)]
+        self._node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.printed = self._until("ready")
+
+    def _until(self, last: str) -> list[str]:
+        assert self._node.stdout is not None
+        lines = []
+        for line in self._node.stdout:
+            if line.strip() == last:
+                return lines
+            lines.append(line.strip())
+        raise RuntimeError("the VM ended:\n" + "\n".join(lines))
+
+    def run(self, line: str) -> list[str]:
+        """Return the lines that a line of Python printed."""
+        assert self._node.stdin is not None
+        self._node.stdin.write(line + "\n")
+        self._node.stdin.flush()
+        return self._until("done")
+
+    def close(self) -> None:
+        """End the VM."""
+        assert self._node.stdin is not None
+        self._node.stdin.close()
+        self._node.wait(10)
+
+
+class Host:
+    """The edge node's side of the link, as far as the board's memory is concerned."""
+
+    def __init__(self) -> None:
+        self.decoder = host_decoder.HostDecoder()
+        self.hello: board_link.Hello | None = None
+        self.status: board_link.Status | None = None
+        self.results: list[board_link.TaskResult] = []
+        self.samples = 0
+        self.counter = 0
+
+    def take(self, data: bytes) -> bytes:
+        """Return the frames that answer what the board sent: an ack per batch."""
+        out = b""
+        for body in self.decoder.feed(data):
+            message = board_link.decode_board(body)
+            if isinstance(message, board_link.Samples):
+                n = len(message.records) // 12
+                self.samples += n
+                span = (message.first, message.first + n)
+                out += board_link.build_frame(board_link.encode_ack(message.boot, [span], []))
+            elif isinstance(message, board_link.Gap):
+                out += board_link.build_frame(board_link.encode_ack(message.boot, [], [message.gap_id]))
+            elif isinstance(message, board_link.Hello):
+                self.hello = message
+            elif isinstance(message, board_link.Status):
+                self.status = message
+            elif isinstance(message, board_link.TaskResult):
+                self.results.append(message)
+        return out
+
+    def task(self, actuator: int, setpoint: float) -> bytes:
+        """Return a signed task."""
+        assert self.hello is not None and self.status is not None
+        self.counter += 1
+        late = self.status.t_us + 60_000_000
+        nonce = self.hello.nonce
+        task_id = bytes([self.counter]) * 16
+        return board_link.build_frame(
+            board_link.encode_task(KEY, nonce, self.counter, task_id, actuator, setpoint, late, 3000)
+        )
+
+
+def play(vm: Vm, host: Host, ms: int, answering: bool = True, first: bytes = b"") -> None:
+    """Let board and host talk for `ms` of board time."""
+    rx = first
+    for turn in range(ms // STEP_MS):
+        vm.run("rx " + rx.hex())
+        (line,) = [line for line in vm.run(f"play({STEP_MS})") if line[:2] == "tx"]
+        rx = host.take(bytes.fromhex(line[2:])) if answering else b""
+        if answering and turn % 10 == 0:
+            rx += board_link.build_frame(board_link.encode_sync(turn))
+
+
+def used(vm: Vm) -> tuple[int, int]:
+    """Return (bytes in use, bytes of the whole heap) of the VM."""
+    found = re.search(r"total: (\d+), used: (\d+)", "\n".join(vm.run("micropython.mem_info()")))
+    assert found is not None
+    return int(found[2]), int(found[1])
+
+
+def measure(board: str = "fullest") -> dict[str, Any]:
+    """Return the figures of one run: peak and parts of the heap in bytes, samples."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = board_file.board_path(board)
+        info = bundle.build(path, Path(folder), thing="heap-1", key=KEY)
+        modules = [name[4:-4].replace("/", ".") for name in info.files if name.startswith("lib/")]
+        vm = Vm(Path(folder), HERE / "bench.py")
+        try:
+            return figures(vm, board, [name for name in modules if not name.endswith("__init__")])
+        finally:
+            vm.close()
+
+
+def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
+    """Return what `measure` does, from a VM with the files loaded."""
+    vm.run("import micropython")
+    stubs, whole = used(vm)
+    for module in modules:
+        vm.run(f"import {module}; note()")
+    code, _ = used(vm)
+    vm.run("load(); note()")
+    vm.run("start(); note()")
+    vm.run("pass")
+    started, _ = used(vm)
+    host = Host()
+    play(vm, host, 10_000, first=board_link.build_frame(board_link.encode_hello(1)))
+    for actuator, setpoint in ((0, 0.6), (1, 1.0), (2, 1.0)):
+        play(vm, host, 2_000, first=host.task(actuator, setpoint))
+    vm.run("machine.silent.append(0x76)")
+    play(vm, host, 5_000)
+    vm.run("machine.silent.clear()")
+    play(vm, host, 15_000, answering=False)
+    play(vm, host, 20_000, first=board_link.build_frame(board_link.encode_hello(2)))
+    _, head, dropped, peak = next(line for line in vm.run("status()") if line.startswith("status")).split()
+    live, grown = used(vm)
+    return {
+        "board": board,
+        "peak": int(peak) - stubs,
+        "limit": LIMIT,
+        "stubs": stubs,
+        "code": code - stubs,
+        "objects": started - code,
+        "live": live,
+        "heap_grew": grown != whole,
+        "samples_acquired": int(head),
+        "samples_received": host.samples,
+        "dropped": int(dropped),
+        "results": len(host.results),
+    }
+
+
+def missing() -> str:
+    """Return what this needs and is not there, or an empty text."""
+    if not VM.exists():
+        return f"{VM} is missing: make setup installs it"
+    return "" if shutil.which(str(BIN / "node")) else f"{BIN / 'node'} is missing: make setup installs it"
+
+
+def main() -> int:
+    """Print the figures; exit status 1 above the limit."""
+    parser = argparse.ArgumentParser(description="Heap of the whole firmware on a 32-bit MicroPython.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--board", default="fullest", help="name of a board file, for example river_gauge")
+    options = parser.parse_args()
+    if missing():
+        print(missing(), file=sys.stderr)
+        return 1
+    found = measure(options.board)
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for key, value in found.items():
+            print(f"{key:18} {value}")
+    return 0 if found["peak"] < LIMIT and not found["heap_grew"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
