@@ -131,6 +131,7 @@ async def run(config: AggregatorConfig) -> None:
         helpers[1].cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
         parts.close()
+        _log.info("stopped", city=config.city.id)
 
 
 def _stop_on_signals(parts: Aggregator) -> None:

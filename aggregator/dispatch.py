@@ -222,7 +222,7 @@ class Dispatcher:
         if not self.registry.owns(edge, task.actuator.split("/", 1)[0]):
             raise PeerError("foreign_actuator", f"{edge} does not own {task.actuator}")
         first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
-        record = TaskRecord(task, "edge", [Step(first, codes.OK, now.utc_us)], stamps=dict(task.stamps))
+        record = TaskRecord(task, "edge", [Step(first, codes.OK, task.step_utc_us)], stamps=dict(task.stamps))
         record.deadline_us = now.us + START_WITHIN_MS * 1000
         self._watch(record)
         self.book.add(record)

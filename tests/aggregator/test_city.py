@@ -87,6 +87,13 @@ def test_without_an_account_the_unbroken_part_counts(kit: Any, store: Store) -> 
     assert table(city)["totals"]["sent"] == table(city)["totals"]["stored"] == 50
 
 
+def test_what_is_stored_beyond_the_last_account_counts_as_sent(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.heartbeat(5, 30, [(20, 30)]), kit.batch(0, 40), kit.batch(50, 10))
+    totals = table(city)["totals"]
+    assert (totals["sent"], totals["stored"], totals["buffered"], totals["unexplained"]) == (40, 40, 0, 0)
+
+
 def test_accounts_outlive_a_restart_and_tell_their_age(kit: Any, store: Store) -> None:
     city = kit.city(store)
     now = city.now(T)

@@ -79,6 +79,9 @@ def test_files_are_by_day_sorted_and_numbers_of_commits_go_on(store: Store, kit:
         assert days == [(0, 10), (1, 20)]
         rows = query.execute("SELECT datastream, value, quality, commit_no FROM samples WHERE seq = 25").fetchall()
         assert rows == [("river-1/water_level", 1.0, 1, 3)]
+    with reader.samples(store.folder) as query:
+        names = query.execute("SELECT datastream, count(*) FROM samples GROUP BY 1").fetchall()
+        assert names == [("river-1/water_level", 30)]
     number = store.commit_no
     assert Store(store.folder).commit_no == number == 3
 
