@@ -16,11 +16,11 @@ Board file keys: `bus`; `address` (0x76, or 0x77 with SDO at VDDIO); `oversampli
 Limits: the sensor warms itself when read more than about once a second; the housing needs air but no water.
 Pressure is at the sensor, not at sea level.
 
-Arithmetic: boards have single-precision floats and 31-bit small integers. Temperature follows the 32-bit
-integer formula of 4.2.3, whose intermediates fit small integers over the whole range. Pressure and humidity
-follow the floating-point formulas of appendix 8.1, with the constant factors multiplied out once per
-calibration. In single precision they stay within 0.03 Pa of the 64-bit integer formula and 0.01 % of the
-32-bit one (a test measures it).
+Arithmetic: boards have single-precision floats and 31-bit small integers. Temperature and humidity follow the
+32-bit integer formulas of 4.2.3, whose intermediates fit small integers over the whole range. Pressure follows
+the floating-point formula of appendix 8.1, with the constant factors multiplied out once per calibration. In
+single precision it stays within 0.03 Pa of the 64-bit integer formula (a test measures it). A reading takes 256
+bytes of heap on a 32-bit board.
 """
 
 from .errors import BAD_CHECKSUM, BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
@@ -97,29 +97,15 @@ def compensate_pressure(factors, fine: int, adc_raw: int) -> float:
     return c0 + p * (c1 + p * c2)
 
 
-def humidity_factors(h) -> tuple:
-    """Six factors for `compensate_humidity` from H1..H6 (appendix 8.1, multiplied out)."""
+def compensate_humidity(h, fine: int, adc_raw: int) -> float:
+    """Relative humidity in %, 0 to 100, from the 16-bit humidity code, H1..H6 and the fine temperature (4.2.3)."""
     h1, h2, h3, h4, h5, h6 = h
-    gain = h2 / 65536.0
-    return (
-        h4 * 64.0,
-        h5 / 16384.0,
-        gain,
-        gain * h6 / 67108864.0,
-        gain * h6 / 67108864.0 * h3 / 67108864.0,
-        h1 / 524288.0,
-    )
-
-
-def compensate_humidity(factors, fine: int, adc_raw: int) -> float:
-    """Relative humidity in % from the 16-bit humidity code and the fine temperature, cut to 0..100."""
-    a0, a1, g0, g1, g2, curve = factors
     x = fine - 76800
-    h = (adc_raw - (a0 + a1 * x)) * (g0 + x * (g1 + x * g2))
-    h = h - h * h * curve
-    if h > 100:
-        return 100.0
-    return h if h > 0 else 0.0
+    code = (((adc_raw - (h4 << 6)) << 14) - h5 * x + 16384) >> 15
+    slope = (((x * h6) >> 10) * (((x * h3) >> 11) + 32768)) >> 10
+    v = code * (((slope + 2097152) * h2 + 8192) >> 14)
+    v -= ((((v >> 15) * (v >> 15)) >> 7) * h1) >> 4
+    return (min(max(v, 0), 419430400) >> 12) / 1024.0
 
 
 def measuring_ms(oversampling: int) -> int:
@@ -200,7 +186,7 @@ class BME280:
             raise DriverError(BAD_CHECKSUM, self._where() + ": calibration memory reads blank")
         self._t1, self._t2, self._t3 = numbers[:3]
         self._pressure = pressure_factors(numbers[3:12])
-        self._humidity = humidity_factors(numbers[12:])
+        self._humidity = numbers[12:]
 
     def _check_measured(self) -> None:
         burst = self._burst

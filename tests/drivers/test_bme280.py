@@ -36,15 +36,14 @@ def integer_pressure_pa(p: tuple[int, ...], fine: int, adc: int) -> float:
     return (((q + a + b) >> 8) + (p7 << 4)) / 256
 
 
-def integer_humidity_pct(h: tuple[int, ...], fine: int, adc: int) -> float:
-    """The 32-bit integer formula (BST-BME280-DS002 4.2.3), 1/1024 %."""
+def double_humidity_pct(h: tuple[int, ...], fine: int, adc: int) -> float:
+    """The double-precision formula (BST-BME280-DS002 appendix 8.1)."""
     h1, h2, h3, h4, h5, h6 = h
-    v = fine - 76800
-    w = ((adc << 14) - (h4 << 20) - h5 * v + 16384) >> 15
-    gain = (((((v * h6) >> 10) * (((v * h3) >> 11) + 32768)) >> 10) + 2097152) * h2 + 8192
-    v = w * (gain >> 14)
-    v = v - (((((v >> 15) * (v >> 15)) >> 7) * h1) >> 4)
-    return (min(max(v, 0), 419430400) >> 12) / 1024
+    x = fine - 76800.0
+    v = adc - (h4 * 64.0 + h5 / 16384.0 * x)
+    v *= h2 / 65536.0 * (1.0 + h6 / 67108864.0 * x * (1.0 + h3 / 67108864.0 * x))
+    v *= 1.0 - h1 * v / 524288.0
+    return min(max(v, 0.0), 100.0)
 
 
 SINGLE = np.float32
@@ -64,15 +63,33 @@ def test_single_precision_pressure_stays_near_the_integer_reference() -> None:
     assert worst < 0.03
 
 
-def test_single_precision_humidity_stays_near_the_integer_reference() -> None:
-    digits = chip_bme280.DIG_H
-    factors = tuple(SINGLE(factor) for factor in bme280.humidity_factors(digits))
+HUMIDITY_DIGITS = (chip_bme280.DIG_H, (75, 362, 0, 326, 0, 30), (75, 380, 20, 290, 100, 50))
+
+
+@pytest.mark.parametrize("digits", HUMIDITY_DIGITS)
+def test_integer_humidity_stays_near_the_double_precision_formula(digits: tuple[int, ...]) -> None:
     worst = 0.0
     for fine in range(-204800, 435201, 8000):
         for adc in range(15000, 50001, 500):
-            found = bme280.compensate_humidity(factors, fine, adc)
-            worst = max(worst, abs(float(found) - integer_humidity_pct(digits, fine, adc)))
-    assert worst < 0.01
+            expected = double_humidity_pct(digits, fine, adc)
+            worst = max(worst, abs(bme280.compensate_humidity(digits, fine, adc) - expected))
+    assert worst < 0.02
+
+
+@pytest.mark.parametrize("digits", HUMIDITY_DIGITS)
+def test_humidity_intermediates_fit_small_integers(digits: tuple[int, ...]) -> None:
+    """Between 0 and 100 % no product reaches 2**30 in size, so a board allocates only the result."""
+    h1, h2, h3, h4, h5, h6 = digits
+    for fine in range(-204800, 435201, 8000):
+        x = fine - 76800
+        slope = ((x * h6) >> 10) * (((x * h3) >> 11) + 32768)
+        gain = ((slope >> 10) + 2097152) * h2 + 8192
+        assert max(abs(slope), abs(gain)) < 1 << 30
+        for adc in range(15000, 50001, 500):
+            if 0 < double_humidity_pct(digits, fine, adc) < 100:
+                code = ((adc - (h4 << 6)) << 14) - h5 * x + 16384
+                v = (code >> 15) * (gain >> 14)
+                assert max(abs(code), abs(v), ((v >> 15) * (v >> 15) >> 7) * h1) < 1 << 30
 
 
 def test_temperature_intermediates_fit_small_integers() -> None:

@@ -23,7 +23,7 @@ CASES: dict[str, dict[str, Any]] = {
     "ads1115": {"cfg": {"bus": "i2c0", "inputs": [0, 2]}, "values": 2},
     "scd41": {"cfg": {"bus": "i2c0"}, "values": 3},
 }
-HEAP_LIMIT_32_BIT = {"bme280": 480, "ads1115": 128, "scd41": 192, "a02yyuw": 64}
+HEAP_LIMIT_32_BIT = {"bme280": 256, "ads1115": 128, "scd41": 192, "a02yyuw": 64}
 
 
 class Recorder(I2CBus):
