@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from durable import Committer
 from processes.instance import Instance, read_instance
@@ -76,7 +77,7 @@ def _kept_tasks(journal: Journal) -> list[TaskEntry]:
     for entry in entries:
         if entry.open:
             blob, task_id, state = entry.to_bytes(), entry.task.task_id, entry.state
-            journal.submit(lambda c, i=task_id, s=state, b=blob: journal_rows.put_task(c, i, s, 0, b))
+            journal.submit(partial(journal_rows.put_task, task_id=task_id, state=state, changed_us=0, blob=blob))
     return entries
 
 

@@ -1,14 +1,14 @@
 """From the boards: bytes to events, samples to the journal, acks back, faults noted. No I/O of its own."""
 
 from collections import deque
-from collections.abc import Callable
 
 from protocol import board_link as link
 from protocol import task_codes as codes
-from protocol.city_link import GapRecord, ThingInfo
+from protocol.city_link import GapRecord
 from protocol.ranges import Ranges
 
 from .board_session import BoardSession, Event, LinkDown, LinkUp
+from .city_side import CitySide
 from .core import Board, Core
 from .journal import Stored
 from .journal_rows import NewBatch
@@ -19,10 +19,10 @@ LEASE_KNOWN_US = 1_500_000
 
 
 class BoardSide:
-    """Listens to the ports; `announce(info)` tells the city of a Thing."""
+    """Listens to the ports; tells `city` of Things, and that there is something to send."""
 
-    def __init__(self, core: Core, reaction: Reaction, announce: Callable[[ThingInfo], None]) -> None:
-        self._core, self._reaction, self._announce = core, reaction, announce
+    def __init__(self, core: Core, reaction: Reaction, city: CitySide) -> None:
+        self._core, self._reaction, self._city = core, reaction, city
         self._waiting: dict[str, deque[tuple[link.Samples, int]]] = {name: deque() for name in core.boards}
         self.logs: deque[tuple[str, int, str]] = deque(maxlen=100)
 
@@ -77,15 +77,15 @@ class BoardSide:
             self._reaction.carry_out(core.guard.board_restarted(thing))
         info = core.infos.learn(thing, hello.boot, hello.vm, hello.firmware_sha256, event.manifest)
         if core.fusion.learn(event.manifest):
-            self._announce(core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest))
-        self._announce(info)
+            self._city.announce(core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest))
+        self._city.announce(info)
 
     def _down(self, thing: str) -> None:
         core = self._core
         core.guard.board(thing, codes.LINK_DOWN)
         info = core.infos.online(thing, core.boards[thing].session.boot, False)
         if info is not None:
-            self._announce(info)
+            self._city.announce(info)
 
     def _samples(self, thing: str, samples: link.Samples, rx_us: int) -> None:
         """Journal a frame; until the clock is good it waits here, unacked."""
@@ -124,6 +124,7 @@ class BoardSide:
         for pending in [*stored.batches, *([stored.own] if stored.own else [])]:
             core.uplink.journaled(pending.row)
             self._reaction.arrived(pending)
+        self._city.send_batches(now_us)
         self._reaction.advance(now_us)
 
     def _count_acquisition(self, batch: NewBatch) -> None:

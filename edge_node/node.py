@@ -40,7 +40,7 @@ async def run(config: EdgeConfig) -> None:
     socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts))
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
-    boards = BoardSide(core, reaction, city.announce)
+    boards = BoardSide(core, reaction, city)
     ports = _open_ports(config, core, boards, hop)
     server = make_server(make_api(lambda: health.health(core), lambda: health.ledger(core)))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
@@ -82,7 +82,7 @@ def _open_ports(config: EdgeConfig, core: Core, boards: BoardSide, hop: Any) -> 
     ports = [SerialPort(board.thing, board.port, board.baud, boards, hop) for board in config.boards]
     for port in ports:
         board = core.boards[port.thing]
-        board.write, board.port = port.write, lambda p=port: (p.state, p.hint)
+        board.write, board.port = port.write, port.look
         port.start()
     return ports
 

@@ -52,6 +52,10 @@ class SerialPort:
             threading.Thread(target=self._write_loop, name=f"write {thing}", daemon=True),
         ]
 
+    def look(self) -> tuple[str, str]:
+        """Return (state, hint)."""
+        return self.state, self.hint
+
     def start(self) -> None:
         """Begin to open and read."""
         for thread in self._threads:

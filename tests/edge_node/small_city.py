@@ -1,0 +1,107 @@
+"""A minimal city: a ROUTER with CURVE that acks batches, grants nothing, and remembers what it heard."""
+
+import threading
+import time
+from pathlib import Path
+
+import zmq
+from protocol import city_link as cl
+from protocol.ranges import Ranges
+
+
+class SmallCity:
+    """Runs in a thread from `start()`; `kill()` closes the socket at once, `start()` begins a new epoch."""
+
+    def __init__(self, keys: tuple[bytes, bytes], acking: bool = True) -> None:
+        self.keys, self.acking = keys, acking
+        self.port = 0
+        self.stored: dict[tuple[str, str], Ranges] = {}
+        self.lost: dict[tuple[str, str], Ranges] = {}
+        self.infos: dict[tuple[str, str], cl.ThingInfo] = {}
+        self.values: dict[tuple[str, str, int], bytes] = {}
+        self.heard: list[cl.Message] = []
+        self.conflicts = 0
+        self.outbox: list[cl.Message] = []
+        self.epoch = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> "SmallCity":
+        self.epoch += 1
+        self._stop = threading.Event()
+        self._context = zmq.Context()
+        router = self._context.socket(zmq.ROUTER)
+        router.curve_server = True
+        router.curve_publickey, router.curve_secretkey = self.keys
+        router.linger = 0
+        if self.port:
+            router.bind(f"tcp://127.0.0.1:{self.port}")
+        else:
+            self.port = router.bind_to_random_port("tcp://127.0.0.1")
+        self._thread = threading.Thread(target=self._run, args=(router,), daemon=True)
+        self._thread.start()
+        return self
+
+    def kill(self) -> None:
+        self._stop.set()
+        assert self._thread is not None
+        self._thread.join(5)
+        self._context.term()
+
+    def of(self, kind: type) -> list:
+        return [message for message in self.heard if isinstance(message, kind)]
+
+    def _run(self, router: zmq.Socket) -> None:
+        known: set[bytes] = set()
+        beat_at = 0.0
+        while not self._stop.is_set():
+            if router.poll(20):
+                identity, *parts = router.recv_multipart()
+                message = cl.decode(parts)
+                if identity not in known or isinstance(message, cl.EdgeHello):
+                    known.add(identity)
+                    self._send(router, identity, cl.CityHello(1, f"epoch-{self.epoch}"))
+                self._take(router, identity, message)
+            if known and time.monotonic() > beat_at:
+                beat_at = time.monotonic() + 0.3
+                for identity in known:
+                    self._send(router, identity, cl.CityHeartbeat(time.monotonic_ns() // 1000, 0))
+            while known and self.outbox:
+                for identity in known:
+                    self._send(router, identity, self.outbox[0])
+                self.outbox.pop(0)
+        router.close(0)
+
+    def _send(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
+        router.send_multipart([identity, *cl.encode(message)])
+
+    def _take(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
+        if isinstance(message, cl.ThingInfo):
+            self.infos[message.thing, message.boot] = message
+        elif isinstance(message, cl.Batch) and self.acking:
+            key = message.thing, message.boot
+            for i in range(message.n):
+                record = message.records[12 * i : 12 * i + 12]
+                self.conflicts += self.values.setdefault((*key, message.first + i), record) != record
+            span = message.first, message.first + message.n
+            self.stored.setdefault(key, Ranges()).add(*span)
+            self._send(router, identity, cl.Ack(*key, [span], []))
+        elif isinstance(message, cl.GapRecord):
+            self.lost.setdefault((message.thing, message.boot), Ranges()).add(message.first, message.end)
+            self._send(router, identity, cl.Ack(message.thing, message.boot, [], [message.gap_id]))
+        if not isinstance(message, cl.Batch):
+            self.heard.append(message)
+
+
+def write_keys(folder: Path) -> dict[str, bytes]:
+    """Write CURVE and Ed25519 key files; return the raw keys by file name."""
+    from protocol.tasks import new_keys  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    server, edge, (private, public) = zmq.curve_keypair(), zmq.curve_keypair(), new_keys()
+    keys = {
+        "city.public": server[0], "city.secret": server[1], "edge-1.public": edge[0],
+        "edge-1.secret": edge[1], "sign.public": public.hex().encode(), "sign.private": private,
+    }  # fmt: skip
+    for name, key in keys.items():
+        (folder / name).write_bytes(key)
+    return keys
