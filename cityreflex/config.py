@@ -178,7 +178,22 @@ def _board_problem(source: Source, text: str) -> Problem:
     place, message = (match[1], match[2]) if match else ("", text)
     parts = re.findall(r"[a-z_0-9]+|\[\d+\]", re.sub(r" \([^)]*\)", "", place))
     key: Loc = tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
-    return source.problem(key, message)
+    return source.problem(_indexed(source.data, key), message)
+
+
+def _indexed(data: Any, key: Loc) -> Loc:
+    """Return `key` with the name of a table in a list replaced by its place: channels.level is channels[0]."""
+    found: list[str | int] = []
+    for part in key:
+        step = part
+        if isinstance(data, list) and isinstance(part, str):
+            step = next((i for i, item in enumerate(data) if item.get("name") == part), part)
+        found.append(step)
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return tuple(found)
 
 
 def _check_scenario(source: Source) -> None:

@@ -1,0 +1,161 @@
+"""A configuration error names file, line, key, what was found and what was meant. Golden texts."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from cityreflex import config
+from cityreflex.config import ConfigFileError
+from cityreflex.exits import CONFIG, NOT_FOUND, CityError
+from firmware.kit import board_file
+from simulator import scenario
+
+ROOT = Path(__file__).parent.parent.parent
+EDGE = """\
+    # an edge node
+    [edge]
+    id = "edge-1"
+    data_dir = "edge"
+
+    [[boards]]
+    thing = "river-1"
+    port = "dev/river-1"
+    bauds = 115200
+    key_file = "k"
+
+    [[boards]]
+    thing = "gate-1"
+    port = "dev/gate-1"
+    baud = "fast"
+    key_file = "k"
+
+    [city]
+    endpoint = "http://x"
+    server_public_file = "a"
+    public_file = "b"
+    secret_file = "c"
+    """
+FLOOD = """\
+    template = "flood"
+    runs_on = "both"
+
+    [senses]
+    level = "edge-1/river-1.water_level"
+    rain = ["mast-1/rainfall_amount"]
+    opening = "gate-1/opening_feedback"
+
+    [responds]
+    gate = { actuator = "gate-1/opening" }
+
+    [site]
+    area_km2 = 29.0
+    reach_area_m2 = 75000.0
+    gate_width_m = 6.0
+    gate_height_m = 1.5
+    weir_crest_m = 1.9
+    weir_length_m = 20.0
+    threshold_m = 1.6
+    """
+
+
+@pytest.fixture
+def problems(tmp_path: Path):
+    """What `check` says of a file with this text, without the folder."""
+
+    def found(text: str, name: str = "site.toml") -> list[str]:
+        path = tmp_path / name
+        path.write_text(dedent(text))
+        with pytest.raises(ConfigFileError) as caught:
+            config.check(path)
+        assert caught.value.code == CONFIG
+        assert all(problem.file == str(path) for problem in caught.value.problems)
+        return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+    return found
+
+
+def test_edge_file(problems) -> None:
+    assert problems(EDGE, "edge.toml") == [
+        "edge.toml:9: boards[0].bauds: unknown key; expected one of baud, key_file, port, thing; "
+        "did you mean 'baud'?",
+        "edge.toml:15: boards[1].baud: found 'fast'; expected: input should be a valid integer, "
+        "unable to parse string as an integer",
+        "edge.toml:18: city.verify_key_file: missing; it has no default",
+        "edge.toml:19: city.endpoint: found 'http://x'; expected: string should match pattern '^(tcp|ipc)://.+'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "expected"),
+    [
+        ('"flod"', '"flood"', "1: template: 'flod' does not exist; did you mean 'flood'?"),
+        ("levl =", "level =", "5: senses.levl: is no port of template 'flood'; did you mean 'level'?"),
+        ("gat =", "gate =", "10: responds.gat: is no port of template 'flood'; did you mean 'gate'?"),
+        ("area_km = 29", "area_km2 = 29", "12: site.area_km2: is missing"),
+        ("threshold_m = -1", "threshold_m = 1", "19: site.threshold_m: Input should be greater than 0"),
+    ],
+)
+def test_process_file(problems, wrong: str, right: str, expected: str) -> None:
+    text = dedent(FLOOD)
+    assert right in text
+    (found,) = problems(text.replace(right, wrong), "flood.toml")
+    assert found.startswith(f"flood.toml:{expected}")
+
+
+def test_every_mistake_of_a_board_is_told(problems) -> None:
+    text = board_file.board_path("river_gauge").read_text()
+    found = problems(text.replace('reads = "distance"', 'reads = "distanc"'), "board.toml")
+    (line,) = [n for n, row in enumerate(text.splitlines(), 1) if row.startswith("reads")]
+    assert len(found) == 1
+    assert found[0].startswith(f"board.toml:{line}: sensors[0].channels[0].reads: found 'distanc'")
+    assert "did you mean 'distance'?" in found[0]
+
+
+def test_output_that_is_unsafe_in_reset(problems) -> None:
+    """An output that the chip's reset would switch on is a mistake in the file, told with its pin."""
+    text = board_file.board_path("sluice_gate").read_text()
+    found = problems(text.replace('"GP10", active = "high"', '"GP10", active = "low"'), "gate.toml")
+    assert "GP10" in found[0]
+    assert "external-up" in found[0]
+
+
+def test_scenario_file(problems) -> None:
+    text = (scenario.FOLDER / "riverside.toml").read_text().replace("per_pulse =", "per_puls =")
+    found = problems(text, "wet.toml")
+    assert any("per_puls: unknown key" in line and "did you mean 'per_pulse'?" in line for line in found)
+
+
+def test_not_toml(problems) -> None:
+    (found,) = problems('[edge]\nid = "edge-1\n', "edge.toml")
+    assert found.startswith("edge.toml:2: not TOML: ")
+
+
+def test_of_no_kind(problems) -> None:
+    (found,) = problems("colour = 3\n")
+    assert found.startswith("site.toml:1: of no known kind; expected one of process: has template; board: has board")
+
+
+def test_wrong_kind(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text(dedent(FLOOD))
+    with pytest.raises(ConfigFileError, match="found a file of kind process; expected edge"):
+        config.load_edge(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(CityError, match="no such file") as caught:
+        config.check(tmp_path / "edge.toml")
+    assert caught.value.code == NOT_FOUND
+
+
+SHIPPED = [
+    *sorted((ROOT / "firmware" / "boards").glob("*.toml")),
+    *sorted(scenario.FOLDER.glob("*.toml")),
+    *sorted((ROOT / "processes").glob("*/site.toml")),
+]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_we_ship_is_right(path: Path) -> None:
+    assert config.check(path) in ("board", "scenario", "process")

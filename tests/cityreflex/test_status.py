@@ -1,0 +1,79 @@
+"""`city status` says what is broken, where, and what to check; `city ledger` says what is missing."""
+
+import io
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cityreflex.client import Client, UnreachableError
+from cityreflex.exits import NOT_FOUND, CityError
+
+# By name: cityreflex.commands.status is the command, which hides its module.
+ledger, status = (import_module(f"cityreflex.commands.{name}") for name in ("ledger", "status"))
+FAULT = {
+    "edge": "edge-1", "thing": "mast-1", "sensor": "air", "chip": "bme280", "bus": "i2c0", "address": "0x76",
+    "code": 1, "what": "does not answer", "check": "check its power and SDA, SCL",
+}  # fmt: skip
+
+
+def found(**changes: Any) -> dict[str, Any]:
+    """The status of a city where all is well, with changes."""
+    board = {"thing": "mast-1", "port": "dev/mast-1", "link": "up", "last_seen_s": 0.1, "faults": []}
+    edge = {"edge": "edge-1", "online": True, "health_age_s": 0.2, "health": {"boards": [board]}}
+    return {"edges": [edge], "incidents": [], "faults": [], "processes": [], "leases": [], **changes}
+
+
+def shown(rows: dict[str, Any]) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    status.show(rows, console)
+    return console.export_text()
+
+
+def test_all_well() -> None:
+    assert status.troubles(found()) == []
+    assert "all well" in shown(found())
+
+
+def test_a_fault_names_chip_bus_and_what_to_check() -> None:
+    text = shown(found(faults=[FAULT]))
+    for part in ("mast-1/air", "bme280", "i2c0", "does not answer", "check its power and SDA, SCL"):
+        assert part in text
+
+
+@pytest.mark.parametrize("link", ["down", "absent", "permission", "busy"])
+def test_a_link_that_is_not_up_is_trouble(link: str) -> None:
+    rows = found()
+    rows["edges"][0]["health"]["boards"][0]["link"] = link
+    assert any(f"mast-1: link {link}" in line for line in status.troubles(rows))
+
+
+def test_an_edge_offline_is_one_incident_not_forty() -> None:
+    rows = found(incidents=[{"kind": "edge_offline", "edge": "edge-1", "text": "edge-1 offline"}])
+    rows["edges"][0]["online"] = False
+    rows["edges"][0]["health"]["boards"][0]["link"] = "down"
+    assert status.troubles(rows) == ["edge-1 offline"]
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    for ask in (status.ask, ledger.ask):
+        with pytest.raises(CityError) as caught:
+            ask(tmp_path)
+        assert caught.value.code == NOT_FOUND
+        assert caught.value.hint
+
+
+def test_client_of_nobody(tmp_path: Path) -> None:
+    with Client.of_run(tmp_path) as city, pytest.raises(UnreachableError, match="does not answer"):
+        city.get("health")
+
+
+def test_ledger_table_names_what_is_missing() -> None:
+    counts = {"sent": 10, "stored": 8, "buffered": 0, "declared_lost": 0, "quarantined": 0, "unexplained": 2}
+    row = {"thing": "river-1", "boot": "1-1", **counts, "unexplained_ranges": [[3, 5]]}
+    console = Console(width=120, record=True, file=io.StringIO())
+    ledger.show(json.loads(json.dumps({"accounts": [row], "totals": counts, "balanced": False})), console)
+    assert "samples 3 to 4 unexplained" in console.export_text()
