@@ -4,6 +4,7 @@ import os
 import sys
 
 import rich_click as click
+from click.exceptions import Exit
 from pydantic import ValidationError
 
 from cityreflex import exits
@@ -37,7 +38,7 @@ def main() -> None:
         city(standalone_mode=False)
     except CityError as error:
         _end(error.code, str(error), error.hint)
-    except click.exceptions.Exit as end:
+    except Exit as end:
         sys.exit(end.exit_code)
     except click.UsageError as error:
         error.show()

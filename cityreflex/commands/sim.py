@@ -58,7 +58,7 @@ def up(
         runtime.run(
             name, folder, prepared.boards, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end,
             epoch_boottime_us=prepared.epoch_boottime_us, epoch_utc_us=prepared.epoch_utc_us,
-        )  # fmt: skip
+        )
     )
 
 

@@ -151,7 +151,11 @@ class LiveView:
     def _curves(self, plan: Plan, record: Record) -> Table:
         width = max(10, self._console.width - 34)
         table = Table.grid(padding=(0, 1))
-        rows = (("rain", "rain_mm_h", "{:.1f} mm/h"), ("level", "level_m", "{:.2f} m"), ("gate", "gate_opening", "{:.2f}"))
+        rows = (
+            ("rain", "rain_mm_h", "{:.1f} mm/h"),
+            ("level", "level_m", "{:.2f} m"),
+            ("gate", "gate_opening", "{:.2f}"),
+        )
         for label, key, shape in rows:
             values = [row[key] for row in record.truth]
             now = shape.format(values[-1]) if values else "-"

@@ -214,7 +214,8 @@ def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
         if sensor.pin:
             yield sensor.pin, f"sensors.{sensor.name}"
     for actuator in board.actuators:
-        for key, wire in (*actuator.outputs.items(), *actuator.inputs.items()):
+        wires: list[tuple[str, Output | Input]] = [*actuator.outputs.items(), *actuator.inputs.items()]
+        for key, wire in wires:
             yield wire.pin, f"actuators.{actuator.name}.{key}"
 
 
