@@ -34,7 +34,13 @@ $(VENV)/.typings: $(VENV)/.python
 	$(PY) -m pip install --quiet --upgrade --target typings micropython-rp2-rpi_pico-stubs micropython-stdlib-stubs
 	@touch $@
 
-$(VENV)/.ready: $(VENV)/.python $(VENV)/.npm $(VENV)/.typings
+# Other people's drivers, to check our virtual chips with; apart, as they bring modules named like MicroPython's.
+$(VENV)/.third_party: $(VENV)/.python
+	$(PY) -m pip install --quiet --upgrade --no-deps --target $(VENV)/third_party adafruit-circuitpython-bme280 \
+	  adafruit-circuitpython-ads1x15 adafruit-circuitpython-scd4x adafruit-circuitpython-busdevice
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.python $(VENV)/.npm $(VENV)/.typings $(VENV)/.third_party
 	$(PY) -m models.warm_up
 	@touch $@
 

@@ -55,10 +55,11 @@ def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """Public functions, classes and methods; not what is defined inside a function."""
+    """Public functions, classes and methods; neither setters nor what is defined inside a function."""
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name[0] != "_":
-            yield node
+            if not any(isinstance(how, ast.Attribute) and how.attr == "setter" for how in node.decorator_list):
+                yield node
             if isinstance(node, ast.ClassDef):
                 yield from public(node.body)
 
