@@ -1,5 +1,8 @@
-# Runs on MicroPython after a line `TRANSCRIPTS = '...'`: replays recorded bus traffic into the drivers.
-# Prints "<driver> <bytes allocated by one start and read>", then "ok".
+"""Runs on MicroPython after a line `TRANSCRIPTS = '...'`: replays recorded bus traffic into the drivers.
+
+Prints "<driver> <bytes allocated by one start and read>", then "ok".
+"""
+
 import gc
 import json
 

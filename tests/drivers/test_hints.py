@@ -22,8 +22,19 @@ def test_every_code_of_every_chip_is_explained_in_one_line_each(code: int, chip:
 def test_an_unplugged_bme280() -> None:
     hint = hints.explain(errors.NACK, "bme280", "i2c0", 0x76, "GP4 SDA, GP5 SCL")
     assert hint.what == "BME280: no answer at 0x76 on i2c0 (GP4 SDA, GP5 SCL)"
-    for word in ("3.3 V", "SDO", "0x77", "GP4 SDA"):
+    for word in ("3.3 V", "SDO is wired to GND", "GP4 SDA"):
         assert word in hint.check
+
+
+def test_an_address_as_text_and_pins_beside_the_bus() -> None:
+    wanted = hints.explain(errors.NACK, "bme280", "i2c0", 0x77, "GP4 SDA, GP5 SCL")
+    assert hints.explain(errors.NACK, "bme280", "i2c0 (GP4 SDA, GP5 SCL)", "0x77") == wanted
+    assert "SDO is wired to 3.3 V" in wanted.check
+
+
+def test_a_uart_is_named_once() -> None:
+    hint = hints.explain(errors.SILENT, "a02yyuw", "uart1 (GP9 RX)", "uart1")
+    assert hint.what == "A02YYUW: nothing received at uart1 (GP9 RX)"
 
 
 def test_a_pin_and_a_bare_bus() -> None:
