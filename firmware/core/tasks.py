@@ -10,6 +10,7 @@ from protocol.errors import FrameError
 from protocol.stamp import diff_ms
 
 NONCE_BYTES = 8
+_FLOAT32 = 1e-6  # a limit such as 0.1 is a little more as float32
 _NOWHERE = float("nan")
 
 
@@ -74,10 +75,13 @@ class TaskDesk:
         elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 0:
             self.refused += 1
             self._actuators.queue(task_id, codes.EXPIRED, codes.CODE_EXPIRED, _NOWHERE)
-        elif not actuators[index].lower <= setpoint <= actuators[index].upper:
-            self._refuse(task_id, codes.OUT_OF_RANGE)
         else:
-            self._actuators.command(actuators[index], task_id, setpoint, lease_ms)
+            actuator = actuators[index]
+            bounded = min(max(setpoint, actuator.lower), actuator.upper)
+            if abs(setpoint - bounded) > _FLOAT32 * max(1.0, abs(bounded)):
+                self._refuse(task_id, codes.OUT_OF_RANGE)
+            else:
+                self._actuators.command(actuator, task_id, bounded, lease_ms)
 
     def _again(self, task_id: bytes) -> None:
         """Answer a used counter: with the state of that task if it is the present one."""

@@ -1,0 +1,138 @@
+"""Board files: those that come with the firmware are right, and mistakes are explained."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware.kit import board_file, describe, pins
+from firmware.kit.errors import BoardFileError
+from protocol import manifest
+
+NAMES = sorted(path.stem for path in board_file.FOLDER.glob("*.toml"))
+
+
+def data(name: str = "sluice_gate") -> dict[str, Any]:
+    """A board file as plain data, to be spoilt."""
+    return tomllib.loads(board_file.board_path(name).read_text())
+
+
+def problems(wrong: dict[str, Any]) -> str:
+    """What is said of a wrong board file."""
+    with pytest.raises(BoardFileError) as caught:
+        board_file.check(wrong, "b.toml")
+    assert all(line.startswith("b.toml: ") for line in str(caught.value).splitlines())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_board_files_are_right_and_fit_a_hello(name: str) -> None:
+    board = board_file.load(board_file.board_path(name))
+    found = manifest.from_bytes(manifest.to_bytes(describe.manifest(board, "thing-1")))
+    assert found.board == board.board == name
+    assert len(found.channels) == sum(len(s["channels"]) for s in describe.board_config(board, "")["sensors"])
+    for channel in found.channels:
+        assert channel.lower < channel.upper
+
+
+def test_the_fullest_board_has_every_driver() -> None:
+    board = board_file.load(board_file.board_path("fullest"))
+    used = {s.chip for s in board.sensors} | {a.kind for a in board.actuators}
+    others = {"__init__", "bus", "errors", "hints", "machine_bus", "motion", "smbus_bus"}
+    assert used == {path.stem for path in board_file.DRIVERS.glob("*.py")} - others
+
+
+def test_water_level_is_scaled_from_the_distance() -> None:
+    board = board_file.load(board_file.board_path("river_gauge"))
+    row = describe.board_config(board, "")["sensors"][0]["channels"][0]
+    assert row[3] + row[2] * 3500 == pytest.approx(0.5)
+
+
+def test_overrides() -> None:
+    path = board_file.board_path("classroom")
+    fast = board_file.load(path, {"period_ms": 100, "sensors": {"door": {"period_ms": 50}}, "ring": {"records": 256}})
+    assert [sensor.period_ms for sensor in fast.sensors] == [5000, 50]
+    assert fast.ring.records == 256
+    with pytest.raises(BoardFileError, match="expected one of"):
+        board_file.load(path, {"sensors": {"doors": {"period_ms": 50}}})
+
+
+def test_unknown_key_names_the_near_one() -> None:
+    wrong = data()
+    wrong["sensors"][0]["perod_ms"] = 5
+    text = problems(wrong)
+    assert "sensors[0].perod_ms" in text and "did you mean 'period_ms'?" in text
+
+
+def test_missing_key_and_wrong_value() -> None:
+    wrong = data()
+    del wrong["sensors"][0]["chip"]
+    wrong["watchdog_ms"] = 20_000
+    text = problems(wrong)
+    assert "sensors[0].chip: missing" in text
+    assert "watchdog_ms: found 20000; expected" in text and "8388" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"active": "low"}, "low while the chip is in reset"),
+        ({"pull": "external-up"}, "high while the chip is in reset"),
+    ],
+)
+def test_an_output_that_is_on_in_reset_is_an_error(change: dict[str, str], found: str) -> None:
+    wrong = data()
+    output = {"pin": "GP10", "active": "high", **change}
+    wrong["actuators"][0]["outputs"]["open"] = output
+    text = problems(wrong)
+    assert found in text and "expected pull =" in text
+
+
+def test_active_low_with_its_resistor_is_right() -> None:
+    board = data("classroom")
+    board["actuators"][0]["outputs"]["on"] = {"pin": "GP10", "active": "low", "pull": "external-up"}
+    assert board_file.check(board, "b.toml").actuators[0].outputs["on"].active_high is False
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        (("buses", "i2c0", "sda"), "GP6", "cannot be I2C0 SDA; expected one of GP0, GP4"),
+        (("buses", "i2c0", "sda"), "GP33", "expected GP0 to GP22"),
+        (("link", "tx"), "TX", "expected a pin name such as 'GP4'"),
+        (("sensors", 0, "chip"), "ads1116", "did you mean 'ads1115'?"),
+        (("sensors", 0, "bus"), "i2c1", "not among [buses]"),
+        (("sensors", 0, "period_ms"), 10_000_000, "found 10000000"),
+        (("sensors", 0, "channels", 0, "reads"), "input9", "expected one of input0"),
+        (("actuators", 0, "feedback"), "opening", "is not among channels"),
+        (("actuators", 0, "safe"), 1.5, "outside of 0.0 to 1.0"),
+        (("actuators", 0, "outputs", "close", "pin"), "GP10", "GP10 is used twice"),
+        (("interlocks", 0, "outputs"), ["opening.open", "opening.shut"], "is not among outputs"),
+        (("actuators", 0, "kind"), "gate_drve", "did you mean 'gate_drive'?"),
+    ],
+)
+def test_mistakes_are_explained(path: tuple[Any, ...], value: Any, found: str) -> None:
+    wrong = data()
+    place: Any = wrong
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert found in problems(wrong)
+
+
+def test_too_short_a_period_names_the_shortest() -> None:
+    wrong = data("classroom")
+    wrong["sensors"][0]["period_ms"] = 1000
+    assert "expected at least 5000" in problems(wrong)
+
+
+def test_no_toml(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    path.write_text("board = ")
+    with pytest.raises(BoardFileError, match="not TOML"):
+        board_file.load(path)
+
+
+def test_level_in_reset_follows_the_resistor() -> None:
+    assert [pins.level_in_reset(pull) for pull in ("none", "external-up", "external-down")] == [0, 1, 0]

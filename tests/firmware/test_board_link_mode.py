@@ -1,0 +1,187 @@
+"""The board's end of the link: modes, sessions, resending, backlog, garbage."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from protocol.board_link import Gap, Hello, Log, Samples, Status, SyncReply, build_frame, encode_ack, encode_hello, encode_sync
+from protocol.ranges import Ranges
+
+
+def covered(messages: list[Any]) -> Ranges:
+    """The sequence numbers that sample frames carried."""
+    found = Ranges()
+    for message in messages:
+        if isinstance(message, Samples):
+            found.add(message.first, message.first + len(message.records) // 12)
+    return found
+
+
+def test_nothing_binary_is_sent_before_a_valid_hello(board: Any, probe: Any) -> None:
+    board.sensor(probe)
+    assert board.run(3000) == []
+    assert board.sent == b""
+    board.hello()
+    kinds = {type(message) for message in board.run(1500)}
+    assert kinds == {Hello, Samples, Status, SyncReply, Log}
+
+
+def test_hello_says_who_and_answers_again_without_starting_over(board: Any, probe: Any, pick: Any) -> None:
+    board.sensor(probe)
+    board.hello(7)
+    first = board.run(500)
+    board.hello(7)
+    again = board.run(500)
+    assert [m.session for m in pick(Hello, first + again)] == [7, 7]
+    assert pick(Hello, first)[0].nonce == board.boot.nonce
+    assert covered(first).intersection(covered(again)).total() == 0
+
+
+def test_silence_ends_link_mode_and_sampling_goes_on(board: Any, probe: Any) -> None:
+    board.sensor(probe)
+    board.hello()
+    board.run(1000)
+    head = board.node.ring.head
+    board.run(5100, talking=False)
+    board.sent = b""
+    assert board.run(2000, talking=False) == [] and board.sent == b""
+    assert board.node.ring.head >= head + 70
+
+
+def test_unacked_batches_come_again_after_two_seconds_and_acked_ones_do_not(board: Any, probe: Any) -> None:
+    sensor = board.sensor(probe)
+    board.hello()
+    board.run(550)
+    sensor.every.due_ms += 10_000
+    board.ack((0, 3))
+    assert covered(board.run(1000)).total() == 0
+    assert covered(board.run(1500)).to_list() == [(3, board.node.ring.head)]
+    board.ack((3, board.node.ring.head))
+    assert covered(board.run(4000)).total() == 0
+    assert board.node.ring.tail == board.node.ring.head
+
+
+def test_an_ack_of_another_boot_changes_nothing(board: Any, probe: Any) -> None:
+    board.sensor(probe)
+    board.hello()
+    board.run(500)
+    board.receive(encode_ack("00000000-99", [(0, 5)], []))
+    assert board.node.ring.tail == 0
+    board.ack((0, 2))
+    assert board.node.ring.tail == 2
+
+
+def test_live_samples_overtake_the_backlog(board: Any, probe: Any, make_board: Any) -> None:
+    board = make_board(ring=2048)
+    board.sensor(probe, channels=4, period_ms=10)
+    board.run(4000, talking=False)
+    head = board.node.ring.head
+    board.hello()
+    found = [m for m in board.run(40) if isinstance(m, Samples)]
+    live = [m.first for m in found if m.first >= head]
+    backlog = [m.first for m in found if m.first < head]
+    assert live, "live data waits behind the backlog"
+    assert backlog[0] == 0
+    assert len(backlog) <= 12, "the backlog took the whole window"
+
+
+def test_a_lossy_host_gets_every_sample_in_the_end(make_board: Any, probe: Any) -> None:
+    board = make_board(ring=1024)
+    sensor = board.sensor(probe, period_ms=20)
+    board.hello()
+    got = Ranges()
+    for round_number in range(60):
+        for message in board.run(200):
+            if isinstance(message, Samples) and (message.first + round_number) % 3:
+                end = message.first + len(message.records) // 12
+                got.add(message.first, end)
+                board.ack((message.first, end))
+    sensor.every.due_ms += 60_000
+    for _ in range(10):
+        for message in board.run(1000):
+            if isinstance(message, Samples):
+                end = message.first + len(message.records) // 12
+                got.add(message.first, end)
+                board.ack((message.first, end))
+    assert got.to_list() == [(0, board.node.ring.head)]
+
+
+def test_a_new_session_sends_everything_unacked_again(board: Any, probe: Any) -> None:
+    sensor = board.sensor(probe)
+    board.hello(1)
+    board.run(1000)
+    sensor.every.due_ms += 10_000
+    board.ack((2, 4))
+    board.hello(2)
+    assert covered(board.run(300)).to_list() == [(0, 2), (4, board.node.ring.head)]
+
+
+def test_overflow_is_declared_once_and_repeated_until_acked(make_board: Any, probe: Any, pick: Any) -> None:
+    board = make_board(ring=128)
+    board.sensor(probe, period_ms=10)
+    board.run(2000, talking=False)
+    board.hello()
+    gaps = pick(Gap, board.run(5000))
+    assert {(gap.first, gap.end) for gap in gaps} >= {(0, gaps[0].end)}
+    assert gaps[0].cause in (1, "overflow")
+    assert len(gaps) > len({gap.gap_id for gap in gaps}), "not repeated"
+    board.ack(gaps=tuple({gap.gap_id for gap in gaps}))
+    later = pick(Gap, board.run(5000))
+    assert not {gap.gap_id for gap in later} & {gap.gap_id for gap in gaps}
+    assert board.node.ring.dropped > 0
+
+
+def test_sync_reply_brackets_the_request(board: Any, pick: Any) -> None:
+    board.hello()
+    board.run(50)
+    board.receive(encode_sync(99))
+    came = board.t_us
+    board.now_us += 3000
+    reply = [m for m in board.heard() if isinstance(m, SyncReply)][-1]
+    assert (reply.rx_us, reply.tx_us) == (came, came + 3000)
+
+
+def test_wrong_protocol_is_told_in_text(board: Any) -> None:
+    board.receive(encode_hello(1, 7, 9))
+    board.heard()
+    assert b"err E-PROTO" in board.sent
+    assert board.node.link.mode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [(b"help\r\n", b"status"), (b"id\n", b"board-1"), (b"status\r", b"samples"), (b"open!\r\n", b"err E-")],
+)
+def test_console_in_text_mode(board: Any, probe: Any, drive: Any, line: bytes, found: bytes) -> None:
+    board.sensor(probe)
+    board.actuator(drive)
+    board.raw(line)
+    assert found in board_text(board)
+
+
+def board_text(board: Any) -> bytes:
+    """What the board writes in text mode."""
+    n = board.node.link.next_wire(0)
+    text = bytes(board.node.link.writer.wire[:n])
+    assert text.endswith((b"ok\r\n", b"help\r\n"))
+    return text
+
+
+GARBAGE = st.one_of(st.binary(max_size=60), st.just(b"\x03"), st.just(b"\x00"), st.just(b"help\r\n"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(chunks=st.lists(GARBAGE, max_size=12))
+def test_garbage_never_stops_the_board(chunks: list[bytes], make_board: Any, probe: Any) -> None:
+    board = make_board()
+    board.sensor(probe)
+    board.hello()
+    board.run(20)
+    for chunk in chunks:
+        board.raw(chunk)
+    board.raw(b"\x00")
+    board.raw(build_frame(encode_sync(5)))
+    assert any(isinstance(m, SyncReply) and m.sync_id == 5 for m in board.heard())
+    assert board.node.ring.tail <= board.node.ring.head

@@ -1,0 +1,149 @@
+"""Sampling on schedule, and what a board does about a sensor that fails."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.errors import BAD_CHECKSUM, INTERNAL, NACK, OUT_OF_RANGE, SDA_LOW, DriverError
+from firmware.core.schedule import Clock, Every
+from firmware.core.sensors import PAUSE_MAX_MS, pause_ms
+from protocol import columns
+from protocol.board_link import Samples, Status
+
+WRAP = 1 << 30
+
+
+def records(messages: list[Any]) -> list[tuple[int, int, int, float]]:
+    """(t_us, channel, quality, value) of every sample."""
+    rows = []
+    for message in messages:
+        if isinstance(message, Samples):
+            found = columns.decode(message.records)
+            stamps = columns.stamp_us(found)
+            rows += [
+                (int(t), int(r["channel"]), int(r["quality"]), float(r["value"]))
+                for t, r in zip(stamps, found, strict=True)
+            ]
+    return rows
+
+
+class Bus:
+    """Counts how often it was freed."""
+
+    def __init__(self) -> None:
+        self.freed = 0
+
+    def recover(self) -> bool:
+        self.freed += 1
+        return False
+
+
+@given(st.integers(1, 5000), st.lists(st.integers(0, 20_000), max_size=50))
+def test_schedule_never_drifts_and_counts_what_it_missed(period: int, pauses: list[int]) -> None:
+    every, now, taken = Every(period, 7), 0, 0
+    for pause in pauses:
+        now += pause
+        taken += every.due(now)
+        assert (every.due_ms - 7) % period == 0
+        assert every.due_ms > now or not taken
+        assert taken + every.missed == (every.due_ms - 7) // period
+
+
+@given(st.integers(0, WRAP - 1), st.lists(st.integers(0, WRAP // 2), max_size=30))
+def test_clock_counts_ms_over_wraps(start: int, steps: list[int]) -> None:
+    now = [start]
+    clock = Clock(lambda: now[0] % WRAP)
+    for step in steps:
+        now[0] += step
+        clock.tick()
+        assert clock.wrap * WRAP + clock.ticks == now[0]
+        assert clock.ms == (now[0] - start) // 1000 or abs(clock.ms - (now[0] - start) / 1000) <= 1
+
+
+def test_samples_keep_their_period_over_a_wrap(board: Any, probe: Any) -> None:
+    board.acking = True
+    board.sensor(probe, period_ms=100)
+    board.hello()
+    rows = records(board.run(5000))
+    assert board.node.clock.wrap == 1
+    stamps = [row[0] for row in rows][1:]
+    assert {b - a for a, b in zip(stamps, stamps[1:], strict=False)} == {100_000}
+
+
+def test_conversion_time_is_waited_for(board: Any, probe: Any) -> None:
+    probe.wait_ms = 30
+    board.sensor(probe, period_ms=100)
+    board.hello()
+    rows = records(board.run(1000))
+    assert len(rows) == 10
+    assert {row[2] for row in rows} == {1}
+
+
+@pytest.mark.parametrize(("code", "quality"), [(NACK, 9), (SDA_LOW, 9), (BAD_CHECKSUM, 4)])
+def test_a_failing_sensor_gives_flagged_records_every_period(
+    board: Any, probe: Any, pick: Any, code: int, quality: int
+) -> None:
+    bus = Bus()
+    board.acking = True
+    board.sensor(probe, channels=2, bus=bus)
+    board.hello()
+    board.run(1000)
+    probe.error = DriverError(code, "test")
+    messages = board.run(3000)
+    rows = records(messages)
+    bad = [row for row in rows if row[2] == quality]
+    assert len(bad) >= 58 and all(math.isnan(row[3]) for row in bad)
+    assert rows[2][2] == quality, "not flagged within two periods"
+    fault = pick(Status, messages)[-1].faults[0]
+    assert (fault.sensor, fault.code) == (0, code) and fault.count > 5
+    assert bool(bus.freed) == (code == SDA_LOW)
+    probe.error = None
+    assert records(board.run(2 * PAUSE_MAX_MS))[-1][2] == 1
+    assert pick(Status, board.run(1100))[-1].faults == []
+
+
+def test_a_failing_chip_is_left_alone_for_growing_pauses(board: Any, probe: Any) -> None:
+    probe.error = DriverError(NACK, "test")
+    board.sensor(probe, bus=Bus())
+    board.run(10_000)
+    assert probe.starts <= 12
+    assert board.node.ring.head >= 99
+    assert [pause_ms(100, n) for n in range(7)] == [0, 100, 200, 400, 800, 1600, PAUSE_MAX_MS]
+
+
+def test_a_driver_bug_is_a_fault_not_a_crash(board: Any, probe: Any) -> None:
+    probe.error = ZeroDivisionError("bug")
+    sensor = board.sensor(probe)
+    board.run(200)
+    assert sensor.code == INTERNAL
+    assert board.node.healthy()
+
+
+def test_values_out_of_range_keep_their_value_and_fail(board: Any, probe: Any) -> None:
+    probe.value = 100.5
+    sensor = board.sensor(probe)
+    board.hello()
+    rows = records(board.run(300))
+    assert [(row[2], row[3]) for row in rows] == [(4, 100.5)] * 3
+    assert sensor.code == OUT_OF_RANGE
+
+
+def test_reading_of_another_sensor_has_quality_and_age(board: Any, probe: Any) -> None:
+    board.sensor(probe)
+    assert board.node.sensors.reading("probe", "c0")[1] == 9
+    board.run(130)
+    value, quality, age_ms = board.node.sensors.reading("probe", "c0")
+    assert (value, quality) == (1.5, 1) and 20 <= age_ms <= 35
+    with pytest.raises(KeyError):
+        board.node.sensors.reading("nobody", "c0")
+
+
+def test_a_busy_board_counts_late_periods(board: Any, probe: Any) -> None:
+    board.sensor(probe)
+    board.run(100)
+    board.now_us += 1_000_000
+    board.run(100)
+    assert board.node.sensors.late() in (9, 10)

@@ -1,0 +1,74 @@
+"""What is copied to a board."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firmware.kit import board_file, bundle
+from firmware.kit.errors import BundleError
+from protocol import manifest
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture(autouse=True)
+def _needs_compiler() -> None:
+    try:
+        bundle.mpy_cross()
+    except BundleError as error:
+        pytest.skip(str(error))
+
+
+def build(folder: Path, name: str = "sluice_gate", **changes: Any) -> bundle.BundleInfo:
+    options: dict[str, Any] = {"thing": "gate-1", "overrides": {}, "key": KEY} | changes
+    return bundle.build(board_file.board_path(name), folder, **options)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in board_file.FOLDER.glob("*.toml")))
+def test_every_file_compiles_for_the_board(tmp_path: Path, name: str) -> None:
+    info = build(tmp_path, name)
+    for file in info.files:
+        assert (tmp_path / file).stat().st_size > 0
+    code = [file for file in info.files if file.endswith(".mpy")]
+    assert len(code) > 30
+    for file in code:
+        head = (tmp_path / file).read_bytes()[:3]
+        assert head[:1] == b"M" and head[2] >> 2 == 0, f"{file} holds native code"
+
+
+def test_only_the_drivers_needed(tmp_path: Path) -> None:
+    files = build(tmp_path).files
+    assert "lib/drivers/ads1115.mpy" in files and "lib/drivers/gate_drive.mpy" in files
+    assert "lib/drivers/bme280.mpy" not in files
+
+
+def test_contents_are_what_the_board_reads(tmp_path: Path) -> None:
+    info = build(tmp_path, overrides={"period_ms": 100})
+    config = json.loads((tmp_path / "board.json").read_text())
+    assert config["thing"] == "gate-1" and config["sensors"][0]["period_ms"] == 100
+    assert config["outputs"] == [["GP10", 0], ["GP11", 0]]
+    assert config["interlocks"] == [{"pins": ["GP10", "GP11"], "min_off_ms": 200}]
+    assert manifest.from_bytes((tmp_path / "manifest.mpk").read_bytes()).thing == info.manifest.thing
+    assert (tmp_path / "key.bin").read_bytes() == KEY
+    assert (tmp_path / "key.bin").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "firmware.sha").read_text() == info.firmware_sha256
+
+
+def test_the_hash_is_of_the_firmware_not_of_the_board(tmp_path: Path) -> None:
+    one = build(tmp_path / "a").firmware_sha256
+    assert build(tmp_path / "b", thing="gate-2", key=bytes(32)).firmware_sha256 == one
+    assert build(tmp_path / "c", overrides={"period_ms": 200}).firmware_sha256 != one
+
+
+def test_building_again_leaves_the_boards_own_state(tmp_path: Path) -> None:
+    build(tmp_path)
+    (tmp_path / "state.json").write_text("{}")
+    build(tmp_path)
+    assert (tmp_path / "state.json").read_text() == "{}"
+
+
+def test_a_short_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="expected 32"):
+        build(tmp_path, key=b"short")
