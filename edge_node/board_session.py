@@ -60,6 +60,7 @@ class BoardSession:
     manifest: Manifest | None = None
     clock: BoardClock = field(default_factory=lambda: BoardClock(""))
     heard_us: int = 0
+    up_since_us: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
     _out: list[bytes] = field(default_factory=list)
     _decoder: HostDecoder = field(default_factory=HostDecoder)
@@ -172,6 +173,8 @@ class BoardSession:
             raise FrameError(f"expected board {self.thing}, found {hello.thing} on this port")
         restarted = hello.boot != self.boot
         known = self.state == "up" and not restarted and self.hello == hello
+        if self.state != "up" or restarted:
+            self.up_since_us = now_us
         if restarted:
             self.counters["restarts"] += self.hello is not None
             self.clock = BoardClock(hello.boot)

@@ -119,19 +119,20 @@ class BoardSide:
         """The samples are durable: ack the board, tell the uplink, let the processes see them."""
         core, now_us = self._core, self._core.now()
         self._ack(batch.thing, batch)
-        core.hops.add("edge_to_journal", batch.rx_us, now_us)
-        self._count_acquisition(batch)
+        self._count_hops(batch, now_us)
         for pending in [*stored.batches, *([stored.own] if stored.own else [])]:
             core.uplink.journaled(pending.row)
             self._reaction.arrived(pending)
         self._city.send_batches(now_us)
         self._reaction.advance(now_us)
 
-    def _count_acquisition(self, batch: NewBatch) -> None:
-        session = self._core.boards[batch.thing].session
-        if session.clock.boot == batch.boot:
-            stamp_us = int.from_bytes(batch.records[-10:-4], "little")
-            self._core.hops.add("acquire_to_edge", session.clock.to_edge_us(stamp_us), batch.rx_us)
+    def _count_hops(self, batch: NewBatch, now_us: int) -> None:
+        """Count what was acquired while the link was up; backlog tells nothing of latency."""
+        session, hops = self._core.boards[batch.thing].session, self._core.hops
+        acquired_us = session.clock.to_edge_us(int.from_bytes(batch.records[-10:-4], "little"))
+        if session.clock.boot == batch.boot and acquired_us > session.up_since_us:
+            hops.add("acquire_to_edge", acquired_us, batch.rx_us)
+            hops.add("edge_to_journal", batch.rx_us, now_us)
 
     def _ack(self, thing: str, batch: NewBatch) -> None:
         """Ack all unbroken ranges that the batch belongs to, so a lost ack is made up for by the next."""

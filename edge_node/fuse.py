@@ -4,7 +4,7 @@ For each channel with `fuse` of a board, Thing <edge> has a channel `<thing>.<na
 `<thing>.<name>.sigma`, both with the event time of the sample they follow. Own stamps are event time since
 `clock.ref_utc_us`, so nothing is lost in conversion. A sample that could not be used gives the prediction
 with quality 3 (or the raw one if worse) or, before the first good one, NaN with quality 9: a dead sensor
-never looks alive.
+never looks alive. A sample older than its filter (backlog) passes as it is, with the sensor's own sigma.
 """
 
 from typing import Any
@@ -76,11 +76,14 @@ class Fusion:
         order = np.argsort(times[mine], kind="stable")
         index, at, row = numbers[mine][order], times[mine][order], rows[mine][order]
         noise = np.array([self._sources[i][1].sigma for i in index])
+        late = (self._bank.started[index] == 1) & (at < self._bank.t_us[index])
         mean, sigma, ok = fuse(self._bank, index, at, row["value"], noise, row["quality"])
         self.used += int(ok.sum())
         self.unused += int(ok.size - ok.sum())
         worse = np.maximum(row["quality"], SUSPECT)
         quality = np.where(ok, GOOD, np.where(np.isfinite(mean), worse, MISSING))
+        mean, sigma = np.where(late, row["value"], mean), np.where(late, noise, sigma)
+        quality = np.where(late, row["quality"], quality)
         return self._batch(index, at - self.clock.ref_utc_us, mean, sigma, quality, rx_us)
 
     def _batch(

@@ -93,6 +93,7 @@ class Uplink:
         again = list(rows)
         for row in again:
             self.flying.pop(row, None)
+        self.sent -= len(again)
         self.backlog.extendleft(reversed(again))
 
     def _expire(self, now_us: int) -> None:
