@@ -56,4 +56,4 @@ def _draw_level(axes: Any, plan: Plan, alone: Record, control: Record) -> None:
     axes.fill_between(hours, low, high, color=BLUE, alpha=0.18, linewidth=0, label="forecast for that time, 5-95 %")
     axes.axhline(plan.threshold_m, color=RED, linewidth=1, linestyle="--", label="threshold")
     axes.set(ylabel="level m", xlim=(0, _hours(plan, plan.end_utc_us)))
-    axes.legend(frameon=False, fontsize=9, loc="upper right")
+    axes.legend(frameon=False, fontsize=9, loc="best")

@@ -32,7 +32,7 @@ def build(plan: Plan, alone: Record, control: Record) -> dict[str, Any]:
         "speed": plan.speed,
         "rain": plan.rain or "synthetic",
         "window_utc_us": [plan.start_utc_us, plan.end_utc_us],
-        "boards": [_board(row) for row in control.things if row.get("board")],
+        "boards": [_board(row) for row in control.things if row["firmware_sha256"]],
         "samples": _counts(control),
         "samples_uncontrolled": _counts(alone),
         "peak_level_m": {

@@ -31,7 +31,9 @@ class RunningCity(Stack):
 
     def linked(self) -> bool:
         """True when the city sees every board of its edge up."""
-        boards = [board for edge in self.status().get("edges", []) for board in edge["health"].get("boards", [])]
+        status = self.status()
+        edges = [edge for edge in status.get("edges", []) if edge["online"] and status["source"] == "city"]
+        boards = [board for edge in edges for board in edge["health"].get("boards", [])]
         return bool(boards) and all(board["link"] == "up" for board in boards)
 
     def ask(self, *words: str) -> tuple[int, Any]:

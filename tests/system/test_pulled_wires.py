@@ -1,6 +1,5 @@
 """A technician pulls a wire: the reading says so, nobody decides on it, and the status says where to look."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
