@@ -1,0 +1,166 @@
+import struct
+
+import pytest
+from edge_node.board_session import DOWN_US, BoardSession, LinkDown, LinkUp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protocol import board_link as link
+from protocol import commands, frames, framing, manifest
+
+from .scripted_board import body_of, records_of, river_manifest
+
+BOOT = b"\xfe\xca\xad\x0b" + (7).to_bytes(4, "little")
+BOOT_TEXT = frames.boot_text(BOOT)
+SESSION = 0xC0FFEE
+
+
+def hello(session: int = SESSION, thing: str = "river-1", boot: bytes = BOOT) -> bytes:
+    made = manifest.to_bytes(river_manifest(thing))
+    return link.build_frame(
+        body_of(lambda p: frames.put_hello(p, session, thing, boot, bytes(8), "vm", bytes(32), made))
+    )
+
+
+def samples(first: int, n: int, boot: bytes = BOOT) -> bytes:
+    packed = records_of([(0, 1, 1000 * (first + i), float(first + i)) for i in range(n)])
+
+    def write(packer) -> None:
+        frames.put_samples(packer, boot, first, len(packed))
+        packer.buf[packer.pos : packer.pos + len(packed)] = packed
+        packer.pos += len(packed)
+
+    return link.build_frame(body_of(write))
+
+
+def sent(session: BoardSession) -> list[list]:
+    decoder, data, found = framing.Decoder(frames.MAX_BODY_TO_BOARD), bytearray(session.take_out()), []
+    decoder.feed(data, len(data))
+    while decoder.next():
+        found.append(commands.decode_command(decoder.buf, 0, decoder.length))
+    return found
+
+
+@pytest.fixture
+def up() -> BoardSession:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    session.received(hello(), 1_010_000)
+    session.take_out()
+    return session
+
+
+def test_says_hello_until_the_board_answers() -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    assert sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+    assert session.tick(1_500_000) == [] and sent(session) == []
+    session.tick(2_000_001)
+    assert sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+    (event,) = session.received(hello(), 2_100_000)
+    assert isinstance(event, LinkUp) and event.restarted and event.manifest.thing == "river-1"
+    assert session.up and sent(session)[0][0] == frames.SYNC
+
+
+def test_hello_of_another_session_is_asked_again() -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    session.take_out()
+    assert session.received(hello(session=5), 1_400_000) == []
+    assert not session.up and sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+
+
+def test_another_board_on_the_port_is_refused_and_named() -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    assert session.received(hello(thing="river-2"), 1_100_000) == []
+    assert not session.up and "river-2" in session.problem
+
+
+def test_five_quiet_seconds_take_the_link_down_and_hello_brings_it_back(up: BoardSession) -> None:
+    assert up.tick(1_010_000 + DOWN_US) == []
+    assert up.tick(1_020_000 + DOWN_US) == [LinkDown("no valid frame for 5 s")]
+    assert up.received(samples(0, 3), 7_000_000) == [], "no samples before hello"
+    (event,) = up.received(hello(), 7_100_000)
+    assert isinstance(event, LinkUp) and not event.restarted
+
+
+def test_a_restarted_board_gets_a_new_clock(up: BoardSession) -> None:
+    clock = up.clock
+    other = BOOT[:4] + (8).to_bytes(4, "little")
+    assert up.received(samples(0, 1, other), 2_000_000) == []
+    assert sent(up) == [[frames.HELLO, 1, 1, SESSION]]
+    (event,) = up.received(hello(boot=other), 2_100_000)
+    assert isinstance(event, LinkUp) and event.restarted
+    assert up.clock is not clock and up.counters["restarts"] == 1
+
+
+def test_sync_replies_reach_the_clock(up: BoardSession) -> None:
+    for i in range(5):
+        now = 3_000_000 + i * 200_000
+        up.tick(now)
+        (sync,) = [c for c in sent(up) if c[0] == frames.SYNC]
+        at = divmod(now + 2000 - 500_000, 1 << 30)
+        reply = body_of(lambda p, i=sync[1], at=at: frames.put_sync(p, i, *at, *at))
+        up.received(link.build_frame(reply), now + 4000)
+    assert up.clock.synced(4_000_000)
+    assert up.clock.to_edge_us(4_000_000) == pytest.approx(4_500_000, abs=300)
+
+
+def test_acks_are_cut_to_what_a_board_takes(up: BoardSession) -> None:
+    up.acknowledge(BOOT_TEXT, [(10 * i, 10 * i + 5) for i in range(20)], list(range(10)))
+    acks = [command for command in sent(up) if command[0] == frames.ACK]
+    assert [len(ack[2]) for ack in acks] == [8, 8, 4]
+    assert sum((ack[3] for ack in acks), []) == list(range(10))
+
+
+NOISE = st.one_of(
+    st.binary(max_size=40),
+    st.just(b"\x03\x03\r\n>>> "),
+    st.just(hello()[:-9]),
+    st.builds(lambda bit: flipped(samples(50, 4), bit), st.integers(0, 400)),
+    st.builds(lambda cut: samples(60, 8)[:cut], st.integers(1, 90)),
+)
+
+
+def flipped(frame: bytes, bit: int) -> bytes:
+    data = bytearray(frame)
+    data[bit // 8 % len(data)] ^= 1 << bit % 8
+    return bytes(data)
+
+
+@settings(max_examples=150, deadline=None)
+@given(pieces=st.lists(st.one_of(NOISE, st.integers(0, 40)), max_size=25), chop=st.integers(1, 50))
+def test_garbage_is_counted_and_never_becomes_a_value(pieces: list, chop: int) -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    stream = hello() + b"".join(samples(p, 3) if isinstance(p, int) else p for p in pieces)
+    stream += samples(90, 2)
+    events = []
+    for at in range(0, len(stream), chop):
+        events += session.received(stream[at : at + chop], 1_100_000)
+    got = [event for event in events if isinstance(event, link.Samples)]
+    wanted = [piece for piece in pieces if isinstance(piece, int)]
+    for event in got:
+        for i in range(event.n):
+            channel, quality, _, value = struct.unpack_from("<BB6sf", event.records, 12 * i)
+            assert (channel, quality, value) == (0, 1, float(event.first + i))
+    assert got[-1].first == 90, "the line is found again at the next delimiter"
+    assert [event.first for event in got if event.first < 50] == wanted
+    bad = [p for p in pieces if isinstance(p, bytes) and p.replace(b"\0", b"")]
+    counters = session.all_counters()
+    trouble = sum(counters[name] for name in ("noise", "crc", "cobs", "oversize", "malformed"))
+    extra = sum(1 for event in got if event.first in (50, 60))
+    assert trouble > 0 or len(bad) <= extra
+
+
+def test_status_of_the_present_boot_passes_through(up: BoardSession) -> None:
+    actuator = (0, 0, 1, 0.5, 0.5, 100)
+    body = body_of(lambda p: frames.put_status(p, BOOT, 0, 5, 3, 9, 0, [(0, 1, 4, 0, 2)], [actuator], {"crc": 1}))
+    (status,) = up.received(link.build_frame(body), 2_000_000)
+    assert isinstance(status, link.Status) and (status.tail, status.head) == (3, 9)
+
+
+def test_a_closed_port_is_told_once(up: BoardSession) -> None:
+    assert up.closed("unplugged") == [LinkDown("unplugged")]
+    assert up.closed("unplugged") == []
+    assert up.tick(9_000_000) == [] and up.take_out() == b""
