@@ -67,13 +67,13 @@ bench: setup ## measurements; no gate
 	$(BIN)/pytest -q tests/bench
 
 sim: setup ## the riverside scenario with its ports, until Ctrl-C
-	$(BIN)/city sim up riverside --dir run/riverside --fresh
+	$(BIN)/city sim up riverside --dir run/riverside
 
 docs: setup ## check that links and examples in the docs hold
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_tidy.py
 
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
-	$(PY) -m firmware.kit.heap
+	$(PY) tests/wasm/heap.py
 
 clean: ## remove what builds and runs left behind; keeps .venv
 	rm -rf build dist run report.json report.png *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
