@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+from edge_node import config
+from edge_node.errors import KeyFileError
+from edge_node.latency import Hops
+from pydantic import ValidationError
+
+CITY = {"endpoint": "tcp://127.0.0.1:1", "server_public_file": "a", "public_file": "b", "secret_file": "c",
+        "verify_key_file": "d"}  # fmt: skip
+
+
+def data(**changes) -> dict:
+    made = {
+        "edge": {"id": "edge-1", "data_dir": "edge"},
+        "boards": [{"thing": "river-1", "port": "dev/river-1", "key_file": "keys/river-1.key"}],
+        "city": dict(CITY),
+    }
+    return {**made, **changes}
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    made = config.parse(data(), tmp_path)
+    assert made.edge.data_dir == tmp_path / "edge"
+    assert made.edge.api == f"unix:{tmp_path / 'api.sock'}"
+    assert made.boards[0].port == str(tmp_path / "dev/river-1")
+    assert made.boards[0].key_file == tmp_path / "keys/river-1.key"
+
+
+@pytest.mark.parametrize("port", ["/dev/serial/by-id/x", "socket://10.0.0.1:4000"])
+def test_absolute_ports_and_urls_stay(tmp_path: Path, port: str) -> None:
+    boards = [{"thing": "river-1", "port": port, "key_file": "k"}]
+    assert config.parse(data(boards=boards), tmp_path).boards[0].port == port
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"boards": []},
+        {"boards": [{"thing": "edge-1", "port": "p", "key_file": "k"}]},
+        {"clock": {"speed": 480.0}},
+        {"clock": {"speed": 0}},
+        {"guard": {"city_lease": 3}},
+        {"city": {**CITY, "endpoint": "127.0.0.1:1"}},
+    ],
+)
+def test_what_cannot_work_is_refused(tmp_path: Path, wrong: dict) -> None:
+    with pytest.raises(ValidationError):
+        config.parse(data(**wrong), tmp_path)
+
+
+def test_key_files_are_checked_and_never_shown(tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    with pytest.raises(KeyFileError):
+        config.read_board_key(path)
+    path.write_bytes(b"secretsecret")
+    for read in (config.read_board_key, config.read_curve_key, config.read_verify_key):
+        with pytest.raises(KeyFileError) as caught:
+            read(path)
+        assert "secret" not in str(caught.value)
+    path.write_bytes(bytes(32))
+    assert config.read_board_key(path) == bytes(32)
+    path.write_text("ab" * 32 + "\n")
+    assert config.read_verify_key(path) == b"\xab" * 32
+
+
+def test_latency_quantiles_are_right_within_a_bin() -> None:
+    hops = Hops()
+    for span_ms in range(1, 101):
+        hops.add("hop", 1_000_000, 1_000_000 + span_ms * 1000)
+    hops.add("hop", 0, 5)
+    hops.add("hop", 10_000_000_000, 5)
+    row = hops.summary()["hop"]
+    assert row["n"] == 100
+    assert 50 <= row["p50_ms"] <= 57 and 99 <= row["p99_ms"] <= 113

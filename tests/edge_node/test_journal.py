@@ -1,0 +1,218 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+from durable import Committer
+from edge_node import journal_rows
+from edge_node.journal import Journal, Stored
+from edge_node.journal_rows import NewBatch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protocol.city_link import Clock, GapRecord
+from protocol.ranges import Ranges
+
+CLOCK = Clock(5, 6, 1.0, 2.0, True)
+BOOT = "0badcafe-1"
+
+
+class Desk:
+    """A journal whose callbacks wait until `settle` runs them, as an event loop would."""
+
+    def __init__(self, path: Path) -> None:
+        self.calls: Queue[Callable[[], None]] = Queue()
+        self.committer = Committer(path, schema=journal_rows.SCHEMA)
+        self.journal = Journal(self.committer, self.calls.put)
+        self.stored: list[Stored] = []
+
+    def settle(self) -> None:
+        self.committer.run(lambda c: None)
+        while True:
+            try:
+                self.calls.get_nowait()()
+            except Empty:
+                return
+
+    def take(self, first: int, n: int, own: int = 0, marker: int = 0, boot: str = BOOT) -> None:
+        batch = new_batch("river-1", boot, first, n, marker)
+        if self.journal.is_new(batch):
+            made = new_batch("edge-1", "own-1", 0, own) if own else None
+            self.journal.store(batch, made, self.stored.append)
+        else:
+            self.journal.repeated(batch)
+
+
+def new_batch(thing: str, boot: str, first: int, n: int, marker: int = 0) -> NewBatch:
+    packed = b"".join((first + i + marker).to_bytes(12, "little") for i in range(n))
+    return NewBatch(thing, boot, first, n, CLOCK, 77, packed)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path / "journal.db")
+    yield made
+    made.committer.close()
+
+
+def reopened(desk: Desk) -> Desk:
+    desk.settle()
+    desk.committer.close()
+    return Desk(desk.committer.path)
+
+
+def test_nothing_is_acked_before_the_commit(desk: Desk) -> None:
+    desk.take(0, 10)
+    assert not desk.stored and not desk.journal.streams.of("river-1", BOOT).received
+    desk.settle()
+    assert desk.journal.streams.of("river-1", BOOT).received.to_list() == [(0, 10)]
+    assert [(p.first, p.n) for p in desk.stored[0].batches] == [(0, 10)]
+
+
+def test_a_frame_that_comes_twice_before_the_commit_is_stored_once(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.take(0, 10)
+    desk.settle()
+    assert len(desk.journal.pending) == 1 and desk.journal.duplicates == 1
+    assert desk.journal.conflicts == 0
+
+
+def test_of_an_overlapping_frame_only_the_new_part_is_kept(desk: Desk) -> None:
+    desk.take(10, 10)
+    desk.settle()
+    desk.take(5, 20)
+    desk.settle()
+    spans = sorted((p.first, p.end) for p in desk.journal.pending.values())
+    assert spans == [(5, 10), (10, 20), (20, 25)]
+    for pending in desk.journal.pending.values():
+        assert desk.journal.records(pending) == new_batch("", "", pending.first, pending.n).records
+
+
+def test_other_content_under_the_same_numbers_is_an_alarm_not_an_overwrite(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.settle()
+    desk.take(0, 10, marker=1000)
+    desk.take(5, 10, marker=1000)
+    desk.settle()
+    assert desk.journal.conflicts == 2
+    first = min(desk.journal.pending.values(), key=lambda p: p.first)
+    assert desk.journal.records(first) == new_batch("", "", 0, 10).records
+
+
+def test_own_samples_are_numbered_in_the_commit(desk: Desk) -> None:
+    for first in (0, 10, 20):
+        desk.take(first, 10, own=4)
+    desk.settle()
+    assert [(s.own.first, s.own.n) for s in desk.stored] == [(0, 4), (4, 4), (8, 4)]
+    assert desk.journal.streams.of("edge-1", "own-1").sent == 12
+
+
+def test_own_samples_of_a_failed_commit_do_not_exist(desk: Desk) -> None:
+    desk.take(0, 10, own=4)
+    desk.settle()
+
+    def broken(c):
+        journal_rows.insert_batch(c, new_batch("edge-1", "own-1", 4, 4))
+        raise KeyError("failed in the middle")
+
+    desk.journal.submit(broken)
+    desk.settle()
+    desk.take(10, 10, own=4)
+    desk.settle()
+    assert desk.stored[-1].own.first == 4
+
+
+def test_what_the_city_has_is_deleted_also_on_disk(desk: Desk) -> None:
+    for first in (0, 10, 20):
+        desk.take(first, 10)
+    desk.settle()
+    assert desk.journal.city_has("river-1", BOOT, [(0, 15)], []) != []
+    assert sorted(p.first for p in desk.journal.pending.values()) == [10, 20], "half a batch stays"
+    desk.journal.city_has("river-1", BOOT, [(15, 20)], [])
+    again = reopened(desk)
+    assert [p.first for p in again.journal.pending.values()] == [20]
+    stream = again.journal.streams.of("river-1", BOOT)
+    assert stream.acked.to_list() == [(0, 20)] and stream.pending.to_list() == [(20, 30)]
+    again.committer.close()
+
+
+def test_everything_is_there_after_a_restart(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.journal.status("river-1", BOOT, 4, 50)
+    gap = GapRecord("river-1", BOOT, 3, 30, 40, "overflow", "river-1")
+    desk.journal.gap(gap, lambda g: None)
+    desk.journal.save("snapshots", "engine", b"frozen")
+    again = reopened(desk)
+    stream = again.journal.streams.of("river-1", BOOT)
+    assert (stream.sent, stream.ring, stream.lost.to_list()) == (50, (4, 50), [(30, 40)])
+    assert list(again.journal.gaps.values()) == [gap]
+    assert again.journal.saved("snapshots") == {"engine": b"frozen"}
+    pending = next(iter(again.journal.pending.values()))
+    assert (pending.clock, pending.rx_us) == (CLOCK, 77)
+    assert again.journal.records(pending) == new_batch("", "", 0, 10).records
+    assert stream.taken.covers(0, 10), "a frame sent again is known"
+    again.committer.close()
+
+
+def test_identities_and_command_counters_never_repeat(desk: Desk) -> None:
+    first = desk.journal.begin()
+    again = reopened(desk)
+    second = again.journal.begin()
+    assert first.boot.split("-")[0] == second.boot.split("-")[0]
+    assert second.starts == first.starts + 1
+    assert second.counters[0] >= first.counters[1]
+    again.committer.close()
+
+
+def test_a_broken_batch_is_quarantined_and_accounted_for(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.take(10, 10)
+    desk.settle()
+    desk.committer.run(lambda c: c.execute("UPDATE batches SET stored = zeroblob(124) WHERE first = 0"))
+    again = reopened(desk)
+    broken = next(p for p in again.journal.pending.values() if p.first == 0)
+    assert again.journal.records(broken) is None
+    again.settle()
+    stream = again.journal.streams.of("river-1", BOOT)
+    assert stream.account()["quarantined"] == [[0, 10]]
+    assert stream.balance().quarantined == 10 and stream.balance().unexplained == 0
+    last = reopened(again)
+    assert last.journal.quarantined == 1 and len(last.journal.pending) == 1
+    last.committer.close()
+
+
+def test_a_new_boot_ends_the_ring_of_the_old_one(desk: Desk) -> None:
+    desk.journal.began("river-1", BOOT)
+    desk.journal.status("river-1", BOOT, 0, 30)
+    assert desk.journal.streams.of("river-1", BOOT).account()["buffered"] == [[0, 30]]
+    desk.journal.began("river-1", "0badcafe-2")
+    assert desk.journal.streams.of("river-1", BOOT).account()["buffered"] == []
+    assert desk.journal.streams.of("river-1", BOOT).account()["sent"] == 30
+    desk.settle()
+
+
+FRAMES = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=25)
+
+
+@settings(max_examples=30, deadline=None)
+@given(plan=FRAMES, acks=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=8))
+def test_any_mix_of_frames_and_acks_keeps_each_sample_once(
+    plan: list, acks: list, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    desk = Desk(tmp_path_factory.mktemp("j") / "journal.db")
+    for first, n in plan:
+        desk.take(first, n)
+    desk.settle()
+    received = Ranges((first, first + n) for first, n in plan)
+    given = Ranges()
+    for first, n in acks:
+        spans = received.clip(first, first + n).to_list()
+        given = given.union(Ranges(spans))
+        desk.journal.city_has("river-1", BOOT, spans, [])
+    again = reopened(desk)
+    stream = again.journal.streams.of("river-1", BOOT)
+    assert stream.received == received and stream.pending == received.difference(given)
+    held = [number for p in again.journal.pending.values() for number in range(p.first, p.end)]
+    assert len(held) == len(set(held))
+    assert all(number in held for span in stream.pending.to_list() for number in range(*span))
+    assert stream.balance().unexplained == sum(b - a for a, b in received.missing(0, stream.sent))
+    again.committer.close()
