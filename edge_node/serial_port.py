@@ -29,9 +29,14 @@ MAX_QUEUED_WRITES = 256
 class Listener(Protocol):
     """Who is told, on the event loop."""
 
-    def opened(self, thing: str, now_us: int) -> None: ...
-    def closed(self, thing: str, reason: str, now_us: int) -> None: ...
-    def received(self, thing: str, data: bytes, rx_us: int) -> None: ...
+    def opened(self, thing: str, now_us: int) -> None:
+        """The port is open."""
+
+    def closed(self, thing: str, reason: str, now_us: int) -> None:
+        """The port is gone."""
+
+    def received(self, thing: str, data: bytes, rx_us: int) -> None:
+        """Bytes came in at rx_us."""
 
 
 class SerialPort:

@@ -132,9 +132,7 @@ def test_io_error_is_fatal(tmp_path: Path) -> None:
     fatal: list[BaseException] = []
     told = threading.Event()
     done: list[object] = []
-    committer = Committer(
-        tmp_path / "s.db", schema=SCHEMA, on_fatal=lambda error: (fatal.append(error), told.set())
-    )
+    committer = Committer(tmp_path / "s.db", schema=SCHEMA, on_fatal=lambda error: (fatal.append(error), told.set()))
     fsync_failed = sqlite3.SQLITE_IOERR | 4 << 8
     committer.submit(disk_error(fsync_failed), done.append)
     assert told.wait(10)

@@ -14,9 +14,7 @@ KEY = bytes(range(32))
 
 
 def river_manifest(thing: str = "river-1") -> manifest.Manifest:
-    level = manifest.ChannelInfo(
-        0, "water_level", 0, "water_surface_height", "m", 0.0, 4.0, 0.005, fuse=True
-    )
+    level = manifest.ChannelInfo(0, "water_level", 0, "water_surface_height", "m", 0.0, 4.0, 0.005, fuse=True)
     opening = manifest.ChannelInfo(1, "opening_feedback", 0, "gate_opening", "1", 0.0, 1.0, 0.005)
     gate = manifest.ActuatorInfo(0, "opening", "gate_drive", 0.0, 1.0, 0.2, "opening_feedback", 3000, 4000)
     sensor = manifest.SensorInfo(0, "level", "a02yyuw", "uart1", "", 100)

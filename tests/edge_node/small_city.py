@@ -5,8 +5,12 @@ import time
 from pathlib import Path
 
 import zmq
+
 from protocol import city_link as cl
 from protocol.ranges import Ranges
+
+PULSE = threading.Condition()
+"""Notified whenever a city took something in; who waits for an effect waits here."""
 
 
 class SmallCity:
@@ -90,6 +94,8 @@ class SmallCity:
             self._send(router, identity, cl.Ack(message.thing, message.boot, [], [message.gap_id]))
         if not isinstance(message, cl.Batch):
             self.heard.append(message)
+        with PULSE:
+            PULSE.notify_all()
 
 
 def write_keys(folder: Path) -> dict[str, bytes]:

@@ -2,9 +2,10 @@ import random
 
 import numpy as np
 import pytest
-from edge_node.clock import MAX_SIGMA_US, NEVER, STALE_US, BoardClock, Trip
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from edge_node.clock import MAX_SIGMA_US, NEVER, STALE_US, BoardClock, Trip
 from protocol.city_clock import CityClock
 
 START_US = 50_000_000
@@ -31,9 +32,7 @@ def trips(drift_ppm: float, first_stamp_us: int, seed: int, n: int = 60):
     first=st.sampled_from([0, WRAP_US - 5_000_000, 7 * WRAP_US - 100]),
     seed=st.integers(0, 999),
 )
-def test_drift_wraps_and_uneven_delays_stay_within_a_few_milliseconds(
-    drift_ppm: float, first: int, seed: int
-) -> None:
+def test_drift_wraps_and_uneven_delays_stay_within_a_few_milliseconds(drift_ppm: float, first: int, seed: int) -> None:
     clock = BoardClock("b")
     for stamp, trip in trips(drift_ppm, first, seed):
         assert clock.add(trip)

@@ -1,9 +1,10 @@
 import struct
 
 import pytest
-from edge_node.board_session import DOWN_US, BoardSession, LinkDown, LinkUp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from edge_node.board_session import DOWN_US, BoardSession, LinkDown, LinkUp
 from protocol import board_link as link
 from protocol import commands, frames, framing, manifest
 

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+
 from edge_node import config
 from edge_node.errors import KeyFileError
 from edge_node.latency import Hops
-from pydantic import ValidationError
 
 CITY = {"endpoint": "tcp://127.0.0.1:1", "server_public_file": "a", "public_file": "b", "secret_file": "c",
         "verify_key_file": "d"}  # fmt: skip

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from protocol import city_link as cl
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.ranges import Ranges
 
 from .scripted_board import KEY, ScriptedBoard
-from .small_city import SmallCity, write_keys
+from .small_city import PULSE, SmallCity, write_keys
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ verify_key_file = "keys/sign.public"
 files = [{files}]
 templates = ["templates"]
 """
-TEMPLATE = '''
+TEMPLATE = """
 import numpy as np
 from pydantic import BaseModel
 from processes.contract import Outcome, Port, Proposal
@@ -61,7 +62,7 @@ def step(site, state, now_utc_us, seen):
         return Outcome(state, (), (), ())
     setpoint = 0.9 if seen["level"].value[-1] > 1.2 else 0.4
     return Outcome(state, (), (), (Proposal("gate", setpoint, 5000, "test"),))
-'''
+"""
 PROCESS = """
 template = "follow"
 runs_on = "both"
@@ -78,7 +79,8 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)  # polling, with a limit
+        with PULSE:
+            PULSE.wait(0.1)
 
 
 class Stack:
@@ -95,9 +97,7 @@ class Stack:
             (folder / "templates" / "follow" / "process.py").write_text(TEMPLATE)
             (folder / "follow.toml").write_text(PROCESS)
         files = '"follow.toml"' if process else ""
-        (folder / "edge.toml").write_text(
-            CONFIG.format(port=self.board.path, city=self.city.port, files=files)
-        )
+        (folder / "edge.toml").write_text(CONFIG.format(port=self.board.path, city=self.city.port, files=files))
         self.edge: subprocess.Popen[bytes] | None = None
 
     def start_edge(self) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from edge_node.guard import Guard, Save
 from edge_node.processes_host import ProcessesHost
 from processes.instance import make_instance
@@ -15,7 +16,7 @@ from .scripted_board import records_of, river_manifest
 
 START = 1_000_000_000
 UTC = 1_790_000_000_000_000
-TEMPLATE = '''
+TEMPLATE = """
 from pydantic import BaseModel
 from processes.contract import Outcome, Port, Proposal
 PORTS = {"level": Port("water_surface_height", "m", "sense", False), "gate": Port("o", "1", "respond", False)}
@@ -26,7 +27,7 @@ def start(site, seed):
 def step(site, state, now_utc_us, seen):
     n = seen["level"].value.size
     return Outcome(state, (), (), (Proposal("gate", 0.9, 4000, "test"),) if n else ())
-'''
+"""
 
 
 def host(tmp_path: Path, runs_on: str) -> ProcessesHost:

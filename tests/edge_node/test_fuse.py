@@ -1,4 +1,5 @@
 import numpy as np
+
 from edge_node.config import FusionSection
 from edge_node.fuse import Fusion
 from processes.feed import Feed

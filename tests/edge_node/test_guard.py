@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from edge_node import guard as g
 from edge_node.guard import DoAgain, DoTask, Guard, Renew, Save
 from edge_node.task_entry import from_bytes

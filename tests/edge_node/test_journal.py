@@ -3,12 +3,13 @@ from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from durable import Committer
 from edge_node import journal_rows
 from edge_node.journal import Journal, Stored
 from edge_node.journal_rows import NewBatch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from protocol.city_link import Clock, GapRecord
 from protocol.ranges import Ranges
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import serial
+
 from edge_node import serial_port
 from edge_node.errors import PortError
 from edge_node.serial_port import SerialPort, open_port

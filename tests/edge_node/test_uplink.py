@@ -1,6 +1,7 @@
-from edge_node.uplink import RESEND_US, SILENT_US, WINDOW, Uplink
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from edge_node.uplink import RESEND_US, SILENT_US, WINDOW, Uplink
 
 
 def connected(backlog=()) -> Uplink:
