@@ -142,6 +142,7 @@ class Link:
         if self.mode == TEXT:
             return self._text_wire()
         if self._write_urgent(queued_us) or self._write_data():
+            self.writer.wire[0] = 0  # text mode writes there too
             return self.writer.finish()
         return 0
 

@@ -180,6 +180,14 @@ def board_text(board: Any) -> bytes:
     return text
 
 
+def test_frames_after_text_are_whole(board: Any, pick: Any) -> None:
+    board.raw(b"id\r\n")
+    board_text(board)
+    board.hello()
+    assert pick(Hello, board.heard())
+    assert board.sent.startswith(b"\x00")
+
+
 GARBAGE = st.one_of(st.binary(max_size=60), st.just(b"\x03"), st.just(b"\x00"), st.just(b"help\r\n"))
 
 
