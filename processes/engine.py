@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from protocol.tasks import task_id
 
 from processes import frozen
 from processes.alarms import AlarmEvent, Standing
@@ -21,6 +20,7 @@ from processes.contract import Outcome
 from processes.errors import ConfigError
 from processes.instance import Instance
 from processes.runner import Cause, Made, Runner
+from protocol.tasks import task_id
 
 
 @dataclass(frozen=True)

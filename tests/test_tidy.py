@@ -103,7 +103,8 @@ def test_public_names_are_documented() -> None:
 
 
 def test_modules_say_what_they_are_for() -> None:
-    assert [name for name, tree in modules().items() if not ast.get_docstring(tree)] == []
+    silent = [name for name, tree in modules().items() if not ast.get_docstring(tree)]
+    assert [name for name in silent if not (ROOT / name).read_text().startswith("# ")] == []
 
 
 @pytest.mark.parametrize("folder", WITH_README)

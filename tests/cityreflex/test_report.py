@@ -35,7 +35,7 @@ def record(peak_m: float, **counts: int) -> Record:
         ledger={"totals": totals},
         latency={"sample_to_act": {"n": 3, "p50_ms": 40.0, "p99_ms": 90.0}},
         tasks=[task],
-        things=[{**board, "board": "river_gauge"}, {"thing": "edge-1", "vm": "", "board": "edge-1", "firmware_sha256": "", "boot": "2-1"}],
+        things=[{**board, "board": "river_gauge"}, {**board, "thing": "edge-1", "vm": "", "firmware_sha256": ""}],
         done=True,
     )
 

@@ -70,8 +70,10 @@ def test_impossible_trips_are_rejected() -> None:
 def test_segments_map_to_scaled_event_time() -> None:
     city = CityClock(speed=480.0, epoch_boottime_us=START_US, epoch_utc_us=1_790_000_000_000_000)
     clock = BoardClock("b")
-    for stamp, trip in trips(0, 1000, 3):
+    made = list(trips(0, 1000, 3))
+    for _, trip in made:
         clock.add(trip)
+    stamp = made[0][0]
     segment = clock.segment(city, trip.t4_us)
     at = trip.t4_us - 5_000_000
     (got,) = segment.to_utc(np.array([stamp(at)], np.int64))
