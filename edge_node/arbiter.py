@@ -47,6 +47,13 @@ class Arbiter:
         now = self.holder(now_us), self._lease.fence
         return None if now == self._told else self._tell(now_us // 1000)
 
+    def refence(self, now_us: int) -> None:
+        """Raise the fence for the present holder: what it sent under the old one is not in force any more."""
+        now_ms = now_us // 1000
+        holder = self._lease.holder(now_ms)
+        if holder:
+            self._lease.take(holder, now_ms, self._lease.left_ms(now_ms))
+
     def state(self, now_us: int) -> LeaseState:
         """Return who holds it now, as the city is told."""
         return self._tell(now_us // 1000)

@@ -74,7 +74,7 @@ class BoardSide:
         core.guard.announce(event.manifest)
         if event.restarted:
             self._waiting[thing].clear()
-            self._reaction.carry_out(core.guard.board_restarted(thing))
+            self._reaction.carry_out(core.guard.board_restarted(thing, now_us))
         info = core.infos.learn(thing, hello.boot, hello.vm, hello.firmware_sha256, event.manifest)
         if core.fusion.learn(event.manifest):
             self._city.announce(core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest))
@@ -150,7 +150,7 @@ class BoardSide:
         for state in status.actuators:
             manifest = board.session.manifest
             if state.lease_left_ms == 0 and manifest and state.index < len(manifest.actuators):
-                core.guard.lapsed_on_board(manifest.actuator_id(state.index), now_us - LEASE_KNOWN_US)
+                core.guard.lapsed_on_board(manifest.actuator_id(state.index), now_us - LEASE_KNOWN_US, now_us)
 
     def _result(self, thing: str, result: link.TaskResult, now_us: int) -> None:
         at_us = self._core.boards[thing].session.clock.to_edge_us(result.t_us)

@@ -118,12 +118,13 @@ class Guard:
         """Note whether a board can take commands: OK, LINK_DOWN or STALE_CLOCK."""
         self.ready[thing] = code
 
-    def board_restarted(self, thing: str) -> list[Effect]:
+    def board_restarted(self, thing: str, now_us: int) -> list[Effect]:
         """The board began anew in its safe state: what it was doing is unknown."""
         effects: list[Effect] = []
         for actuator in self.actuators.values():
-            if actuator.thing == thing:
+            if actuator.thing == thing and actuator.active:
                 actuator.active = None
+                actuator.arbiter.refence(now_us)
         for entry in self._open(thing):
             effects += self._move(entry, codes.UNKNOWN, codes.LINK_DOWN, "the board restarted")
         return effects
@@ -304,12 +305,16 @@ class Guard:
         lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)
         return [Renew(actuator.thing, actuator.info.index, lease_ms)] if lease_ms > 0 else []
 
-    def lapsed_on_board(self, name: str, known_us: int) -> None:
-        """The board says that nobody holds its lease: a setpoint sent before known_us is not in force."""
+    def lapsed_on_board(self, name: str, known_us: int, now_us: int) -> None:
+        """The board says that nobody holds its lease: a setpoint sent before known_us is not in force.
+
+        The fence rises, so whoever holds the lease here learns that its setpoint has to be sent anew.
+        """
         actuator = self.actuators.get(name)
         entry = actuator.active if actuator else None
         if actuator is not None and entry and entry.state != codes.DISPATCHED and entry.sent_us < known_us:
             actuator.active = None
+            actuator.arbiter.refence(now_us)
 
     def trip(self, name: str, reason: str) -> list[Effect]:
         """Send an actuator to its safe state and refuse tasks until `reset`."""

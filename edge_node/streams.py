@@ -103,9 +103,11 @@ class Streams:
         return found
 
     def _insert(self, stream: Stream) -> None:
+        """Take a stream in; of one Thing only the newest boot is current."""
         for other in self.by_key.values():
-            if other.thing == stream.thing:
-                other.current = False
+            if other.thing == stream.thing and other.current:
+                stream.current = _is_later(stream.boot, other.boot)
+                other.current = not stream.current
         stream.taken = stream.received.copy()
         self.by_key[stream.key] = stream
 
@@ -126,3 +128,12 @@ class Streams:
     def ledger(self) -> list[Account]:
         """Return the balance of each stream, oldest first."""
         return [stream.balance() for stream in self.by_key.values()]
+
+
+def _is_later(boot: str, other: str) -> bool:
+    """Return whether a boot that was heard of later also began later: it may be told of afterwards (a gap)."""
+    incarnation, _, count = boot.partition("-")
+    other_incarnation, _, other_count = other.partition("-")
+    if incarnation != other_incarnation or not (count.isdigit() and other_count.isdigit()):
+        return True
+    return int(count) > int(other_count)

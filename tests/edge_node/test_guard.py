@@ -247,7 +247,7 @@ def test_a_restarted_board_leaves_its_task_unknown(guard: Guard) -> None:
     task = task_for(guard, leased(guard))
     dispatch(guard, task)
     guard.result(result(task, codes.ACTING), NOW, NOW)
-    report = reported(guard.board_restarted("river-1"))
+    report = reported(guard.board_restarted("river-1", NOW))
     assert report.state == codes.UNKNOWN
     assert guard.actuators[GATE].active is None
 
@@ -268,10 +268,13 @@ def test_after_a_crash_open_tasks_are_unknown_and_never_executed_again(guard: Gu
 
 def test_a_lease_the_board_let_go_is_no_setpoint_in_force(guard: Guard) -> None:
     done(guard)
-    guard.lapsed_on_board(GATE, NOW - 1)
+    fence = guard.actuators[GATE].arbiter.fence
+    guard.lapsed_on_board(GATE, NOW - 1, NOW + 2)
     assert guard.actuators[GATE].active is not None, "the status is older than the command"
-    guard.lapsed_on_board(GATE, NOW + 1)
+    guard.lapsed_on_board(GATE, NOW + 1, NOW + 2)
     assert guard.actuators[GATE].active is None
+    (told,) = [e for e in guard.tick(NOW + 3) if isinstance(e, LeaseState)]
+    assert told.holder == "city" and told.fence == fence + 1, "so the city sends its setpoint anew"
 
 
 def test_what_nobody_ordered_is_counted(guard: Guard) -> None:

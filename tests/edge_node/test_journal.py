@@ -191,6 +191,16 @@ def test_a_new_boot_ends_the_ring_of_the_old_one(desk: Desk) -> None:
     desk.settle()
 
 
+def test_a_gap_of_a_boot_nobody_knew_leaves_the_present_one_current(desk: Desk) -> None:
+    desk.journal.began("river-1", "0badcafe-5")
+    desk.journal.status("river-1", "0badcafe-5", 0, 30)
+    desk.journal.gap(GapRecord("river-1", "0badcafe-4", 1, 0, 9, "power", "river-1"), lambda g: None)
+    again = reopened(desk)
+    assert again.journal.streams.of("river-1", "0badcafe-5").account()["buffered"] == [[0, 30]]
+    assert not again.journal.streams.of("river-1", "0badcafe-4").current
+    again.committer.close()
+
+
 FRAMES = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), min_size=1, max_size=25)
 
 
