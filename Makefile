@@ -64,7 +64,7 @@ type: setup ## mypy: strict on CPython code, MicroPython's own stubs on board co
 	$(BIN)/mypy --config-file mypy-micropython.ini
 
 bench: setup ## measurements; no gate
-	$(BIN)/pytest -q tests/bench
+	$(PY) tests/bench/measure.py
 
 sim: setup ## the riverside scenario with its ports, until Ctrl-C
 	$(BIN)/city sim up riverside --dir run/riverside

@@ -113,6 +113,11 @@ def test_folder_has_a_short_readme(folder: str) -> None:
     assert 3 <= len(text.splitlines()) <= README_LINES
 
 
+def test_every_readme_is_short() -> None:
+    pages = [path for path in tracked("README.md") if path.parent != ROOT]
+    assert {name_of(p): n for p in pages if (n := len(p.read_text().splitlines())) > README_LINES} == {}
+
+
 def test_templates_are_complete() -> None:
     for process in sorted((ROOT / "processes").glob("*/process.py")):
         there = {path.name for path in process.parent.iterdir()}
