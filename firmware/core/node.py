@@ -102,6 +102,7 @@ class Node:
             "bad": self.link.bad,
             "resent": self.link.outbox.resent,
             "late": self.sensors.late(),
+            "bus_errors": self.sensors.bus_errors,
             "refused": self.desk.refused,
             "unsigned": self.desk.unsigned,
             "actuator_errors": self.actuators.errors,

@@ -56,6 +56,7 @@ class Sensors:
         self._clock = clock
         self._ring = ring
         self.sensors = []
+        self.bus_errors = 0
 
     def add(self, driver, entry: dict, bus) -> None:  # type: ignore[no-untyped-def,type-arg]
         """Add a sensor; the first reading of each is 5 ms after that of the one before."""
@@ -141,8 +142,8 @@ class Sensors:
         """Try to free a stuck bus; a failure shows at the next reading."""
         try:
             bus.recover()
-        except Exception as error:
-            self.last_error = error
+        except Exception:
+            self.bus_errors += 1
 
     def _note(self, sensor: Sensor, code: int) -> None:
         """Count a fault; a new code begins now."""

@@ -52,7 +52,7 @@ class I2cBus(Strict):
 class Ring(Strict):
     """The buffer that keeps samples (12 bytes each) until the host has acked them."""
 
-    records: int = Field(default=2048, ge=128, le=8192)
+    records: int = Field(default=2048, ge=128, le=8192, multiple_of=8)
 
 
 class Channel(Strict):

@@ -42,14 +42,15 @@ def play(ms):
     """Play turns for `ms`; what is in /rx.bin arrives in the first. Prints what the link sent, as hex."""
     wire = machine.uarts[0]
     wire.load("/rx.bin")
+    gauge = machine.pins.get("GP15")
     while ms > 0 and wire.n < 4096:
         wait_ms = max(1, min(ms, app.turn()))
         time.forward_ms(wait_ms)
         ms -= wait_ms
         if not app.healthy():
             raise RuntimeError("not healthy")
-        if wait_ms > 1 and machine.pins["GP15"].handler:
-            machine.pins["GP15"].handler(None)
+        if wait_ms > 1 and gauge and gauge.handler:
+            gauge.handler(gauge)
     note()
     print("tx", wire.tx[: wire.n].hex() if wire.n else "")
 

@@ -43,6 +43,7 @@ def test_interrupt_handler_runs_with_the_heap_locked(heap: ModuleType, tmp_path:
     assert "pulses 1" in vm.printed, "two edges within the debounce time count once"
 
 
+@pytest.mark.slow
 def test_whole_firmware_stays_below_120_kb(heap: ModuleType) -> None:
     done = subprocess.run(
         [sys.executable, str(HERE / "heap.py"), "--json"], capture_output=True, text=True, check=False
