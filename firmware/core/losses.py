@@ -46,14 +46,13 @@ class Losses:
         return True
 
     def _begin(self, now_ms: int) -> None:
-        """Start a round, with the newest overflow if there is one."""
+        """Start a round, with what overflowed since the last; too many open ones and the newest waits and grows."""
         self._at = 0
         self._again_ms = now_ms + REPEAT_MS
         ring = self._ring
         if ring.lost_to > ring.lost_from and len(self._overflows) < MAX_OVERFLOWS:
             self._overflows.append([self._boot.counter, self._boot.gap_id(), ring.lost_from, ring.lost_to])
             ring.take_lost()
-            self._again_ms = now_ms
 
     def acked(self, gap_id: int) -> None:
         """The host has taken over this declaration."""

@@ -144,6 +144,20 @@ def test_overflow_is_declared_once_and_repeated_until_acked(make_board: Any, pro
     assert board.node.ring.dropped > 0
 
 
+def test_a_lasting_overflow_is_declared_completely_with_few_gaps(make_board: Any, probe: Any, pick: Any) -> None:
+    board = make_board(ring=128)
+    sensor = board.sensor(probe, period_ms=10)
+    board.hello()
+    gaps = pick(Gap, board.run(20_000))
+    sensor.every.due_ms += 60_000
+    gaps += pick(Gap, board.run(4000))
+    declared = Ranges()
+    for gap in gaps:
+        declared.add(gap.first, gap.end)
+    assert declared.to_list() == [(0, board.node.ring.tail)]
+    assert len({gap.gap_id for gap in gaps}) <= 12
+
+
 def test_sync_reply_brackets_the_request(board: Any, pick: Any) -> None:
     board.hello()
     board.run(50)
