@@ -7,6 +7,7 @@ from typing import Any
 
 from processes.engine import Decision, Engine
 from processes.errors import FrozenError
+from processes.estimates import estimate_rows
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
 
@@ -95,29 +96,9 @@ class ProcessesHost:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of /estimates: one per instance."""
-        health = {row["instance"]: row for row in self.engine.health()}
-        return [estimate_row(health[name], self.newest.get(name)) for name in sorted(health)]
+        return estimate_rows(self.engine, self.newest)
 
     def _note(self, cause: tuple[str, str, int], origin: Origin) -> None:
         self._origins[cause] = origin
         while len(self._origins) > MAX_CAUSES:
             self._origins.popitem(last=False)
-
-
-def estimate_row(health: dict[str, Any], decision: Decision | None) -> dict[str, Any]:
-    """Return what an instance thinks, from its newest decision."""
-    outcome = decision.outcome if decision else None
-    return {
-        "instance": health["instance"],
-        "template": health["template"],
-        "mode": health["mode"],
-        "state": health["state"],
-        "reason": health["reason"],
-        "step_utc_us": decision.step_utc_us if decision else None,
-        "amended": decision.amended if decision else False,
-        "estimates": [estimate._asdict() for estimate in outcome.estimates] if outcome else [],
-        "alarms": [alarm._asdict() for alarm in outcome.alarms] if outcome else [],
-        "standing_alarms": health["alarms"],
-        "proposals": [proposal._asdict() for proposal in outcome.proposals] if outcome else [],
-        "exceedance_probability": max((a.probability for a in outcome.alarms), default=0.0) if outcome else None,
-    }

@@ -11,8 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 
-def make_api(health: Callable[[], dict[str, Any]], ledger: Callable[[], dict[str, Any]]) -> FastAPI:
-    """Return the application with /health, /status (the same) and /ledger."""
+def make_api(
+    health: Callable[[], dict[str, Any]],
+    ledger: Callable[[], dict[str, Any]],
+    estimates: Callable[[], list[dict[str, Any]]],
+) -> FastAPI:
+    """Return the application with /health, /status (the same), /ledger and /estimates."""
     api = FastAPI(title="CityReflex edge node", docs_url=None, redoc_url=None)
 
     async def get_health() -> dict[str, Any]:
@@ -21,9 +25,13 @@ def make_api(health: Callable[[], dict[str, Any]], ledger: Callable[[], dict[str
     async def get_ledger() -> dict[str, Any]:
         return ledger()
 
+    async def get_estimates() -> list[dict[str, Any]]:
+        return estimates()
+
     api.get("/health")(get_health)
     api.get("/status")(get_health)
     api.get("/ledger")(get_ledger)
+    api.get("/estimates")(get_estimates)
     return api
 
 

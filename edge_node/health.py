@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 from drivers.hints import explain
+from processes.estimates import estimate_rows
 from protocol import task_codes as codes
 from protocol.board_link import ActuatorState, Fault, Status
 from protocol.manifest import Manifest
@@ -40,6 +41,11 @@ def ledger(core: Core) -> dict[str, Any]:
     names = ("sent", "stored", "buffered", "declared_lost", "quarantined", "unexplained")
     totals = {name: sum(row[name] for row in rows) for name in names}
     return {"edge": core.edge, "accounts": rows, "totals": totals, "balanced": totals["unexplained"] == 0}
+
+
+def estimates(core: Core) -> list[dict[str, Any]]:
+    """Return /estimates: what the processes that run here think, as the city's page of that name."""
+    return estimate_rows(core.host.engine, core.host.newest)
 
 
 def _board(core: Core, board: Board, now_us: int) -> dict[str, Any]:

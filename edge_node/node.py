@@ -37,12 +37,14 @@ async def run(config: EdgeConfig) -> None:
     await asyncio.to_thread(warm_up)
     journal = open_journal(config, hop)
     core = assemble(config, journal, instances)
+    loop.set_exception_handler(lambda _, context: _internal(core, context))
     socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts))
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
     boards = BoardSide(core, reaction, city)
     ports = _open_ports(config, core, boards, hop)
-    server = make_server(make_api(lambda: health.health(core), lambda: health.ledger(core)))
+    pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core))
+    server = make_server(pages)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
     try:
@@ -57,6 +59,12 @@ async def run(config: EdgeConfig) -> None:
         journal.save("snapshots", SNAPSHOT, core.host.engine.freeze())
         journal.close()
         log.info("stopped", edge=core.edge)
+
+
+def _internal(core: Core, context: dict[str, Any]) -> None:
+    """A bug in one callback is logged and counted; the node goes on."""
+    core.bad["internal"] += 1
+    log.error("internal", what=context.get("message", ""), exc_info=context.get("exception"))
 
 
 def _hop(loop: asyncio.AbstractEventLoop) -> Callable[[Callable[[], None]], None]:

@@ -108,7 +108,7 @@ class RunningCity(Stack):
         assert len(rows) == 1, (datastream, rows)
         return dict(rows[0])
 
-    def edge_health(self) -> dict[str, Any]:
-        """Return what the edge says of itself."""
+    def edge_page(self, name: str) -> Any:
+        """Return a page of the edge node's HTTP interface."""
         with Client.of_run(self.folder, "edge") as client:
-            return dict(client.get("health"))
+            return client.get(name)

@@ -59,23 +59,26 @@ def add_process(folder: Path, templates: Path) -> None:
 
 def estimates(city: RunningCity, instance: str) -> dict[str, float]:
     """Return the edge's newest estimates of a process by name."""
-    rows = [row for row in city.edge_health()["processes"] if row["instance"] == instance]
+    rows = [row for row in city.edge_page("estimates") if row["instance"] == instance]
     assert len(rows) == 1, rows
-    return {row["name"]: row["mean"] for row in rows[0].get("estimates", [])}
+    return {row["name"]: row["mean"] for row in rows[0]["estimates"]}
+
+
+def fan_on(city: RunningCity) -> dict[str, Any] | None:
+    """Return the first task that asks for more than half of the fan."""
+    return next((row for row in city.tasks() if row["actuator"] == "room-1/fan" and row["setpoint"] > 0.5), None)
 
 
 def test_a_classroom_and_a_stranger_run_on_the_same_edge(tmp_path: Path) -> None:
     options = ("--speed", "30", "--seed", "7", "--start-in", "8")
     with RunningCity(tmp_path / "run", *options, scenario="classroom") as city:
         city.start("sim")
-        city.until(lambda: (city.folder / "faults.sock").exists(), 60, "the simulator is up")
+        city.until((city.folder / "faults.sock").exists, 60, "the simulator is up")
         add_process(city.folder, tmp_path / "templates")
         city.start("aggregator")
         city.start("edge")
         city.until(city.linked, 60, "the classroom's board is linked")
-        fan = city.until(
-            lambda: next((row for row in city.tasks() if row["actuator"] == "room-1/fan"), None), 150, "a fan task"
-        )
+        fan = city.until(lambda: fan_on(city), 200, "a task that switches the fan on")
         assert fan["requester"] == "edge"
         city.until(lambda: city.truth()[-1]["fan"] > 0.5, 20, "the fan really runs")
         city.until(lambda: "opened" in estimates(city, "doors"), 30, "the third process estimates")
