@@ -50,7 +50,8 @@ def ask(folder: Path) -> dict[str, Any]:
 
 def show(found: dict[str, Any], console: Console) -> None:
     """Print the balance as a table."""
-    table = Table("thing", "boot", *(name.replace("_", " ") for name in COLUMNS), box=None, pad_edge=False)
+    heads = (name.replace("declared_", "") for name in COLUMNS)  # 80 columns are enough
+    table = Table("thing", "boot", *heads, box=None, pad_edge=False, padding=(0, 1))
     for column in table.columns[2:]:
         column.justify = "right"
     for row in found["accounts"]:

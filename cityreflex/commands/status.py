@@ -89,8 +89,8 @@ def _hint(board: dict[str, Any]) -> str:
 def fault_line(fault: dict[str, Any]) -> str:
     """Return `river-1/level a02yyuw on uart1: silent; check ...`."""
     where = f"{fault.get('thing')}/{fault.get('sensor')} {fault.get('chip')} on {fault.get('bus')}"
-    address = fault.get("address")
-    where += f" at 0x{address:02x}" if isinstance(address, int) else ""
+    address = fault.get("address") or ""
+    where += f" at {address}" if address not in ("", fault.get("bus")) else ""
     return f"{where}: {fault.get('what')}; {fault.get('check')}"
 
 

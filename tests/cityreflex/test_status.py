@@ -40,7 +40,7 @@ def test_all_well() -> None:
 
 def test_a_fault_names_chip_bus_and_what_to_check() -> None:
     text = shown(found(faults=[FAULT]))
-    for part in ("mast-1/air", "bme280", "i2c0", "does not answer", "check its power and SDA, SCL"):
+    for part in ("mast-1/air", "bme280", "i2c0 at 0x76", "does not answer", "check its power and SDA, SCL"):
         assert part in text
 
 
