@@ -96,6 +96,7 @@ class Guard:
     observe: Observe = lambda task: None
     actuators: dict[str, Actuator] = field(default_factory=dict)
     entries: OrderedDict[bytes, TaskEntry] = field(default_factory=OrderedDict)
+    running: dict[bytes, TaskEntry] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -243,7 +244,7 @@ class Guard:
     @property
     def awaiting(self) -> list[TaskEntry]:
         """Tasks that are done and wait for their effect to be seen."""
-        return [entry for entry in self.entries.values() if entry.state == codes.DONE]
+        return [entry for entry in self.running.values() if entry.state == codes.DONE]
 
     def feedback(self, datastream: str, t_us: Column, value: Column, good: Column) -> list[Effect]:
         """Close tasks whose effect the observed datastream shows; arrays (n,), t_us in edge boottime."""
@@ -262,7 +263,7 @@ class Guard:
     def tick(self, now_us: int) -> list[Effect]:
         """Renew, send again, give up, tell lapses. Call every 50 ms or so."""
         effects: list[Effect] = []
-        for entry in [e for e in self.entries.values() if e.open]:
+        for entry in list(self.running.values()):
             effects += self._progress(entry, now_us)
         for actuator in self.actuators.values():
             effects += self._renewal(actuator, now_us)
@@ -331,10 +332,13 @@ class Guard:
         return [entry.report() for entry in list(self.entries.values())[-newest:]]
 
     def _open(self, thing: str) -> list[TaskEntry]:
-        return [entry for entry in self.entries.values() if entry.open and entry.thing == thing]
+        return [entry for entry in self.running.values() if entry.thing == thing]
 
     def _move(self, entry: TaskEntry, state: int, code: int = codes.OK, text: str = "") -> list[Effect]:
-        return [Save(entry, False), entry.report()] if entry.become(state, code, text) else []
+        if not entry.become(state, code, text):
+            return []
+        self._sort(entry)
+        return [Save(entry, False), entry.report()]
 
     def _release(self, entry: TaskEntry) -> None:
         actuator = self.actuators.get(entry.task.actuator)
@@ -350,8 +354,18 @@ class Guard:
 
     def _keep(self, entry: TaskEntry) -> None:
         self.entries[entry.task.task_id] = entry
+        self._sort(entry)
         while len(self.entries) > MAX_ENTRIES:
-            self.entries.popitem(last=False)
+            task_id, _ = self.entries.popitem(last=False)
+            self.running.pop(task_id, None)
+
+    def _sort(self, entry: TaskEntry) -> None:
+        """Keep `running` to what time or a board can still move."""
+        if entry.state in _RUNNING:
+            self.running[entry.task.task_id] = entry
+        else:
+            self.running.pop(entry.task.task_id, None)
 
 
+_RUNNING = frozenset({codes.DISPATCHED, codes.ACCEPTED, codes.ACTING, codes.DONE})
 _MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED})

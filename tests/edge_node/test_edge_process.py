@@ -161,8 +161,8 @@ def test_kill_9_of_the_edge_loses_nothing(stack: Stack) -> None:
         stack.start_edge()
     already = stack.stored("river-1")
     until(lambda: stack.stored("river-1") > already + 50 and stack.everything_arrived())
-    own_boots = {boot for thing, boot in stack.city.stored if thing == "edge-1"}
-    assert len(own_boots) >= 3, "each start has its own boot id"
+    boots = {hello.boot for hello in stack.city.of(cl.EdgeHello)}
+    assert len(boots) == 4, "each start has its own boot id"
     assert stack.city.conflicts == 0
 
 

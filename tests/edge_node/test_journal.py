@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durable import Committer
+from durable import Committer, DiskFullError
 from edge_node import journal_rows
 from edge_node.journal import Journal, Stored
 from edge_node.journal_rows import NewBatch
@@ -189,6 +189,21 @@ def test_a_new_boot_ends_the_ring_of_the_old_one(desk: Desk) -> None:
     assert desk.journal.streams.of("river-1", BOOT).account()["buffered"] == []
     assert desk.journal.streams.of("river-1", BOOT).account()["sent"] == 30
     desk.settle()
+
+
+def test_a_full_disk_acks_nothing_and_takes_the_frame_when_there_is_room(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.settle()
+    desk.committer.run(lambda c: c.execute("PRAGMA max_page_count = 1"))
+    desk.take(10, 5000)
+    with pytest.raises(DiskFullError):
+        desk.committer.run(lambda c: c.execute("INSERT INTO snapshots VALUES ('x', zeroblob(100000))"))
+    desk.settle()
+    assert len(desk.stored) == 1 and desk.journal.refused == 1
+    desk.committer.run(lambda c: c.execute("PRAGMA max_page_count = 100000"))
+    desk.take(10, 5000)
+    desk.settle()
+    assert desk.journal.streams.of("river-1", BOOT).received.to_list() == [(0, 5010)]
 
 
 def test_a_gap_of_a_boot_nobody_knew_leaves_the_present_one_current(desk: Desk) -> None:
