@@ -51,7 +51,7 @@ def ask(folder: Path) -> dict[str, Any]:
 def show(found: dict[str, Any], console: Console) -> None:
     """Print the balance as a table."""
     heads = (name.replace("declared_", "") for name in COLUMNS)  # 80 columns are enough
-    table = Table("thing", "boot", *heads, box=None, pad_edge=False, padding=(0, 1))
+    table = Table("thing", "boot", *heads, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in table.columns[2:]:
         column.justify = "right"
     for row in found["accounts"]:
