@@ -24,6 +24,7 @@ Column = npt.NDArray[Any]
 MAX_FILTERS = 32
 HISTORY_US = 400 * 24 * 3600 * 1_000_000
 GOOD, SUSPECT, MISSING = 1, 3, 9
+_NONE = np.full(256, -1)
 FIRST_TREND = {"[ppm]": 0.5, "Cel": 1e-2}
 
 
@@ -35,6 +36,7 @@ class Fusion:
         self.clock = Clock(0, max(0, start_utc_us - HISTORY_US), 1.0, 1.0, True)
         self._bank = new_bank(MAX_FILTERS, config.process_noise)
         self._filters: dict[tuple[str, int], int] = {}
+        self._tables: dict[str, Column] = {}
         self._sources: list[tuple[str, ChannelInfo]] = []
         self.used = self.unused = 0
 
@@ -45,6 +47,7 @@ class Fusion:
             key = (manifest.thing, channel.index)
             if channel.fuse and key not in self._filters and len(self._sources) < MAX_FILTERS:
                 self._filters[key] = len(self._sources)
+                self._tables.setdefault(manifest.thing, _NONE.copy())[channel.index] = len(self._sources)
                 self._sources.append((manifest.thing, channel))
                 self._tune(self._filters[key], manifest.thing, channel)
         return len(self._sources) > before
@@ -68,7 +71,7 @@ class Fusion:
     def fuse(self, thing: str, clock: Clock, records: bytes, rx_us: int) -> NewBatch | None:
         """Return own samples made from a board's (numbered in the commit), None if there are none."""
         rows = columns.decode(records)
-        numbers = np.array([self._filters.get((thing, int(c)), -1) for c in range(256)])[rows["channel"]]
+        numbers = self._tables.get(thing, _NONE)[rows["channel"]]
         times = clock.to_utc(columns.stamp_us(rows))
         mine = (numbers >= 0) & (times > self.clock.ref_utc_us)
         if not clock.synced or not mine.any():
