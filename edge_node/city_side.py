@@ -24,6 +24,7 @@ from .reaction import Reaction
 HEARTBEAT_US = 500_000
 GAPS_AGAIN_US = 3_000_000
 BATCHES_PER_TICK = 128
+HOLDERS = ("city", "operator")
 
 
 class CitySide:
@@ -76,7 +77,9 @@ class CitySide:
         elif isinstance(message, TaskOrder):
             self._react(core.guard.order(message.signature, message.task, now_us))
         elif isinstance(message, LeaseRequest):
-            self._react(core.guard.lease(message.actuator, message.holder, now_us))
+            holder = message.holder if message.holder in HOLDERS else ""
+            core.bad["foreign_holder"] += not holder
+            self._react(core.guard.lease(message.actuator, holder, now_us))
 
     def _react(self, effects: Any) -> None:
         if self.reaction is not None:
