@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 TEMPLATE = '''
 """Counts the times a door was found open."""
 
+import numpy as np
 from pydantic import BaseModel
 
 from processes.contract import Alarm, Estimate, Outcome, Port
@@ -24,13 +25,13 @@ class Site(BaseModel):
 
 
 def start(site, seed):
-    return {"opened": 0.0}
+    return {"opened": np.zeros(1)}
 
 
 def step(site, state, now_utc_us, seen):
-    opened = state["opened"] + float((seen["door"].value > 0.5).sum())
+    opened = float(state["opened"][0] + (seen["door"].value > 0.5).sum())
     alarms = (Alarm("often", 1, 1.0),) if opened > site.limit else ()
-    return Outcome({"opened": opened}, (Estimate("opened", now_utc_us, opened, 0.0, opened, opened),), alarms, ())
+    return Outcome({"opened": np.array([opened])}, (Estimate("opened", now_utc_us, opened, 0.0, opened, opened),), alarms, ())
 '''
 
 SITE = """
