@@ -31,7 +31,8 @@ def start(site, seed):
 def step(site, state, now_utc_us, seen):
     opened = float(state["opened"][0] + (seen["door"].value > 0.5).sum())
     alarms = (Alarm("often", 1, 1.0),) if opened > site.limit else ()
-    return Outcome({"opened": np.array([opened])}, (Estimate("opened", now_utc_us, opened, 0.0, opened, opened),), alarms, ())
+    estimate = Estimate("opened", now_utc_us, opened, 0.0, opened, opened)
+    return Outcome({"opened": np.array([opened])}, (estimate,), alarms, ())
 '''
 
 SITE = """
