@@ -140,7 +140,7 @@ class LiveView:
     def _screen(self, title: str, plan: Plan, record: Record) -> Panel:
         when = _clock(record.truth[-1]["utc_us"]) if record.truth else "starting"
         parts: list[Any] = [
-            ProgressBar(total=1.0, completed=progress(plan, record)),
+            _bar(progress(plan, record)),
             self._curves(plan, record),
             _hops(record),
             _ledger(record),
@@ -165,6 +165,13 @@ class LiveView:
         table.add_row("forecast", "", forecast_text(record))
         table.add_row("tasks", str(len(record.tasks)), _last_task(record))
         return table
+
+
+def _bar(share: float) -> Table:
+    """Return a progress bar on a line of its own; alone in a group it would swallow the next line."""
+    line = Table.grid(expand=True)
+    line.add_row(ProgressBar(total=1.0, completed=share))
+    return line
 
 
 def _clock(utc_us: int) -> str:

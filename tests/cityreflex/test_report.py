@@ -1,15 +1,17 @@
 """The report: its documented fields, and what makes it a failure."""
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cityreflex.demo import report
 from cityreflex.demo.report import COUNTS, Plan
-from cityreflex.demo.view import PlainView, progress, spark
+from cityreflex.demo.view import LiveView, PlainView, progress, spark
 from cityreflex.demo.watch import Record, Watcher
 
 HOUR_US = 3_600_000_000
@@ -107,6 +109,15 @@ def test_a_half_written_line_waits(tmp_path: Path) -> None:
     assert watcher.record.peak_m() == 0.6
     assert watcher.record.done
     watcher.close()
+
+
+def test_the_screen_shows_everything() -> None:
+    console = Console(width=80, height=30, force_terminal=True, file=io.StringIO(), record=True, color_system=None)
+    with LiveView(console) as view:
+        view.show("under control", PLAN, record(1.3))
+    text = console.export_text()
+    for label in ("under control", "rain", "level", "gate", "peak", "forecast", "tasks", "sample_to_act", "ledger"):
+        assert label in text, label
 
 
 def test_plain_lines_have_the_numbers() -> None:
