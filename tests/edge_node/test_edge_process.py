@@ -198,8 +198,8 @@ def last_state(stack: Stack, task: tasks.Task) -> int | None:
 def test_an_order_moves_the_gate_once_and_is_observed(stack: Stack) -> None:
     until(lambda: stack.stored("river-1") > 20)
     stack.city.outbox.append(cl.LeaseRequest("river-1/opening", "city"))
-    until(lambda: stack.city.of(cl.LeaseState))
-    fence = stack.city.of(cl.LeaseState)[-1].fence
+    until(lambda: any(lease.holder == "city" for lease in stack.city.of(cl.LeaseState)))
+    fence = max(lease.fence for lease in stack.city.of(cl.LeaseState))
     task = order(stack, 0.7, fence)
     stack.city.outbox.append(stack.city.outbox[-1])
     until(lambda: last_state(stack, task) == codes.OBSERVED)
