@@ -71,7 +71,7 @@ def account_rows(ingest: Ingest, accounts: Accounts, offline: Mapping[str, int |
 
 def _row(key: Key, ingest: Ingest, reported: Reported | None, offline: Mapping[str, int | None]) -> dict[str, Any]:
     stored, lost = ingest.stored.get(key, Ranges()), ingest.lost.get(key, Ranges())
-    sent = max(reported.sent if reported else 0, _unbroken(stored.union(lost)))
+    sent = max(reported.sent if reported else 0, _unbroken(stored))
     buffered = Ranges(reported.buffered if reported else ())
     aside = Ranges(reported.quarantined if reported else ()).union(ingest.quarantined.get(key, Ranges()))
     account = ledger.balance(*key, sent, stored, buffered, lost, aside)
@@ -86,9 +86,11 @@ def _row(key: Key, ingest: Ingest, reported: Reported | None, offline: Mapping[s
     }
 
 
-def _unbroken(received: Ranges) -> int:
-    """Return the end of what is received without a hole from 0: so much was sent, whoever accounts for it."""
-    spans = received.to_list()
+def _unbroken(stored: Ranges) -> int:
+    """Return the end of what is stored without a hole from 0: so much was sent, whoever accounts for it.
+
+    Losses do not count: a board that lost power declares the whole block of numbers it had reserved."""
+    spans = stored.to_list()
     return spans[0][1] if spans and spans[0][0] == 0 else 0
 
 
