@@ -1,13 +1,8 @@
 """The city's HTTP interface: JSON, read only, on a unix socket or TCP. Shapes: README."""
 
-import contextlib
-import os
-import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 
 from . import latency, ledger_view, status
@@ -62,42 +57,6 @@ def make_api(
     ):  # fmt: skip
         api.get("/" + handler.__name__.removeprefix("get_"))(handler)
     return api
-
-
-class ApiServer(uvicorn.Server):
-    """A uvicorn server inside our event loop, which leaves the signals to us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-def make_server(api: FastAPI) -> ApiServer:
-    """Return the server of the application; run it with `serve(sockets=[listen(address)])`."""
-    config = uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
-    return ApiServer(config)
-
-
-def listen(address: str) -> socket.socket:
-    """Return a bound socket for "unix:PATH" (readable by its owner only) or "HOST:PORT". Raises: OSError."""
-    if address.startswith("unix:"):
-        return _listen_unix(Path(address.removeprefix("unix:")))
-    host, _, port = address.rpartition(":")
-    return socket.create_server((host, int(port)))
-
-
-def _listen_unix(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    old_mask = os.umask(0o177)
-    try:
-        server.bind(str(path))
-    finally:
-        os.umask(old_mask)
-    return server
 
 
 def _page(rows: list[dict[str, Any]], limit: int, offset: int) -> list[dict[str, Any]]:

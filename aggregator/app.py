@@ -10,14 +10,17 @@ import zmq
 
 from durable import DiskFullError
 from protocol import city_link
+from service.http import listen, make_server
+from service.keys import read_curve_key
+from service.sections import boottime_us
 
 from . import compactor
-from .api import listen, make_api, make_server
+from .api import make_api
 from .city import City, Send
-from .config import AggregatorConfig, read_curve_key
+from .config import AggregatorConfig
 from .dispatch import Now
 from .ingest import Group
-from .restore import boottime_us, restore
+from .restore import restore
 from .router_socket import RouterSocket
 from .store import Store, Writes
 from .zap import Gatekeeper

@@ -5,10 +5,6 @@ class AggregatorError(Exception):
     """Base of every error raised in aggregator/."""
 
 
-class KeyFileError(AggregatorError, ValueError):
-    """A key file is absent or does not hold what it should; the message says how to make one."""
-
-
 class PeerError(AggregatorError, ValueError):
     """An edge sent something that is refused. `reason` is the counter it goes to."""
 

@@ -1,6 +1,5 @@
 """Builds the city from its configuration and what its store knows, as after every start."""
 
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -10,9 +9,11 @@ from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from protocol import tasks
 from protocol.city_clock import CityClock
+from service.keys import read_ed25519_key
+from service.sections import boottime_us
 
 from .city import City
-from .config import AggregatorConfig, ClockSection, read_signing_key
+from .config import AggregatorConfig
 from .dispatch import Dispatcher
 from .errors import PeerError
 from .ingest import Ingest
@@ -27,18 +28,6 @@ from .task_book import MAX_RECORDS, TaskBook
 _log = structlog.get_logger(__name__)
 
 
-def boottime_us() -> int:
-    """Return this host's CLOCK_BOOTTIME in µs."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-
-
-def make_clock(section: ClockSection) -> CityClock:
-    """Return the configured city clock, or one that follows UTC from now on."""
-    if section.epoch_boottime_us is None or section.epoch_utc_us is None:
-        return CityClock(1.0, boottime_us(), time.time_ns() // 1000)
-    return CityClock(section.speed, section.epoch_boottime_us, section.epoch_utc_us)
-
-
 def read_instances(config: AggregatorConfig) -> list[Instance]:
     """Return the configured processes. Raises: processes.errors.ConfigError, TemplateError."""
     return [read_instance(path, config.processes.templates) for path in config.processes.files]
@@ -46,11 +35,11 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
 
 def restore(config: AggregatorConfig, store: Store) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
-    sign = partial(tasks.sign, read_signing_key(config.signing.secret_file))
+    sign = partial(tasks.sign, read_ed25519_key(config.signing.secret_file))
     edges, instances = [edge.id for edge in config.edges], read_instances(config)
     if instances:
         warm_up()
-    return build(store, make_clock(config.clock), edges, instances, sign=sign, now_us=boottime_us())
+    return build(store, config.clock.city_clock(), edges, instances, sign=sign, now_us=boottime_us())
 
 
 def build(

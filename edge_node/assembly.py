@@ -6,11 +6,13 @@ from functools import partial
 
 from durable import Committer
 from processes.instance import Instance, read_instance
+from service.keys import read_board_key, read_ed25519_key
+from service.sections import boottime_us
 
 from . import journal_rows
 from .board_session import BoardSession
 from .commands import BoardCommands, CommandCounter
-from .config import EdgeConfig, boottime_us, read_board_key, read_verify_key
+from .config import EdgeConfig
 from .core import Board, Core
 from .fuse import Fusion
 from .guard import Guard
@@ -63,7 +65,7 @@ def _guard(config: EdgeConfig, identity: Identity) -> Guard:
     return Guard(
         edge=config.edge.id,
         boot=identity.boot,
-        verify_key=read_verify_key(config.city.verify_key_file),
+        verify_key=read_ed25519_key(config.city.verify_key_file),
         first_fence=identity.starts * FENCES_PER_START,
         lease_ms=config.guard.city_lease_ms,
         within_s=config.guard.within_s,

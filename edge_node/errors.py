@@ -5,10 +5,6 @@ class EdgeError(Exception):
     """Base of every error raised in edge_node/."""
 
 
-class KeyFileError(EdgeError, OSError):
-    """A key file is missing, unreadable or has the wrong length. Never shows the key."""
-
-
 class PortError(EdgeError, OSError):
     """A serial port cannot be used: `state` is absent, permission, busy or error; `hint` says what to do."""
 

@@ -9,13 +9,15 @@ from typing import Any
 import structlog
 
 from models.warm_up import warm_up
+from service.http import listen, make_server
+from service.keys import read_curve_key
 
 from . import health
-from .api import listen, make_api, make_server
+from .api import make_api
 from .assembly import SNAPSHOT, assemble, open_journal, read_instances
 from .board_side import BoardSide
 from .city_side import CitySide
-from .config import EdgeConfig, read_curve_key
+from .config import EdgeConfig
 from .core import Core
 from .reaction import Reaction
 from .serial_port import SerialPort

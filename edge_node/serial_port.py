@@ -13,7 +13,8 @@ from typing import Protocol
 
 import serial
 
-from .config import boottime_us
+from service.sections import boottime_us
+
 from .errors import PortError
 
 try:

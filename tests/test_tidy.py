@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = (
-    "protocol", "drivers", "models", "durable", "processes", "firmware", "edge_node", "aggregator", "simulator",
-    "cityreflex",
+    "protocol", "drivers", "models", "durable", "processes", "service", "firmware", "edge_node", "aggregator",
+    "simulator", "cityreflex",
 )  # fmt: skip
 WITH_README = (*FOLDERS, "tests", "docs", "hil_tests")
 MODULE_LINES = 400

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import zmq
 
-import aggregator.errors
-import edge_node.errors
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
 from processes.errors import ProcessError
+from service.errors import KeyFileError
 
 
 def run_service(serve: Callable[[], None], path: Path) -> None:
     """Call `serve`. Raises: CityError."""
     try:
         serve()
-    except (aggregator.errors.KeyFileError, edge_node.errors.KeyFileError) as error:
+    except KeyFileError as error:
         raise CityError(CONFIG, str(error), f"check the key files that {path} names") from error
     except ProcessError as error:
         raise CityError(CONFIG, str(error), f"city config check {path}") from error

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aggregator.config import parse, read_curve_key, read_signing_key
-from aggregator.errors import KeyFileError
-from aggregator.restore import make_clock
+from aggregator.config import parse
+from service.errors import KeyFileError
+from service.keys import read_curve_key, read_ed25519_key
 
 
 def good(**changes: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_what_can_not_work_is_refused_with_its_key(changes: dict[str, Any], key:
 
 def test_the_clock_is_the_configured_one() -> None:
     clock = {"speed": 480.0, "epoch_boottime_us": 1_000_000, "epoch_utc_us": 5}
-    made = make_clock(parse(good(clock=clock), Path("/run")).clock)
+    made = parse(good(clock=clock), Path("/run")).clock.city_clock()
     assert made.event_utc_us(2_000_000) == 5 + 480_000_000
 
 
@@ -68,6 +68,6 @@ def test_key_files_teach(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match="40 characters"):
         read_curve_key(file)
     with pytest.raises(KeyFileError, match="64 hex digits"):
-        read_signing_key(file)
+        read_ed25519_key(file)
     file.write_text("ab" * 32 + "\n")
-    assert read_signing_key(file) == b"\xab" * 32
+    assert read_ed25519_key(file) == b"\xab" * 32

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config import read_curve_key, read_signing_key
 from cityreflex import config
 from cityreflex.exits import CityError
 from cityreflex.run_dir import prepare
-from edge_node.config import read_board_key, read_verify_key
+from service.keys import read_board_key, read_curve_key, read_ed25519_key
 from simulator import scenario
 
 EPOCH_UTC_US = 1_700_000_000_000_000
@@ -51,7 +50,7 @@ def test_keys_fit_together(folder: Path) -> None:
         assert (folder / "boards" / board.thing / "key.bin").read_bytes() == read_board_key(board.key_file)
     assert read_curve_key(edge.city.server_public_file) == read_curve_key(city.listen.public_file)
     assert read_curve_key(edge.city.public_file) == read_curve_key(city.edges[0].public_file)
-    assert read_verify_key(edge.city.verify_key_file) != read_signing_key(city.signing.secret_file)
+    assert read_ed25519_key(edge.city.verify_key_file) != read_ed25519_key(city.signing.secret_file)
 
 
 def test_real_durations_are_scaled_in_the_site(folder: Path) -> None:

@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from edge_node import config
-from edge_node.errors import KeyFileError
 from edge_node.latency import Hops
+from service import keys
+from service.errors import KeyFileError
 
 CITY = {"endpoint": "tcp://127.0.0.1:1", "server_public_file": "a", "public_file": "b", "secret_file": "c",
         "verify_key_file": "d"}  # fmt: skip
@@ -53,16 +54,16 @@ def test_what_cannot_work_is_refused(tmp_path: Path, wrong: dict) -> None:
 def test_key_files_are_checked_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "k"
     with pytest.raises(KeyFileError):
-        config.read_board_key(path)
+        keys.read_board_key(path)
     path.write_bytes(b"secretsecret")
-    for read in (config.read_board_key, config.read_curve_key, config.read_verify_key):
+    for read in (keys.read_board_key, keys.read_curve_key, keys.read_ed25519_key):
         with pytest.raises(KeyFileError) as caught:
             read(path)
         assert "secret" not in str(caught.value)
     path.write_bytes(bytes(32))
-    assert config.read_board_key(path) == bytes(32)
+    assert keys.read_board_key(path) == bytes(32)
     path.write_text("ab" * 32 + "\n")
-    assert config.read_verify_key(path) == b"\xab" * 32
+    assert keys.read_ed25519_key(path) == b"\xab" * 32
 
 
 def test_latency_quantiles_are_right_within_a_bin() -> None:

@@ -1,0 +1,1 @@
+"""What every long-running process of ours shares: config sections, key files, its HTTP interface."""

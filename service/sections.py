@@ -1,0 +1,82 @@
+"""Sections that the configuration files of our services share."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from protocol.city_clock import CityClock
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+UNIX = "unix:"
+
+
+class Section(BaseModel):
+    """A table of a configuration file: no unknown keys, paths relative to the file (context `folder`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _resolve(cls, value: object, info: ValidationInfo) -> object:
+        folder = (info.context or {}).get("folder")
+        if folder is None:
+            return value
+        if isinstance(value, Path):
+            return Path(folder) / value
+        if isinstance(value, list):
+            return [Path(folder) / item if isinstance(item, Path) else item for item in value]
+        return value
+
+
+class ServiceSection(Section):
+    """Who a service is, where it keeps its data, where its HTTP interface listens."""
+
+    id: Identifier
+    data_dir: Path
+    api: str = Field(
+        default="unix:api.sock", validate_default=True, description="unix:PATH (relative to the file) or HOST:PORT"
+    )
+
+    @field_validator("api")
+    @classmethod
+    def _resolve_api(cls, value: str, info: ValidationInfo) -> str:
+        folder = (info.context or {}).get("folder")
+        if folder is None or not value.startswith(UNIX):
+            return value
+        return f"{UNIX}{Path(folder) / value.removeprefix(UNIX)}"
+
+
+class ClockSection(Section):
+    """The city clock: event time = epoch_utc_us + speed * (boottime - epoch_boottime_us); absent: real UTC."""
+
+    speed: float = Field(default=1.0, gt=0, le=100_000)
+    epoch_boottime_us: int | None = None
+    epoch_utc_us: int | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "ClockSection":
+        if (self.epoch_boottime_us is None) != (self.epoch_utc_us is None):
+            raise ValueError("epoch_boottime_us and epoch_utc_us go together: give both or none")
+        if self.speed != 1.0 and self.epoch_utc_us is None:
+            raise ValueError("a speed other than 1 needs epoch_boottime_us and epoch_utc_us")
+        return self
+
+    def city_clock(self) -> CityClock:
+        """Return the clock; without epochs the host's UTC of this moment is the epoch."""
+        if self.epoch_boottime_us is not None and self.epoch_utc_us is not None:
+            return CityClock(self.speed, self.epoch_boottime_us, self.epoch_utc_us)
+        return CityClock(1.0, boottime_us(), time.time_ns() // 1000)
+
+
+class ProcessesSection(Section):
+    """Process files to run here, and extra folders to find their templates in."""
+
+    files: list[Path] = Field(default_factory=list)
+    templates: list[Path] = Field(default_factory=list)
+
+
+def boottime_us() -> int:
+    """Return CLOCK_BOOTTIME in microseconds: the real time of everything in a service."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
