@@ -38,6 +38,7 @@ class Fusion:
         self._filters: dict[tuple[str, int], int] = {}
         self._tables: dict[str, Column] = {}
         self._sources: list[tuple[str, ChannelInfo]] = []
+        self._periods_ms: list[int] = []
         self.used = self.unused = 0
 
     def learn(self, manifest: Manifest) -> bool:
@@ -49,6 +50,7 @@ class Fusion:
                 self._filters[key] = len(self._sources)
                 self._tables.setdefault(manifest.thing, _NONE.copy())[channel.index] = len(self._sources)
                 self._sources.append((manifest.thing, channel))
+                self._periods_ms.append(_period_ms(manifest, channel))
                 self._tune(self._filters[key], manifest.thing, channel)
         return len(self._sources) > before
 
@@ -63,9 +65,12 @@ class Fusion:
     def manifest(self) -> Manifest:
         """The manifest of this node's own Thing."""
         channels: list[ChannelInfo] = []
-        for thing, source in self._sources:
-            channels += _pair(len(channels), f"{thing}.{source.name}", source)
-        sensors = [SensorInfo(0, "fusion", "kalman", "", "", 0)] if channels else []
+        for number, (thing, source) in enumerate(self._sources):
+            channels += _pair(number, f"{thing}.{source.name}", source)
+        sensors = [
+            SensorInfo(number, f"fusion-{thing}.{source.name}", "kalman", "", "", self._periods_ms[number])
+            for number, (thing, source) in enumerate(self._sources)
+        ]
         return Manifest(self.edge, "edge_node", sensors, channels, [])
 
     def fuse(self, thing: str, clock: Clock, records: bytes, rx_us: int) -> NewBatch | None:
@@ -99,10 +104,14 @@ class Fusion:
         return NewBatch(self.edge, self.boot, 0, channel.size, self.clock, rx_us, packed)
 
 
-def _pair(first: int, name: str, source: ChannelInfo) -> list[ChannelInfo]:
-    mean = ChannelInfo(first, name, 0, source.property, source.unit, source.lower, source.upper, source.sigma)
+def _period_ms(manifest: Manifest, channel: ChannelInfo) -> int:
+    return next((sensor.period_ms for sensor in manifest.sensors if sensor.index == channel.sensor), 0)
+
+
+def _pair(number: int, name: str, source: ChannelInfo) -> list[ChannelInfo]:
+    mean = ChannelInfo(2 * number, name, number, source.property, source.unit, source.lower, source.upper, source.sigma)
     spread = ChannelInfo(
-        first + 1, f"{name}.sigma", 0, f"{source.property} standard_error", source.unit,
+        2 * number + 1, f"{name}.sigma", number, f"{source.property} standard_error", source.unit,
         0.0, source.upper - source.lower, source.sigma, sigma_of=name,
     )  # fmt: skip
     return [mean, spread]
