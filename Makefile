@@ -49,7 +49,7 @@ demo: setup ## the whole loop on this machine: a storm twice, gate left alone an
 
 test: setup lint type ## the whole gate, and all that CI runs
 	$(BIN)/pytest -n $(JOBS) -m 'not system'
-	$(BIN)/pytest -m system tests hil_tests
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m system tests hil_tests
 
 quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .
