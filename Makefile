@@ -63,7 +63,7 @@ type: setup ## mypy: strict on CPython code, MicroPython's own stubs on board co
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file mypy-micropython.ini
 
-bench: setup ## measurements; no gate
+bench: setup ## samples per second, each beside a peer; writes bench.json; no gate
 	$(PY) tests/bench/measure.py
 
 sim: setup ## the riverside scenario with its ports, until Ctrl-C
