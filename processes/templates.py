@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,20 +64,43 @@ def _folders(extra_dirs: Iterable[Path]) -> dict[str, Path]:
 
 
 def _module(name: str, folder: Path) -> ModuleType:
-    if folder.parent == _HERE:
-        return importlib.import_module(f"processes.{name}.process")
-    package = f"cityreflex_site_template_{name}"
+    """Return the executed process.py. Raises: TemplateError with file, line and error of what it raised."""
+    try:
+        if folder.parent == _HERE:
+            return importlib.import_module(f"processes.{name}.process")
+        return _executed(f"cityreflex_site_template_{name}", folder)
+    except Exception as error:  # a template is somebody's program: it may raise anything
+        raise TemplateError(f"{_where(error, folder)}: {type(error).__name__}: {_reason(error)}") from error
+
+
+def _executed(package: str, folder: Path) -> ModuleType:
+    """Return process.py of a folder outside the repository, executed anew as a part of `package`."""
+    for known in [word for word in sys.modules if word == package or word.startswith(f"{package}.")]:
+        del sys.modules[known]
     for part, file in ((package, folder / "__init__.py"), (f"{package}.process", folder / "process.py")):
         if not file.exists():
             continue
         places = [str(folder)] if part == package else None
         spec = importlib.util.spec_from_file_location(part, file, submodule_search_locations=places)
         if spec is None or spec.loader is None:
-            raise TemplateError(f"{file} cannot be imported")
+            raise ImportError(f"{file} cannot be imported")
         module = importlib.util.module_from_spec(spec)
         sys.modules[part] = module
         spec.loader.exec_module(module)
     return sys.modules[f"{package}.process"]
+
+
+def _where(error: Exception, folder: Path) -> str:
+    """Return file:line of the innermost line in `folder` that led to the error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == folder]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / "process.py")
+
+
+def _reason(error: Exception) -> str:
+    return str(error.msg) if isinstance(error, SyntaxError) else str(error)
 
 
 def _checked(name: str, folder: Path, module: ModuleType) -> Template:
@@ -86,6 +110,8 @@ def _checked(name: str, folder: Path, module: ModuleType) -> Template:
         raise TemplateError(f"{file} lacks {', '.join(missing)}; see processes/contract.py")
     if not (isinstance(module.Site, type) and issubclass(module.Site, BaseModel)):
         raise TemplateError(f"{file}: Site must be a pydantic BaseModel")
+    if not isinstance(module.PORTS, Mapping):
+        raise TemplateError(f"{file}: PORTS must be a mapping from name to Port(property, unit, role, many)")
     bad = [p for p, port in module.PORTS.items() if not isinstance(port, Port)]
     if bad:
         raise TemplateError(f"{file}: PORTS[{bad[0]!r}] must be a Port(property, unit, role, many)")

@@ -126,6 +126,29 @@ def test_an_unfit_template_is_named(folder: Path, cut: str, message: str) -> Non
         templates.load("lamp", [folder])
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('PORTS = {', 'np.zeros(1)\nPORTS = {', r"lamp/process\.py:10: NameError: name 'np' is not defined"),
+        ("def start(", "def start((", r"lamp/process\.py:15: SyntaxError: "),
+        ("from .words import why", "from .word import why", r"lamp/process\.py:5: ModuleNotFoundError: .*word"),
+        ("PORTS = {", "PORTS = 1\nports = {", "PORTS must be a mapping"),
+    ],
+)
+def test_a_template_that_raises_is_told_with_file_and_line(
+    folder: Path, right: str, wrong: str, message: str
+) -> None:
+    (folder / "lamp" / "process.py").write_text(LAMP.replace(right, wrong))
+    with pytest.raises(TemplateError, match=message):
+        templates.load("lamp", [folder])
+
+
+def test_an_error_in_a_file_of_the_template_names_that_file(folder: Path) -> None:
+    (folder / "lamp" / "words.py").write_text("why = 1 / 0\n")
+    with pytest.raises(TemplateError, match=r"lamp/words\.py:1: ZeroDivisionError: division by zero"):
+        templates.load("lamp", [folder])
+
+
 def test_two_files_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="same name"):
         Engine([make_instance("flood", FLOOD), make_instance("flood", FLOOD)], "edge")
