@@ -159,9 +159,9 @@ def _answer(bench: FaultBench, line: bytes) -> Fault:
     return bench.apply(fault) if isinstance(fault, dict) else {"ok": False, "error": "expected a JSON object"}
 
 
-def send(path: Path, fault: Fault, timeout_s: float = 10.0) -> Fault:
+def send(path: Path | str, fault: Fault, timeout_s: float = 10.0) -> Fault:
     """The answer to one fault. Raises: OSError when nothing listens at the path."""
-    with socket.socket(socket.AF_UNIX) as client, short_path(path) as name:
+    with socket.socket(socket.AF_UNIX) as client, short_path(Path(path)) as name:
         client.settimeout(timeout_s)
         client.connect(name)
         client.sendall(json.dumps(fault).encode() + b"\n")
