@@ -105,11 +105,17 @@ def load_aggregator(path: Path) -> AggregatorConfig:
     return _checked_aggregator(_of_kind(path, "aggregator"))
 
 
-def check(path: Path) -> str:
-    """Return the kind of a file that is right. Raises: CityError, ConfigFileError."""
+def check(path: Path, templates: Iterable[Path] = ()) -> str:
+    """Return the kind of a file that is right; `templates` are folders for a process's own template.
+
+    Raises: CityError, ConfigFileError.
+    """
     source = read(path)
     kind = kind_of(source)
-    _CHECKS[kind](source)
+    if kind == "process":
+        _check_process(source, templates)
+    else:
+        _CHECKS[kind](source)
     return kind
 
 
@@ -256,7 +262,6 @@ _MARKS: dict[str, tuple[str, ...]] = {
     "aggregator": ("listen", "edges", "signing"),
 }
 _CHECKS: dict[str, Callable[[Source], object]] = {
-    "process": _check_process,
     "board": _check_board,
     "scenario": _check_scenario,
     "edge": _checked_edge,

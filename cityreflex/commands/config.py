@@ -20,8 +20,11 @@ def config() -> None:
 
 @config.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--templates", multiple=True, metavar="DIR",
+              type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder with templates of your own, for a process file. May be given several times.")  # fmt: skip
 @json_option
-def check(path: Path, as_json: bool) -> None:
+def check(path: Path, templates: tuple[Path, ...], as_json: bool) -> None:
     """Say whether FILE is right: edge.toml, aggregator.toml, a process, a board or a scenario.
 
     An error names file, line, key, what was found and what was expected. Exit code 3 if it is wrong.
@@ -29,7 +32,7 @@ def check(path: Path, as_json: bool) -> None:
     Example: city config check run/sites/flood.toml
     """
     try:
-        kind = files.check(path)
+        kind = files.check(path, templates)
     except files.ConfigFileError as error:
         if not as_json:
             raise

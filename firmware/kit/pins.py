@@ -1,11 +1,13 @@
 """Which pin of an RP2040 can do what, and what it does in reset.
 
 Source: RP2040 datasheet (build 2024-10-15), 1.4.3 GPIO functions, table 2 (functions repeat along the pins),
-and 2.19.6.3 (PADS_BANK0: after reset the pull-down is on, the output is off).
+and 2.19.6.3 (PADS_BANK0: after reset the pull-down is on, the output is off). Raspberry Pi Pico datasheet, 2.1:
+GPIO25 drives the user LED on the board and is on no pin of the header.
 """
 
 GPIO_COUNT = 30
 ON_A_PICO = frozenset({*range(23), 26, 27, 28})
+LED_OF_A_PICO = "GP25"
 RESET_LEVEL = 0  # pad pull-down of 50 to 80 kOhm
 
 _FUNCTIONS: dict[str, tuple[int, ...]] = {

@@ -13,7 +13,12 @@ def _pin(name: str) -> str:
     return name
 
 
+def _led(name: str) -> str:
+    return name if name == pins.LED_OF_A_PICO else _pin(name)
+
+
 Pin = Annotated[str, AfterValidator(_pin)]
+LedPin = Annotated[str, AfterValidator(_led)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 U8 = Annotated[int, Field(ge=0, le=255)]
 
@@ -164,7 +169,7 @@ class BoardFile(Strict):
     mcu: Literal["rp2040"] = "rp2040"
     watchdog_ms: int = Field(default=5000, ge=1000, le=8388)
     status_ms: int = Field(default=1000, ge=100, le=60_000)
-    led: Pin | None = None
+    led: LedPin | None = None
     link: Link
     ring: Ring = Ring()
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)

@@ -131,6 +131,18 @@ def test_not_toml(problems) -> None:
     assert found.startswith("edge.toml:2: not TOML: ")
 
 
+def test_a_template_that_raises(tmp_path: Path) -> None:
+    """A template in the making is told with its own file and line, not with a traceback."""
+    (tmp_path / "lamp").mkdir()
+    (tmp_path / "lamp" / "process.py").write_text("state = np.zeros(1)\n")
+    path = tmp_path / "lamp.toml"
+    path.write_text('template = "lamp"\n[senses]\nlight = "mast-1/light"\n')
+    with pytest.raises(ConfigFileError) as caught:
+        config.check(path, [tmp_path])
+    expected = f"{path}:1: template: {tmp_path}/lamp/process.py:1: NameError: name 'np' is not defined"
+    assert str(caught.value) == expected
+
+
 def test_of_no_kind(problems) -> None:
     (found,) = problems("colour = 3\n")
     assert found.startswith("site.toml:1: of no known kind; expected one of process: has template; board: has board")
