@@ -28,4 +28,4 @@ def run(path: Path) -> None:
     checked = config.load_aggregator(path)
     from aggregator.app import run as serve  # noqa: PLC0415 (kernels compile on import: check the file first)
 
-    run_service(lambda: asyncio.run(serve(checked)), path)
+    run_service(lambda: asyncio.run(serve(checked)), path, checked.city.data_dir)

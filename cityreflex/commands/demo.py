@@ -9,9 +9,10 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
+from cityreflex.commands.options import check_time
 from cityreflex.commands.sim import load_scenario, load_window
 from cityreflex.demo import report
-from cityreflex.demo.play import Outputs, play
+from cityreflex.demo.play import Outputs, check_outputs, play
 from cityreflex.demo.report import Plan
 from cityreflex.demo.view import make_view
 from cityreflex.exits import UNVERIFIED, USAGE, CityError
@@ -31,8 +32,8 @@ DEFAULT_SPEED = 480.0
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
 @click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="Write a plot (png, svg).")
 @click.option("--rain", "rain_csv", type=click.Path(path_type=Path), help="Recorded rain (CSV) as the storm.")
-@click.option("--from", "start", metavar="TIME", help="Start of the window, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", help="End of the window, ISO 8601, UTC.")
+@click.option("--from", "start", metavar="TIME", callback=check_time, help="Start of the window, ISO 8601, UTC.")
+@click.option("--to", "end", metavar="TIME", callback=check_time, help="End of the window, ISO 8601, UTC.")
 @click.option("--speed", type=click.FloatRange(0, 10_000, min_open=True), help="World seconds per real second.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of storm, waves and noise.")
 def demo(
@@ -53,13 +54,15 @@ def demo(
     hours = (window.end_utc_us - window.start_utc_us) / 3.6e9
     chosen = _speed(speed, hours, scenario)
     plan = Plan(window.start_utc_us, window.end_utc_us, chosen, seed, rain_csv.name if rain_csv else None, _threshold())
-    console = Console()
+    outputs = Outputs(json_path, plot_path)
+    check_outputs(outputs)
+    console = Console(stderr=True)
     _warm_up(console)
     options = ["--speed", str(chosen), "--seed", str(seed)]
     for flag, value in (("--rain", rain_csv), ("--from", start), ("--to", end)):
         options += [flag, str(value)] if value is not None else []
-    found = play(plan, folder, options, Outputs(json_path, plot_path), make_view(console))
-    console.print(report.text(found), soft_wrap=True, highlight=False, markup=False)
+    found = play(plan, folder, options, outputs, make_view(console))
+    click.echo(report.text(found))
     if not found["ok"]:
         sys.exit(UNVERIFIED)
 

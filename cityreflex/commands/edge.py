@@ -28,4 +28,4 @@ def run(path: Path) -> None:
     checked = config.load_edge(path)
     from edge_node.node import run as serve  # noqa: PLC0415 (kernels compile on import: check the file first)
 
-    run_service(lambda: asyncio.run(serve(checked)), path)
+    run_service(lambda: asyncio.run(serve(checked)), path, checked.edge.data_dir)

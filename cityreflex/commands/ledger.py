@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cityreflex.client import Client, UnreachableError
-from cityreflex.commands.options import json_option, run_dir_option
+from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import NOT_FOUND, UNVERIFIED, CityError
 
 COLUMNS = ("sent", "stored", "buffered", "declared_lost", "quarantined", "unexplained")
@@ -44,7 +44,7 @@ def ask(folder: Path) -> dict[str, Any]:
             return answer
     except UnreachableError as error:
         raise CityError(
-            NOT_FOUND, str(error), f"start it: city aggregator run --config {folder}/aggregator.toml"
+            NOT_FOUND, str(error), f"start it: city aggregator run --config {quoted(folder / 'aggregator.toml')}"
         ) from error
 
 

@@ -1,8 +1,11 @@
 """Options that several commands share."""
 
+import shlex
 from pathlib import Path
 
 import rich_click as click
+
+from simulator.world.rain import parse_utc
 
 run_dir_option = click.option(
     "--dir",
@@ -15,3 +18,18 @@ run_dir_option = click.option(
     help="Run directory.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a time of the command line if it is one. Raises: click.BadParameter."""
+    if value is not None:
+        try:
+            parse_utc(value)
+        except ValueError as error:
+            raise click.BadParameter(f"found {value!r}; expected ISO 8601 in UTC such as 2012-09-24T06:00") from error
+    return value
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it can be pasted into a shell."""
+    return shlex.quote(str(path))

@@ -7,13 +7,17 @@ import zmq
 
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
 from processes.errors import ProcessError
-from service.errors import KeyFileError
+from service.errors import InUseError, KeyFileError
+from service.lock import hold
 
 
-def run_service(serve: Callable[[], None], path: Path) -> None:
-    """Call `serve`. Raises: CityError."""
+def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
+    """Call `serve`, alone in its data directory. Raises: CityError."""
     try:
-        serve()
+        with hold(data_dir):
+            serve()
+    except InUseError as error:
+        raise in_use(error) from error
     except KeyFileError as error:
         raise CityError(CONFIG, str(error), f"check the key files that {path} names") from error
     except ProcessError as error:
@@ -21,4 +25,10 @@ def run_service(serve: Callable[[], None], path: Path) -> None:
     except PermissionError as error:
         raise CityError(PERMISSION, str(error), "check the owner and mode of that path") from error
     except zmq.ZMQError as error:
-        raise CityError(FAILED, f"ZeroMQ: {error}", f"is the endpoint in {path} in use?") from error
+        hint = f"free the endpoint that {path} names (ss -ltnp), or change it"
+        raise CityError(FAILED, f"ZeroMQ: {error}", hint) from error
+
+
+def in_use(error: InUseError) -> CityError:
+    """Return what a second process in the same directory is told."""
+    return CityError(FAILED, str(error), f"stop that one first (kill {error.pid}), or give another directory")

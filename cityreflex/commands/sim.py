@@ -3,13 +3,17 @@
 import asyncio
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import rich_click as click
 
-from cityreflex.commands.options import run_dir_option
+from cityreflex.commands.options import check_time, quoted, run_dir_option
+from cityreflex.commands.service import in_use
 from cityreflex.exits import CONFIG, NOT_FOUND, CityError
 from cityreflex.run_dir import Prepared, prepare
+from service.errors import InUseError
+from service.lock import hold
 from simulator import runtime, scenario
 from simulator.world.make import Storm
 from simulator.world.rain import RainError
@@ -30,8 +34,8 @@ def sim() -> None:
               help="World seconds per real second.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of storm, waves and noise.")
 @click.option("--rain", "rain_csv", type=click.Path(path_type=Path), help="Recorded rain (CSV) as the storm.")
-@click.option("--from", "start", metavar="TIME", help="Start of the window, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", help="End of the window, ISO 8601, UTC.")
+@click.option("--from", "start", metavar="TIME", callback=check_time, help="Start of the window, ISO 8601, UTC.")
+@click.option("--to", "end", metavar="TIME", callback=check_time, help="End of the window, ISO 8601, UTC.")
 @click.option("--mode", type=click.Choice(["act", "advise"]), default="act", show_default=True,
               help="advise: processes propose and nothing is moved.")  # fmt: skip
 @click.option("--start-in", "start_in_s", type=click.FloatRange(0, 600), default=2.0, show_default=True,
@@ -49,17 +53,17 @@ def up(
     """
     plan = load_scenario(name)
     window = load_window(plan, seed, rain_csv, start, end)
-    folder.mkdir(parents=True, exist_ok=True)
-    prepared = prepare(
-        folder, plan, speed=speed, epoch_utc_us=window.start_utc_us, mode=mode, start_in_s=start_in_s
-    )
-    _announce(prepared, window, speed)
-    asyncio.run(
-        runtime.run(
-            name, folder, prepared.boards, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end,
-            epoch_boottime_us=prepared.epoch_boottime_us, epoch_utc_us=prepared.epoch_utc_us,
-        )
-    )
+    run = partial(runtime.run, name, folder, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end)
+    try:
+        with hold(folder):
+            prepared = prepare(
+                folder, plan, speed=speed, epoch_utc_us=window.start_utc_us, mode=mode, start_in_s=start_in_s
+            )
+            _announce(prepared, window, speed)
+            epoch, utc = prepared.epoch_boottime_us, prepared.epoch_utc_us
+            asyncio.run(run(prepared.boards, epoch_boottime_us=epoch, epoch_utc_us=utc))
+    except InUseError as error:
+        raise in_use(error) from error
 
 
 def load_scenario(name: str) -> scenario.Scenario:
@@ -93,9 +97,9 @@ def _announce(prepared: Prepared, window: Storm, speed: float) -> None:
         f"{hours * 3600 / speed:.0f} s",
         *(f"board: {spec.thing} on {folder / 'dev' / spec.thing}" for spec in prepared.boards),
         "next, each in a terminal of its own:",
-        f"  city aggregator run --config {folder / 'aggregator.toml'}",
-        f"  city edge run --config {folder / 'edge.toml'}",
-        f"  city status --dir {folder}",
+        f"  city aggregator run --config {quoted(folder / 'aggregator.toml')}",
+        f"  city edge run --config {quoted(folder / 'edge.toml')}",
+        f"  city status --dir {quoted(folder)}",
     ]
     print("\n".join(lines), file=sys.stderr, flush=True)
 

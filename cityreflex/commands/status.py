@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cityreflex.client import Client, UnreachableError
-from cityreflex.commands.options import json_option, run_dir_option
+from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import FAILED, NOT_FOUND, CityError
 
 Status = dict[str, Any]
@@ -46,9 +46,8 @@ def ask(folder: Path) -> Status:
             with Client.of_run(folder, "edge") as edge:
                 return _of_edge(edge.get("health"), str(city_error))
         except UnreachableError as edge_error:
-            raise CityError(
-                NOT_FOUND, f"{city_error}\n{edge_error}", f"is the city running? see {folder}/logs, or give --dir"
-            ) from edge_error
+            hint = f"city sim up riverside --dir {quoted(folder)}, then what that prints; or give another --dir"
+            raise CityError(NOT_FOUND, f"{city_error}\n{edge_error}", hint) from edge_error
 
 
 def _of_edge(health: dict[str, Any], why: str) -> Status:
@@ -59,7 +58,7 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
         "edges": [{**edge, "health_age_s": 0.0, "health": health}],
         "incidents": [{"kind": "city_unreachable", "text": why}],
         "faults": faults,
-        "processes": health.get("processes", []),
+        "processes": [],
         "leases": health.get("leases", []),
     }
 
@@ -67,19 +66,35 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
 def troubles(found: Status) -> list[str]:
     """Return one line for each thing that somebody has to look at."""
     lines = [row["text"] for row in found["incidents"]]
+    told = {row.get("edge") for row in found["incidents"]}
     for edge in found["edges"]:
-        if not edge["online"]:
-            continue
-        for board in edge["health"].get("boards", ()):
-            if board.get("link") != "up":
-                lines.append(f"{board['thing']}: link {board.get('link')} on {board.get('port')}{_hint(board)}")
+        if edge["online"]:
+            lines += _link_troubles(edge)
+        elif edge["edge"] not in told:
+            lines.append(f"{edge['edge']} offline, not heard since this city started: is `city edge run` running?")
     lines += [fault_line(fault) for fault in found["faults"]]
     lines += [
-        f"process {row['instance']} stopped: {row.get('reason')}"
-        for row in found["processes"]
+        f"process {row['instance']} on {where} stopped: {row.get('reason')}"
+        for where, row in processes(found)
         if row.get("state") == "faulted"
     ]
     return lines
+
+
+def _link_troubles(edge: dict[str, Any]) -> list[str]:
+    return [
+        f"{board['thing']}: link {board.get('link')} on {board.get('port')}{_hint(board)}"
+        for board in edge["health"].get("boards", ())
+        if board.get("link") != "up"
+    ]
+
+
+def processes(found: Status) -> list[tuple[str, dict[str, Any]]]:
+    """Return (where it runs, its health) of every process, at the city and on the edges that are online."""
+    rows = [("city", row) for row in found["processes"]]
+    for edge in found["edges"]:
+        rows += [(edge["edge"], row) for row in edge["health"].get("processes", ()) if edge["online"]]
+    return rows
 
 
 def _hint(board: dict[str, Any]) -> str:
@@ -101,8 +116,8 @@ def show(found: Status, console: Console) -> None:
         age = edge.get("health_age_s")
         console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
         _show_boards(edge.get("health", {}).get("boards", []), console)
-    for row in found["processes"]:
-        console.print(f"process {row['instance']}: {row.get('state')}", highlight=False)
+    for where, row in processes(found):
+        console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
     for row in found["leases"]:
         console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
     found_troubles = troubles(found)

@@ -1,6 +1,7 @@
 """Plays the storm twice and gathers what the report needs."""
 
 import json
+import os
 import select
 import shutil
 import time
@@ -14,13 +15,14 @@ from cityreflex.demo.report import Plan
 from cityreflex.demo.stack import Stack
 from cityreflex.demo.view import View
 from cityreflex.demo.watch import FORECAST, IF_LEFT, Record, Watcher
-from cityreflex.exits import FAILED, CityError
+from cityreflex.exits import FAILED, NOT_FOUND, PERMISSION, USAGE, CityError
 
 LOOK_EVERY_S = 0.5
 START_IN_S = 10.0
 START_LIMIT_S = 90.0
 DRAIN_LIMIT_S = 45.0
 MARK = ".city-demo"
+PLOT_KINDS = (".png", ".svg", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ def play(plan: Plan, folder: Path, sim_options: list[str], outputs: Outputs, vie
     if outputs.plot_path is not None:
         plot.save(outputs.plot_path, plan, alone, control)
     return found
+
+
+def check_outputs(outputs: Outputs) -> None:
+    """Raise CityError unless what the run leaves behind can be written: better now than after the storm."""
+    for path in (outputs.json_path, outputs.plot_path):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise CityError(NOT_FOUND, f"{path}: there is no folder {path.parent}", f"mkdir -p {path.parent}")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise CityError(PERMISSION, f"{path}: cannot be written", f"ls -ld {path.parent}")
+    plot_path = outputs.plot_path
+    if plot_path is not None and plot_path.suffix not in PLOT_KINDS:
+        raise CityError(USAGE, f"--plot {plot_path}: expected a file ending in {', '.join(PLOT_KINDS)}")
 
 
 def _make_fresh(folder: Path) -> None:

@@ -97,7 +97,8 @@ def text(report: dict[str, Any]) -> str:
         f"peak level   {_metres(peak['uncontrolled'])} left alone   threshold {peak['threshold']:.2f} m   "
         f"{_metres(peak['controlled'])} under control",
         f"tasks        {len(report['tasks'])}: " + (", ".join(f"{n} {s}" for s, n in sorted(states.items())) or "none"),
-        "ledger       " + ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in COUNTS),
+        "ledger       " + _counted(counts, COUNTS[:3]),
+        "             " + _counted(counts, COUNTS[3:]),
         "boards       " + ", ".join(f"{board['id']} ({board['firmware_sha256'][:8]})" for board in report["boards"]),
         "latency      hop                      n    p50 ms    p99 ms",
     ]
@@ -108,6 +109,10 @@ def text(report: dict[str, Any]) -> str:
     lines.append(f"seed         {report['seed']}")
     lines += [f"NOT REACHED  {failure}" for failure in report["failures"]]
     return "\n".join(lines)
+
+
+def _counted(counts: dict[str, int], names: tuple[str, ...]) -> str:
+    return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names)
 
 
 def _metres(value: float | None) -> str:

@@ -18,6 +18,7 @@ from cityreflex.demo.watch import Record
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-=+*#@"
 PLAIN_EVERY = 5
+IF_LEFT_ALONE = ("level_if_left", "exceedance_if_left")
 
 
 class View(Protocol):
@@ -51,28 +52,26 @@ def progress(plan: Plan, record: Record) -> float:
     return float(min(1.0, max(0.0, played / (plan.end_utc_us - plan.start_utc_us))))
 
 
-def spark(values: Iterable[float], width: int, blocks: str = BLOCKS) -> str:
-    """Return the last values as a line of `width` block characters, from their least to their greatest."""
+def spark(values: Iterable[float], width: int, blocks: str = BLOCKS, top: float = 0.0) -> str:
+    """Return the values as at most `width` block characters, from 0 to `top` or their greatest if that is more."""
     kept = list(values)
     step = max(1, -(-len(kept) // width))
     kept = [max(kept[i : i + step]) for i in range(0, len(kept), step)]
-    if not kept:
-        return ""
-    low, span = min(kept), (max(kept) - min(kept)) or 1.0
-    return "".join(blocks[min(len(blocks) - 1, int((v - low) / span * len(blocks)))] for v in kept)
+    span = max([top, *kept]) or 1.0
+    return "".join(blocks[min(len(blocks) - 1, max(0, int(v / span * len(blocks))))] for v in kept)
 
 
 def forecast_text(record: Record) -> str:
-    """Return `1.23 m in 3 h (1.10 to 1.40), 12 % over threshold`."""
+    """Return `1.23 m in 3 h (1.10 to 1.40), 12 % to exceed by then`; what is, not what is proposed, if nobody acts."""
     for row in record.estimates:
         found = {estimate["name"]: estimate for estimate in row["estimates"]}
-        if "level_forecast" in found:
-            ahead = found["level_forecast"]
+        level, risk = ("level_forecast", "exceedance_probability") if row["mode"] == "act" else IF_LEFT_ALONE
+        if level in found and risk in found:
+            ahead = found[level]
             hours = (ahead["valid_utc_us"] - row["step_utc_us"]) / 3.6e9
-            risk = found["exceedance_probability"]["mean"]
             return (
                 f"{ahead['mean']:.2f} m in {hours:.0f} h ({ahead['q05']:.2f} to {ahead['q95']:.2f}), "
-                f"{100 * risk:.0f} % risk of exceeding"
+                f"{100 * found[risk]['mean']:.0f} % to exceed by then"
             )
     return "no forecast yet"
 
@@ -152,14 +151,14 @@ class LiveView:
         width = max(10, self._console.width - 34)
         table = Table.grid(padding=(0, 1))
         rows = (
-            ("rain", "rain_mm_h", "{:.1f} mm/h"),
-            ("level", "level_m", "{:.2f} m"),
-            ("gate", "gate_opening", "{:.2f}"),
+            ("rain", "rain_mm_h", "{:.1f} mm/h", 0.0),
+            ("level", "level_m", "{:.2f} m", plan.threshold_m),
+            ("gate", "gate_opening", "{:.2f}", 1.0),
         )
-        for label, key, shape in rows:
+        for label, key, shape, top in rows:
             values = [row[key] for row in record.truth]
             now = shape.format(values[-1]) if values else "-"
-            table.add_row(label, now, spark(values, width, self._blocks))
+            table.add_row(label, now, spark(values, width, self._blocks, top))
         over = record.peak_m() or 0.0
         table.add_row("peak", f"{over:.2f} m", f"threshold {plan.threshold_m:.2f} m")
         table.add_row("forecast", "", forecast_text(record))
@@ -169,8 +168,9 @@ class LiveView:
 
 def _bar(share: float) -> Table:
     """Return a progress bar on a line of its own; alone in a group it would swallow the next line."""
-    line = Table.grid(expand=True)
-    line.add_row(ProgressBar(total=1.0, completed=share))
+    line = Table.grid(expand=True, padding=(0, 1))
+    line.add_column(ratio=1)
+    line.add_row(ProgressBar(total=1.0, completed=share), f"{100 * share:3.0f} %")
     return line
 
 
@@ -188,8 +188,10 @@ def _last_task(record: Record) -> str:
 def _hops(record: Record) -> Table:
     """Return the hops in two columns of name, p50, p99, to fit 80 characters."""
     table = Table.grid(padding=(0, 1))
-    rows = [(hop, f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f} ms") for hop, row in record.latency.items()]
+    rows = [(hop, f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}") for hop, row in record.latency.items()]
     half = -(-len(rows) // 2)
+    head = ("ms by hop", "p50", "p99")
+    table.add_row(*head, "  ", *(head if half else ("", "", "")))
     for index in range(half):
         right = rows[half + index] if half + index < len(rows) else ("", "", "")
         table.add_row(*rows[index], "  ", *right)
@@ -197,5 +199,7 @@ def _hops(record: Record) -> Table:
 
 
 def _ledger(record: Record) -> Text:
+    """Return the balance on two lines, to fit 80 characters."""
     totals = record.ledger.get("totals", {})
-    return Text("ledger  " + "  ".join(f"{totals.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTS))
+    words = [f"{totals.get(name, 0):,} {name.replace('_', ' ')}" for name in COUNTS]
+    return Text("ledger  " + "  ".join(words[:3]) + "\n        " + "  ".join(words[3:]))

@@ -9,6 +9,7 @@ from simulator.world.classroom import ClassroomWorld
 from simulator.world.rain import (
     HOUR_US,
     RainSeries,
+    format_utc,
     parse_utc,
     read_csv,
     synthetic_storm,
@@ -61,7 +62,8 @@ def storm(
     begin = _time(start, first)
     finish = _time(end, last if start is None else min(begin + 72 * HOUR_US, rain.end_utc_us))
     if not rain.start_utc_us <= begin < finish <= rain.end_utc_us:
-        raise ValueError("the window must lie within the rain series and end after it starts")
+        series = f"{format_utc(rain.start_utc_us)} to {format_utc(rain.end_utc_us)}"
+        raise ValueError(f"the window must lie within the rain series, {series}, and end after it starts")
     return Storm(begin, finish, rain)
 
 

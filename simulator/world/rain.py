@@ -112,7 +112,12 @@ def parse_utc(text: str) -> int:
     """UTC microseconds of an ISO time; a time without offset is taken as UTC. Raises: ValueError."""
     moment = datetime.fromisoformat(text.strip())
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp()) * 1_000_000 + moment.microsecond
+    return round(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+def format_utc(utc_us: int) -> str:
+    """ISO text, to the minute, of UTC microseconds."""
+    return datetime.fromtimestamp(utc_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def _regular(points: dict[int, float]) -> RainSeries:
