@@ -77,3 +77,19 @@ def test_ledger_table_names_what_is_missing() -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     ledger.show(json.loads(json.dumps({"accounts": [row], "totals": counts, "balanced": False})), console)
     assert "samples 3 to 4 unexplained" in console.export_text()
+
+
+def test_an_edge_that_was_never_heard_is_trouble() -> None:
+    silent = {"edge": "edge-1", "online": False, "health_age_s": None, "health": {}}
+    lines = status.troubles(found(edges=[silent]))
+    assert len(lines) == 1
+    assert "edge-1 offline" in lines[0]
+    told = {"kind": "edge_offline", "edge": "edge-1", "text": "edge-1 offline since 12:00"}
+    assert status.troubles(found(edges=[silent], incidents=[told])) == ["edge-1 offline since 12:00"]
+
+
+def test_a_process_that_stopped_on_the_edge_is_trouble() -> None:
+    rows = found()
+    rows["edges"][0]["health"]["processes"] = [{"instance": "fan", "state": "faulted", "reason": "division by zero"}]
+    assert status.troubles(rows) == ["process fan on edge-1 stopped: division by zero"]
+    assert "process fan on edge-1: faulted" in shown(rows)
