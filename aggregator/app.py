@@ -42,7 +42,8 @@ class Aggregator:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         keys = {read_curve_key(edge.public_file): edge.id for edge in config.edges}
         self.gate = Gatekeeper(self.context, keys)
-        public, secret = (read_curve_key(p) for p in (config.listen.public_file, config.listen.secret_file))
+        public = read_curve_key(config.listen.public_file)
+        secret = read_curve_key(config.listen.secret_file, secret=True)
         self.router = RouterSocket(self.context, public, secret)
         self.stopping = False
         self._frozen_us = boottime_us()

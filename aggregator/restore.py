@@ -35,7 +35,7 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
 
 def restore(config: AggregatorConfig, store: Store) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
-    sign = partial(tasks.sign, read_ed25519_key(config.signing.secret_file))
+    sign = partial(tasks.sign, read_ed25519_key(config.signing.secret_file, secret=True))
     edges, instances = [edge.id for edge in config.edges], read_instances(config)
     if instances:
         warm_up()

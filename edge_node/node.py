@@ -84,7 +84,7 @@ def _keys(config: EdgeConfig) -> tuple[bytes, bytes, bytes]:
     return (
         read_curve_key(city.server_public_file),
         read_curve_key(city.public_file),
-        read_curve_key(city.secret_file),
+        read_curve_key(city.secret_file, secret=True),
     )
 
 

@@ -42,6 +42,8 @@ class Site:
             (folder / f"{name}.public").write_bytes(public)
             (folder / f"{name}.secret").write_bytes(secret)
         (folder / "sign.secret").write_text(self.private.hex())
+        for path in folder.glob("*.secret"):
+            path.chmod(0o600)
         (folder / "opener.toml").write_text(
             'template = "opener"\nevery_s = 0\n[senses]\nlevel = "river-1/water_level"\n[responds]\n'
             'gate = { actuator = "river-1/opening", observe = "river-1/feedback" }\n'

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_key_files_are_checked_and_never_shown(tmp_path: Path) -> None:
     path = tmp_path / "k"
     with pytest.raises(KeyFileError):
         keys.read_board_key(path)
+    path.touch(0o600)
     path.write_bytes(b"secretsecret")
     for read in (keys.read_board_key, keys.read_curve_key, keys.read_ed25519_key):
         with pytest.raises(KeyFileError) as caught:
@@ -64,6 +66,20 @@ def test_key_files_are_checked_and_never_shown(tmp_path: Path) -> None:
     assert keys.read_board_key(path) == bytes(32)
     path.write_text("ab" * 32 + "\n")
     assert keys.read_ed25519_key(path) == b"\xab" * 32
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "k"
+    path.write_text("ab" * 20)
+    path.chmod(mode)
+    secret_curve, secret_sign = partial(keys.read_curve_key, secret=True), partial(keys.read_ed25519_key, secret=True)
+    for read in (keys.read_board_key, secret_curve, secret_sign):
+        with pytest.raises(KeyFileError, match=f"mode {mode:o}.*; chmod 600 {path}"):
+            read(path)
+    assert keys.read_curve_key(path) == b"ab" * 20
+    path.chmod(0o600)
+    assert keys.read_curve_key(path, secret=True) == b"ab" * 20
 
 
 def test_latency_quantiles_are_right_within_a_bin() -> None:

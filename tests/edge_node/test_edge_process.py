@@ -90,6 +90,8 @@ class Stack:
         self.folder = folder
         self.keys = write_keys(folder / "keys")
         (folder / "keys" / "river-1.key").write_bytes(KEY)
+        for path in (folder / "keys").iterdir():
+            path.chmod(0o600)
         self.board = ScriptedBoard().start()
         self.city = SmallCity((self.keys["city.public"], self.keys["city.secret"])).start()
         if process:
