@@ -6,15 +6,16 @@ to into `file:line: key: found, expected, did you mean`.
 
 import difflib
 import re
-import types
+import shlex
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeAlias, TypeVar
 
-import tomlkit
 from pydantic import BaseModel, ValidationError
-from tomlkit.exceptions import ParseError
+from tomlkit.exceptions import TOMLKitError
 
 import aggregator.config
 import edge_node.config
@@ -24,12 +25,20 @@ from cityreflex.toml_lines import key_lines, nearest_line
 from edge_node.config import EdgeConfig
 from firmware.kit import board_file
 from firmware.kit.errors import BoardFileError
-from processes.errors import ProcessError
+from firmware.kit.schema import BoardFile
+from processes.config import ProcessConfig, fields_at
+from processes.errors import ConfigError, ProcessError
 from processes.instance import make_instance
+from service.errors import KeyFileError
+from service.keys import read_board_key, read_curve_key, read_ed25519_key
 from simulator.scenario import Scenario
 
 M = TypeVar("M", bound=BaseModel)
-Loc = tuple[str | int, ...]
+Loc: TypeAlias = tuple[str | int, ...]
+KeyFile: TypeAlias = tuple[Loc, Callable[[Path], bytes], Path]
+
+_read_curve_secret = partial(read_curve_key, secret=True)
+_read_sign_secret = partial(read_ed25519_key, secret=True)
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,10 @@ class Problem:
 class ConfigFileError(CityError):
     """A configuration file is wrong; `problems` has all that was found."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(CONFIG, "\n".join(map(str, problems)), "correct the file, then try `city config check`")
+    def __init__(self, problems: list[Problem], of: Path | None = None) -> None:
+        """`of`: the file to check again, if it is not the one with the problems."""
+        file = shlex.quote(str(of or problems[0].file))
+        super().__init__(CONFIG, "\n".join(map(str, problems)), f"correct the file, then try: city config check {file}")
         self.problems = problems
 
     def rows(self) -> list[dict[str, Any]]:
@@ -88,11 +99,20 @@ def read(path: Path) -> Source:
     except (OSError, UnicodeDecodeError) as error:
         raise CityError(CONFIG, f"{path}: cannot be read: {error}", "expected a TOML file in UTF-8") from error
     try:
-        data = tomlkit.parse(text).unwrap()
+        data = tomllib.loads(text)
         lines = key_lines(text)
-    except ParseError as error:
-        raise ConfigFileError([Problem(str(path), error.line, "", f"not TOML: {error}")]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigFileError([_not_toml(path, text, str(error))]) from error
+    except TOMLKitError as error:
+        raise ConfigFileError([Problem(str(path), getattr(error, "line", 1), "", f"not TOML: {error}")]) from error
     return Source(path, data, lines)
+
+
+def _not_toml(path: Path, text: str, reason: str) -> Problem:
+    """Return the problem of tomllib's `Unclosed array (at end of document)` or `... (at line 3, column 7)`."""
+    place = re.search(r" \(at line (\d+), column \d+\)$", reason)
+    line = int(place[1]) if place else max(1, len(text.splitlines()))
+    return Problem(str(path), line, "", f"not TOML: {reason[0].lower()}{reason[1:]}")
 
 
 def load_edge(path: Path) -> EdgeConfig:
@@ -120,10 +140,13 @@ def check(path: Path, templates: Iterable[Path] = ()) -> str:
 
 
 def kind_of(source: Source) -> str:
-    """Return edge, aggregator, process, board or scenario. Raises: ConfigFileError."""
-    for kind, keys in _MARKS.items():
-        if any(key in source.data for key in keys):
-            return kind
+    """Return edge, aggregator, process, board or scenario: whose keys the file has most. Raises: ConfigFileError."""
+    top = source.data.keys()
+    known = {kind: len(top & model.model_fields.keys()) for kind, model in _MODELS.items()}
+    marked = {kind: any(key in top for key in keys) for kind, keys in _MARKS.items()}
+    kind = max(_MODELS, key=lambda kind: (known[kind], marked[kind]))
+    if known[kind] and (marked[kind] or known[kind] > 1):
+        return kind
     expected = "; ".join(f"{kind}: has {' or '.join(keys)}" for kind, keys in _MARKS.items())
     raise ConfigFileError([source.problem((), f"of no known kind; expected one of {expected}")])
 
@@ -138,6 +161,18 @@ def _of_kind(path: Path, wanted: str) -> Source:
 
 def _checked_edge(source: Source) -> EdgeConfig:
     config = _validated(EdgeConfig, source, lambda: edge_node.config.parse(source.data, source.path.parent))
+    city = config.city
+    board_keys = [(("boards", n, "key_file"), read_board_key, board.key_file) for n, board in enumerate(config.boards)]
+    _check_keys(
+        source,
+        [
+            *board_keys,
+            (("city", "server_public_file"), read_curve_key, city.server_public_file),
+            (("city", "public_file"), read_curve_key, city.public_file),
+            (("city", "secret_file"), _read_curve_secret, city.secret_file),
+            (("city", "verify_key_file"), read_ed25519_key, city.verify_key_file),
+        ],
+    )
     _check_files(source, config.processes.files, config.processes.templates)
     return config
 
@@ -146,29 +181,60 @@ def _checked_aggregator(source: Source) -> AggregatorConfig:
     config = _validated(
         AggregatorConfig, source, lambda: aggregator.config.parse(source.data, source.path.parent)
     )
+    edge_keys = [(("edges", n, "public_file"), read_curve_key, edge.public_file) for n, edge in enumerate(config.edges)]
+    _check_keys(
+        source,
+        [
+            *edge_keys,
+            (("listen", "public_file"), read_curve_key, config.listen.public_file),
+            (("listen", "secret_file"), _read_curve_secret, config.listen.secret_file),
+            (("signing", "secret_file"), _read_sign_secret, config.signing.secret_file),
+        ],
+    )
     _check_files(source, config.processes.files, config.processes.templates)
     return config
 
 
+def _check_keys(source: Source, keys: Iterable[KeyFile]) -> None:
+    """Check that every key file that is named is there, holds a key, and is nobody else's if it is a secret."""
+    problems = []
+    for key, read_key, path in keys:
+        try:
+            read_key(path)
+        except KeyFileError as error:
+            problems.append(source.problem(key, str(error)))
+    if problems:
+        raise ConfigFileError(sorted(problems, key=lambda problem: problem.line))
+
+
 def _check_files(source: Source, files: Iterable[Path], templates: list[Path]) -> None:
     """Check the process files that a node names, as they decide whether it can start."""
+    problems: list[Problem] = []
     for index, path in enumerate(files):
         if not path.exists():
-            raise ConfigFileError([source.problem(("processes", "files", index), f"{path} does not exist")])
-        _check_process(read(path), templates)
+            problems.append(source.problem(("processes", "files", index), f"{path} does not exist"))
+            continue
+        try:
+            _check_process(read(path), templates)
+        except ConfigFileError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigFileError(problems, source.path)
 
 
 def _check_process(source: Source, templates: Iterable[Path] = ()) -> None:
     try:
         make_instance(source.path.stem, source.data, templates)
+    except ConfigError as error:
+        problems = [_process_problem(source, message, key) for message, key in error.problems]
+        raise ConfigFileError(sorted(problems, key=lambda problem: problem.line)) from error
     except ProcessError as error:
-        key = tuple(getattr(error, "key", ()))
-        message = re.sub(rf"^{re.escape(key_text(key))}:? ?", "", str(error)) if key else str(error)
-        raise ConfigFileError([source.problem(key or _template_key(source), message)]) from error
+        raise ConfigFileError([source.problem(("template",), str(error))]) from error
 
 
-def _template_key(source: Source) -> Loc:
-    return ("template",) if "template" in source.data else ()
+def _process_problem(source: Source, message: str, key: Loc) -> Problem:
+    """Return a problem whose message, as it begins with its key, does not say it twice."""
+    return source.problem(key, re.sub(rf"^{re.escape('.'.join(map(str, key)))}:? ?", "", message))
 
 
 def _check_board(source: Source) -> None:
@@ -218,7 +284,7 @@ def _explained(model: type[BaseModel], source: Source, row: Any) -> Problem:
     loc: Loc = tuple(row["loc"])
     message = str(row["msg"]).removeprefix("Value error, ")
     if row["type"] == "extra_forbidden":
-        return source.problem(loc, f"unknown key; expected {meant(str(loc[-1]), _fields_at(model, loc[:-1]))}")
+        return source.problem(loc, f"unknown key; expected {meant(str(loc[-1]), fields_at(model, loc[:-1]))}")
     if row["type"] == "missing":
         return source.problem(loc, "missing; it has no default")
     if row["type"] == "value_error":
@@ -234,32 +300,19 @@ def meant(found: str, known: Iterable[str]) -> str:
     return f"one of {', '.join(names)}" + (f"; did you mean {close[0]!r}?" if close else "")
 
 
-def _fields_at(model: type[BaseModel], loc: Loc) -> list[str]:
-    """Return the keys that the table at `loc` of a model may have."""
-    current: type[BaseModel] | None = model
-    for part in loc:
-        if isinstance(part, str) and current is not None and part in current.model_fields:
-            current = _model_in(current.model_fields[part].annotation)
-    return list(current.model_fields) if current is not None else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (list, tuple, dict, Union, types.UnionType):
-        for inner in get_args(annotation):
-            found = _model_in(inner)
-            if found is not None:
-                return found
-    return None
-
-
 _MARKS: dict[str, tuple[str, ...]] = {
     "process": ("template",),
     "board": ("board",),
     "scenario": ("world",),
     "edge": ("edge", "boards"),
     "aggregator": ("listen", "edges", "signing"),
+}
+_MODELS: dict[str, type[BaseModel]] = {
+    "process": ProcessConfig,
+    "board": BoardFile,
+    "scenario": Scenario,
+    "edge": EdgeConfig,
+    "aggregator": AggregatorConfig,
 }
 _CHECKS: dict[str, Callable[[Source], object]] = {
     "board": _check_board,

@@ -1,29 +1,40 @@
 """The schema of a process file (`sites/<site>/<process>.toml`) and its errors that teach."""
 
-from collections.abc import Mapping
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from processes.contract import Port
-from processes.errors import ConfigError
+from processes.errors import ConfigError, Key
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _path_of_two(value: str) -> str:
+    if not _STREAM.match(value):
+        raise ValueError(f"found {value!r}; expected THING/NAME")
+    return value
+
+
+_STREAM = re.compile(r"[^/\s]+/[^/\s]+\Z")
+Told: TypeAlias = tuple[str, Key]
 M = TypeVar("M", bound=BaseModel)
-Datastreams = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
+Datastream = Annotated[str, AfterValidator(_path_of_two)]
+Datastreams = Annotated[list[Datastream], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class Respond(BaseModel):
     """The actuator behind a respond port, and the datastream that must show the effect in time."""
 
     model_config = ConfigDict(extra="forbid")
-    actuator: str
-    observe: str | None = None
+    actuator: Datastream
+    observe: Datastream | None = None
     within_s: float = Field(default=20.0, gt=0)
 
 
@@ -47,23 +58,58 @@ def parse(data: Mapping[str, Any]) -> ProcessConfig:
     return check_model(ProcessConfig, data, ())
 
 
-def check_model(model: type[M], data: Mapping[str, Any], prefix: tuple[str, ...]) -> M:
-    """Return `data` as `model`. Raises: ConfigError for the first thing that is wrong, with its key."""
+def check_model(model: type[M], data: Mapping[str, Any], prefix: Key) -> M:
+    """Return `data` as `model`. Raises: ConfigError with all that is wrong, each with its key."""
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = prefix + tuple(str(part) for part in first["loc"])
-        raise ConfigError(_teach(first["msg"], first["type"], key, model), key) from error
+        problems = []
+        for row in error.errors():
+            key = prefix + _written(data, row["loc"])
+            problems.append((_teach(row["msg"], row["type"], key, fields_at(model, row["loc"][:-1])), key))
+        raise ConfigError(*problems[0], problems[1:]) from error
 
 
-def _teach(message: str, kind: str, key: tuple[str, ...], model: type[BaseModel]) -> str:
-    where = ".".join(key)
+def _written(data: object, loc: Key) -> Key:
+    """Return `loc` without the place in a list that the file has as a single text."""
+    inner: Any = data
+    for depth, part in enumerate(loc):
+        if not isinstance(inner, Mapping | list):
+            return loc[:depth]
+        try:
+            inner = cast(Any, inner)[part]
+        except (KeyError, IndexError, TypeError):
+            inner = {}
+    return loc
+
+
+def _teach(message: str, kind: str, key: Key, known: list[str]) -> str:
+    where = ".".join(map(str, key))
     if kind == "extra_forbidden":
-        return f"{where} is not known here{did_you_mean(key[-1], model.model_fields)}"
+        return f"{where} is not known here{did_you_mean(str(key[-1]), known)}"
     if kind == "missing":
         return f"{where} is missing"
-    return f"{where}: {message}"
+    return f"{where}: {message.removeprefix('Value error, ')}"
+
+
+def fields_at(model: type[BaseModel], loc: Key) -> list[str]:
+    """Return the keys that the table at `loc` of a model may have."""
+    current: type[BaseModel] | None = model
+    for part in loc:
+        if isinstance(part, str) and current is not None and part in current.model_fields:
+            current = _model_in(current.model_fields[part].annotation)
+    return list(current.model_fields) if current is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (list, tuple, dict, Union, types.UnionType):
+        for inner in get_args(annotation):
+            found = _model_in(inner)
+            if found is not None:
+                return found
+    return None
 
 
 def did_you_mean(word: str, known: Any) -> str:
@@ -76,27 +122,31 @@ def check_ports(config: ProcessConfig, ports: Mapping[str, Port]) -> None:
     """Raises: ConfigError unless senses and responds fit the template's PORTS."""
     senses = {name: port for name, port in ports.items() if port.role == "sense"}
     responds = {name: port for name, port in ports.items() if port.role == "respond"}
+    problems = [
+        *_strangers(config.senses, "senses", senses, config.template),
+        *_strangers(config.responds, "responds", responds, config.template),
+        *_crowds(config, senses),
+        *_absent(config, senses),
+    ]
+    if problems:
+        raise ConfigError(*problems[0], problems[1:])
+
+
+def _strangers(names: Iterable[str], section: str, ports: Mapping[str, Port], template: str) -> Iterator[Told]:
+    for name in names:
+        if name not in ports:
+            message = f"{section}.{name} is no port of template {template!r}{did_you_mean(name, ports)}"
+            yield message, (section, name)
+
+
+def _crowds(config: ProcessConfig, ports: Mapping[str, Port]) -> Iterator[Told]:
     for name, streams in config.senses.items():
-        _known(name, "senses", senses, config.template)
-        if len(streams) > 1 and not senses[name].many:
-            raise ConfigError(
-                f"senses.{name} takes one datastream, found {len(streams)}: {', '.join(streams)}",
-                ("senses", name),
-            )
-    for name in config.responds:
-        _known(name, "responds", responds, config.template)
-    for name in sorted(senses.keys() - config.senses.keys()):
-        port = senses[name]
-        raise ConfigError(
-            f"senses.{name} is missing: template {config.template!r} needs a datastream of "
-            f"{port.property} in {port.unit}",
-            ("senses",),
-        )
+        if name in ports and len(streams) > 1 and not ports[name].many:
+            message = f"senses.{name} takes one datastream, found {len(streams)}: {', '.join(streams)}"
+            yield message, ("senses", name)
 
 
-def _known(name: str, section: str, ports: Mapping[str, Port], template: str) -> None:
-    if name not in ports:
-        raise ConfigError(
-            f"{section}.{name} is no port of template {template!r}{did_you_mean(name, ports)}",
-            (section, name),
-        )
+def _absent(config: ProcessConfig, ports: Mapping[str, Port]) -> Iterator[Told]:
+    for name in sorted(ports.keys() - config.senses.keys()):
+        needed = f"{ports[name].property} in {ports[name].unit}"
+        yield f"senses.{name} is missing: template {config.template!r} needs a datastream of {needed}", ("senses",)

@@ -8,6 +8,7 @@ import pytest
 from cityreflex import config
 from cityreflex.config import ConfigFileError
 from cityreflex.exits import CONFIG, NOT_FOUND, CityError
+from cityreflex.run_dir import prepare
 from firmware.kit import board_file
 from simulator import scenario
 
@@ -99,8 +100,36 @@ def test_edge_file(problems) -> None:
 def test_process_file(problems, wrong: str, right: str, expected: str) -> None:
     text = dedent(FLOOD)
     assert right in text
-    (found,) = problems(text.replace(right, wrong), "flood.toml")
-    assert found.startswith(f"flood.toml:{expected}")
+    found = problems(text.replace(right, wrong), "flood.toml")
+    assert any(line.startswith(f"flood.toml:{expected}") for line in found)
+
+
+def test_every_mistake_of_a_process_is_told(problems) -> None:
+    text = FLOOD.replace('runs_on = "both"', 'run_on = "both"').replace("area_km2 =", "area_km =")
+    assert problems(text.replace("[senses]", "[sense]"), "flood.toml") == [
+        "flood.toml:1: senses: is missing",
+        "flood.toml:2: run_on: is not known here; did you mean 'runs_on'?",
+        "flood.toml:4: sense: is not known here; did you mean 'senses'?",
+    ]
+    assert problems(FLOOD.replace("area_km2 =", "area_km ="), "flood.toml") == [
+        "flood.toml:12: site.area_km2: is missing",
+        "flood.toml:13: site.area_km: is not known here; did you mean 'area_km2'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ('"gate-1/opening" }', '"gate-1/opening", obsrve = "a/b" }', "is not known here; did you mean 'observe'?"),
+        ('"gate-1/opening" }', '"gate-1/opening", x = 1 }', "x: is not known here; known: actuator, observe, within_s"),
+        ('"gate-1/opening" }', '"nope" }', "actuator: found 'nope'; expected THING/NAME"),
+        ('"gate-1/opening_feedback"', '"nope"', "senses.opening: found 'nope'; expected THING/NAME"),
+        ('["mast-1/rainfall_amount"]', '["a/b", "c"]', "senses.rain[1]: found 'c'; expected THING/NAME"),
+    ],
+)
+def test_a_table_in_a_process_file(problems, right: str, wrong: str, expected: str) -> None:
+    (found,) = problems(FLOOD.replace(right, wrong), "flood.toml")
+    assert found.endswith(expected)
 
 
 def test_every_mistake_of_a_board_is_told(problems) -> None:
@@ -126,9 +155,72 @@ def test_scenario_file(problems) -> None:
     assert any("per_puls: unknown key" in line and "did you mean 'per_pulse'?" in line for line in found)
 
 
-def test_not_toml(problems) -> None:
-    (found,) = problems('[edge]\nid = "edge-1\n', "edge.toml")
-    assert found.startswith("edge.toml:2: not TOML: ")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[edge]\nid = "edge-1\n', "2: not TOML: illegal character"),
+        ("[edge]\na = [1\n", "2: not TOML: unclosed array"),
+        ("a = 1\na = 2\n", "2: not TOML: cannot overwrite a value"),
+    ],
+)
+def test_not_toml(problems, text: str, expected: str) -> None:
+    (found,) = problems(text, "edge.toml")
+    assert found.startswith(f"edge.toml:{expected}")
+
+
+def test_the_kind_is_the_one_most_keys_speak_for(problems) -> None:
+    text = (scenario.FOLDER / "riverside.toml").read_text().replace('world = "', 'wrld = "')
+    found = problems(text, "wet.toml")
+    assert "wet.toml:3: wrld: unknown key" in found[1] and found[1].endswith("did you mean 'world'?")
+    assert found[0] == "wet.toml:1: world: missing; it has no default"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """A run directory of two configuration files that are right, with their keys."""
+    prepare(tmp_path, scenario.load("classroom"), speed=60.0, epoch_utc_us=0)
+    return tmp_path
+
+
+def test_a_missing_and_a_short_key(node: Path) -> None:
+    (node / "keys" / "room-1.key").unlink()
+    (node / "keys" / "city.public").write_text("short")
+    with pytest.raises(ConfigFileError) as caught:
+        config.check(node / "edge.toml")
+    board, city = caught.value.problems
+    lines = (node / "edge.toml").read_text().splitlines()
+    assert board.key == "boards[0].key_file" and "key_file" in lines[board.line - 1]
+    assert board.message == f"{node}/keys/room-1.key: cannot read the key file: No such file or directory"
+    assert city.key == "city.server_public_file" and "expected 40 characters" in city.message
+    assert caught.value.hint == f"correct the file, then try: city config check {node}/edge.toml"
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "secret"),
+    [
+        ("edge.toml", "boards[0].key_file", "room-1.key"),
+        ("edge.toml", "city.secret_file", "edge-1.secret"),
+        ("aggregator.toml", "listen.secret_file", "city.secret"),
+        ("aggregator.toml", "signing.secret_file", "sign.secret"),
+    ],
+)
+def test_a_secret_that_others_can_read(node: Path, file: str, key: str, secret: str) -> None:
+    assert config.check(node / file) == file.removesuffix(".toml")
+    path = node / "keys" / secret
+    path.chmod(0o640)
+    with pytest.raises(ConfigFileError) as caught:
+        config.check(node / file)
+    (problem,) = caught.value.problems
+    assert problem.key == key and problem.message.endswith(f"chmod 600 {path}")
+
+
+def test_the_hint_names_the_file_that_was_asked_for(node: Path) -> None:
+    sites = node / "sites" / "classroom_air.toml"
+    sites.write_text(sites.read_text().replace("template", "tmplate"))
+    with pytest.raises(ConfigFileError) as caught:
+        config.check(node / "edge.toml")
+    assert caught.value.problems[0].file == str(sites)
+    assert caught.value.hint.endswith(f"city config check {node}/edge.toml")
 
 
 def test_a_template_that_raises(tmp_path: Path) -> None:
