@@ -2,6 +2,8 @@
 
 from collections import deque
 
+import structlog
+
 from protocol import board_link as link
 from protocol import task_codes as codes
 from protocol.city_link import GapRecord
@@ -14,6 +16,7 @@ from .journal import Stored
 from .journal_rows import NewBatch
 from .reaction import Reaction
 
+_log = structlog.get_logger(__name__)
 MAX_WAITING = 64
 LEASE_KNOWN_US = 1_500_000
 
@@ -55,6 +58,7 @@ class BoardSide:
             if isinstance(event, LinkUp):
                 self._up(thing, event, now_us)
             elif isinstance(event, LinkDown):
+                _log.warning("board down", thing=thing, reason=event.reason)
                 self._down(thing)
             elif isinstance(event, link.Samples):
                 self._samples(thing, event, now_us)
@@ -70,6 +74,7 @@ class BoardSide:
     def _up(self, thing: str, event: LinkUp, now_us: int) -> None:
         """Learn the board: its streams begin, guard and fusion know its parts, the city is told."""
         core, hello = self._core, event.hello
+        _log.info("board up", thing=thing, boot=hello.boot, vm=hello.vm)
         core.journal.began(thing, hello.boot)
         core.guard.announce(event.manifest)
         if event.restarted:

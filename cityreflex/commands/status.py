@@ -40,7 +40,7 @@ def ask(folder: Path) -> Status:
     """Return the city's status, or what the edge alone can tell. Raises: CityError."""
     try:
         with Client.of_run(folder) as city:
-            return {"source": "city", **city.get("status")}
+            return {"source": "city", **city.get("status"), "latest": city.get("latest")}
     except UnreachableError as city_error:
         try:
             with Client.of_run(folder, "edge") as edge:
@@ -120,6 +120,7 @@ def show(found: Status, console: Console) -> None:
         console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
     for row in found["leases"]:
         console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
+    _show_latest(found.get("latest", []), console)
     found_troubles = troubles(found)
     for line in found_troubles:
         console.print(f"! {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
@@ -141,3 +142,20 @@ def _show_boards(boards: list[dict[str, Any]], console: Console) -> None:
             str(len(board.get("faults", []))),
         )
     console.print(table)
+
+
+def _show_latest(rows: list[dict[str, Any]], console: Console) -> None:
+    """Print the newest value of each datastream with unit, uncertainty, age and quality; stale ones say so."""
+    table = Table("datastream", "value", "+-", "unit", "age s", "quality", box=None, pad_edge=True)
+    for row in rows:
+        value, sigma = row["value"], row["sigma"]
+        table.add_row(
+            row["datastream"],
+            "-" if value is None else f"{value:.4g}",
+            "-" if sigma is None else f"{sigma:.2g}",
+            str(row["unit"] or ""),
+            f"{row['age_s']:.1f}" + (" stale" if row["stale"] else ""),
+            row["quality_name"],
+        )
+    if rows:
+        console.print(table, markup=False)
