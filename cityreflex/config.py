@@ -8,7 +8,7 @@ import difflib
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 
 import aggregator.config
 import edge_node.config
+import simulator.scenario
 from aggregator.config import AggregatorConfig
 from cityreflex.exits import CONFIG, NOT_FOUND, PERMISSION, CityError
 from cityreflex.toml_lines import key_lines, nearest_line
@@ -31,6 +32,7 @@ from processes.errors import ConfigError, ProcessError
 from processes.instance import make_instance
 from service.errors import KeyFileError
 from service.keys import read_board_key, read_curve_key, read_ed25519_key
+from simulator import scenario_names
 from simulator.scenario import Scenario
 
 M = TypeVar("M", bound=BaseModel)
@@ -123,6 +125,18 @@ def load_edge(path: Path) -> EdgeConfig:
 def load_aggregator(path: Path) -> AggregatorConfig:
     """Return the checked aggregator.toml. Raises: CityError, ConfigFileError."""
     return _checked_aggregator(_of_kind(path, "aggregator"))
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """Return the checked scenario of a file, or of a name that comes with the simulator.
+
+    Raises: CityError, ConfigFileError.
+    """
+    path = simulator.scenario.path_of(name)
+    if not path.exists():
+        known = ", ".join(simulator.scenario.names())
+        raise CityError(NOT_FOUND, f"no scenario {str(name)!r}", f"give one of {known}, or a .toml file")
+    return _checked_scenario(_of_kind(path, "scenario"))
 
 
 def check(path: Path, templates: Iterable[Path] = ()) -> str:
@@ -268,8 +282,28 @@ def _indexed(data: Any, key: Loc) -> Loc:
     return tuple(found)
 
 
-def _check_scenario(source: Source) -> None:
-    _validated(Scenario, source, lambda: Scenario.model_validate(source.data))
+def _checked_scenario(source: Source) -> Scenario:
+    plan = _validated(Scenario, source, lambda: Scenario.model_validate(source.data))
+    boards = sorted(path.stem for path in board_file.FOLDER.glob("*.toml"))
+    problems = [source.problem(key, message) for key, message in _override_problems(plan, boards)]
+    try:
+        for key, found, known in scenario_names.unknown(plan, boards):
+            problems.append(source.problem(key, f"found {found!r}; expected {meant(found, known)}"))
+    except scenario_names.WorldError as error:
+        problems.append(source.problem(error.key, str(error)))
+    if problems:
+        raise ConfigFileError(sorted(problems, key=lambda problem: problem.line))
+    return plan
+
+
+def _override_problems(plan: Scenario, boards: list[str]) -> Iterator[tuple[Loc, str]]:
+    """Yield what does not fit the board files in what the scenario overrides."""
+    for index, place in enumerate(plan.boards):
+        try:
+            if place.board in boards:
+                board_file.load(board_file.board_path(place.board), dict(place.overrides))
+        except BoardFileError as error:
+            yield from ((("boards", index, "overrides"), text) for text in error.problems)
 
 
 def _validated(model: type[M], source: Source, parse: Callable[[], M]) -> M:
@@ -316,7 +350,7 @@ _MODELS: dict[str, type[BaseModel]] = {
 }
 _CHECKS: dict[str, Callable[[Source], object]] = {
     "board": _check_board,
-    "scenario": _check_scenario,
+    "scenario": _checked_scenario,
     "edge": _checked_edge,
     "aggregator": _checked_aggregator,
 }

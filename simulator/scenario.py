@@ -111,11 +111,14 @@ def load(name: str | Path) -> Scenario:
 
     Raises: FileNotFoundError, tomllib.TOMLDecodeError, pydantic.ValidationError.
     """
-    path = Path(name)
-    if path.suffix != ".toml":
-        path = FOLDER / f"{name}.toml"
-    with path.open("rb") as file:
+    with path_of(name).open("rb") as file:
         return Scenario.model_validate(tomllib.load(file))
+
+
+def path_of(name: str | Path) -> Path:
+    """The path of a scenario file, given itself or a name in `simulator/scenarios/`."""
+    path = Path(name)
+    return path if path.suffix == ".toml" else FOLDER / f"{name}.toml"
 
 
 def names() -> list[str]:

@@ -223,6 +223,39 @@ def test_the_hint_names_the_file_that_was_asked_for(node: Path) -> None:
     assert caught.value.hint.endswith(f"city config check {node}/edge.toml")
 
 
+SCENARIO = [
+    ("riverside", '"weather_mast"', '"weather_mats"', "boards[1].board: found 'weather_mats'; ", "weather_mast"),
+    ("riverside", '"bme280"', '"bme180"', "boards[1].chips[0].chip: found 'bme180'; ", "bme280"),
+    ("riverside", '"rain_mm"', '"rain_m"', "boards[1].pulses[0].of: found 'rain_m'; ", "rain_mm"),
+    ("classroom", '"door_open"', '"door_opn"', "boards[0].inputs[0].of: found 'door_opn'; ", "door_open"),
+    ("classroom", '{ of = "co2_ppm"', '{ of = "co_ppm"', "measures.co2_ppm.of: found 'co_ppm'; ", "co2_ppm"),
+    ("classroom", "measures.co2_ppm", "measures.co_ppm", "measures.co_ppm: found 'co_ppm'; ", "co2_ppm"),
+    ("classroom", "volume_m3 =", "volume =", "world_parameters: ", ""),
+    ("classroom", '"2026-09-21T', '"2026-9-21T', "window.start: ", ""),
+    ("riverside", "{ period_ms = 100 }", "{ status = 1 }", "boards[0].overrides: status: unknown key", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "expected", "did_you_mean"), SCENARIO)
+def test_names_in_a_scenario(problems, name: str, right: str, wrong: str, expected: str, did_you_mean: str) -> None:
+    text = (scenario.FOLDER / f"{name}.toml").read_text()
+    assert right in text
+    text = text.replace(right, wrong, 1)
+    (found,) = problems(text, "wet.toml")
+    (line,) = [n for n, row in enumerate(text.splitlines(), 1) if wrong in row or row == f"[{expected[:-2]}]"][:1]
+    assert found.startswith(f"wet.toml:{line}: ") and expected in found
+    assert found.endswith(f"did you mean {did_you_mean!r}?" if did_you_mean else "")
+
+
+def test_a_scenario_is_loaded_by_name_or_file() -> None:
+    assert config.load_scenario("classroom") == config.load_scenario(scenario.FOLDER / "classroom.toml")
+    with pytest.raises(CityError, match="no scenario 'classrom'") as caught:
+        config.load_scenario("classrom")
+    assert (caught.value.code, caught.value.hint) == (
+        NOT_FOUND, "give one of classroom, riverside, or a .toml file",
+    )  # fmt: skip
+
+
 def test_a_template_that_raises(tmp_path: Path) -> None:
     """A template in the making is told with its own file and line, not with a traceback."""
     (tmp_path / "lamp").mkdir()
