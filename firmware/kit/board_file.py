@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from . import options
 from .errors import BoardFileError
 from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
 
@@ -122,6 +123,7 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
             continue
         if sensor.period_ms < shortest:
             yield f"{where}.period_ms: found {sensor.period_ms}; expected at least {shortest}, the chip's shortest"
+        yield from _option_problems(where, sensor.chip, sensor.options)
         for channel in sensor.channels:
             if channel.reads not in able:
                 found = f"found {channel.reads!r}; expected {_meant(channel.reads, able)}"
@@ -129,12 +131,18 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
     for place, actuator in enumerate(board.actuators):
         where = f"actuators[{place}] ({actuator.name})"
         try:
-            driver_module(actuator.kind)
+            yield from _option_problems(where, actuator.kind, actuator.options)
         except KeyError as error:
             yield f"{where}.kind: {error.args[0]}"
         for wires in (actuator.outputs, actuator.inputs):
             if len({wire.active for wire in wires.values()}) > 1:
                 yield f"{where}: all outputs need the same polarity, and so do all inputs"
+
+
+def _option_problems(where: str, driver: str, given: dict[str, Any]) -> Iterator[str]:
+    """Yield the options that a driver does not have. Raises: KeyError without such a driver."""
+    for key, able in options.unknown(driver_module(driver), given):
+        yield f"{where}.options.{key}: unknown key; expected {_meant(key, able)}"
 
 
 def _explained(problem: Any) -> str:

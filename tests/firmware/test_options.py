@@ -1,0 +1,38 @@
+"""Options of a driver: what its docstring declares is what it reads, and nothing else is taken."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from firmware.kit import board_file, options
+from firmware.kit.errors import BoardFileError
+
+READ = re.compile(r'cfg(?:\.get\(|\[)"([a-z_0-9]+)"')
+KINDS = [path.stem for path in sorted(board_file.DRIVERS.glob("*.py")) if "Board file keys:" in path.read_text()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_driver_declares_every_key_it_reads(kind: str) -> None:
+    driver = board_file.driver_module(kind)
+    read = set(READ.findall(Path(str(driver.__file__)).read_text()))
+    assert read <= set(options.declared(driver))
+
+
+def test_every_driver_declares_its_keys() -> None:
+    assert KINDS == ["a02yyuw", "ads1115", "bme280", "contact", "gate_drive", "relay", "scd41", "tipping_bucket"]
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "expected"),
+    [
+        ("sensors", {"input": [0]}, r"sensors\[0\] \(feedback\)\.options\.input: unknown key.*did you mean 'inputs'"),
+        ("actuators", {"deadbnd": 0.1}, r"actuators\[0\] \(opening\)\.options\.deadbnd: .*did you mean 'deadband'"),
+    ],
+)
+def test_an_option_that_no_driver_has(table: str, given: dict[str, object], expected: str) -> None:
+    data = tomllib.loads(board_file.board_path("sluice_gate").read_text())
+    data[table][0]["options"] = given
+    with pytest.raises(BoardFileError, match=expected):
+        board_file.check(data, "gate.toml")
