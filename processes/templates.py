@@ -95,8 +95,8 @@ def _where(error: Exception, folder: Path) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).parent == folder]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder / "process.py")
+    own = [frame for frame in frames if Path(frame.filename).resolve().parent == folder.resolve()]
+    return f"{folder / Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(folder / "process.py")
 
 
 def _reason(error: Exception) -> str:

@@ -143,10 +143,12 @@ def test_a_template_that_raises_is_told_with_file_and_line(
         templates.load("lamp", [folder])
 
 
-def test_an_error_in_a_file_of_the_template_names_that_file(folder: Path) -> None:
+def test_an_error_in_a_file_of_the_template_names_that_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "lamp" / "words.py").write_text("why = 1 / 0\n")
-    with pytest.raises(TemplateError, match=r"lamp/words\.py:1: ZeroDivisionError: division by zero"):
-        templates.load("lamp", [folder])
+    monkeypatch.chdir(folder)
+    for root in (folder, Path()):
+        with pytest.raises(TemplateError, match=r"lamp/words\.py:1: ZeroDivisionError: division by zero"):
+            templates.load("lamp", [root])
 
 
 def test_two_files_of_one_name_are_refused() -> None:
