@@ -9,13 +9,14 @@ One small JSON file, written to a new name and renamed, so a cut leaves the old 
     gaps         losses not yet acked: [counter, gap id, from, to]
 
 At start, [floor, reserved) of the boot before is declared lost with cause power: bounded by the reservation,
-which covers twice the 60 s between two writes. What the host had stored of it counts as stored.
+which covers twice the 20 s between two writes, and a floor that old: 60 s at most. What the host had stored of
+it counts as stored.
 """
 
 import json
 
 POWER = 2
-SAVE_MS = 60000
+SAVE_MS = 20000
 MAX_GAPS = 32
 _ID_STEP = 65536
 _ID_BOOTS = 16384
@@ -96,7 +97,7 @@ class Boot:
         self.gaps = [gap for gap in self.gaps if gap[1] != gap_id]
 
     def save_due(self, head: int, now_ms: int) -> bool:
-        """Return whether the file must be written: once a minute, or when the reservation runs out."""
+        """Return whether the file must be written: every 20 s, or when the reservation runs out."""
         return now_ms - self.saved_ms >= SAVE_MS or head + self._block // 8 >= self.reserved
 
     def save(self, head: int, floor: int, now_ms: int) -> None:

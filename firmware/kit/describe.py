@@ -7,7 +7,7 @@ from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 from .board_file import driver_channels
 from .schema import Actuator, BoardFile, Channel, Sensor
 
-MARGIN_S = 60  # a reserved block of sequence numbers covers twice this time
+MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
 
 
 def sensor_channels(sensor: Sensor) -> tuple[Channel, ...]:
