@@ -124,6 +124,7 @@ class City:
             self.sessions.by_edge[edge].beat(content, now.us)
             self.accounts.take(edge, content.accounts, now.utc_us)
         elif isinstance(content, ThingInfo):
+            self._check_introduction(edge, content.thing, now)
             if self.registry.introduce(edge, content, now.utc_us):
                 self.introduced.append((edge, content, now.utc_us))
         elif isinstance(content, TaskReport):
@@ -156,8 +157,19 @@ class City:
             task_hops(self.hops, record.stamps, self.sessions.by_edge[edge].offset_us())
 
     def _check_thing(self, edge: str, thing: str) -> None:
-        if not self.registry.owns(edge, thing):
+        if not self.registry.owns(edge, thing) or self._is_other_edge(edge, thing):
             raise PeerError("foreign_thing", f"{edge} does not speak for {thing}")
+
+    def _check_introduction(self, edge: str, thing: str, now: Now) -> None:
+        """A Thing moves only from an edge that is gone. Raises: PeerError."""
+        if self._is_other_edge(edge, thing):
+            raise PeerError("foreign_thing", f"{edge} introduces the edge node {thing}")
+        owner = self.sessions.by_edge.get(self.registry.edge_of(thing) or "")
+        if owner and owner.edge != edge and owner.connected and not owner.silent(now.us):
+            raise PeerError("foreign_thing", f"{edge} introduces {thing}, which is at {owner.edge}")
+
+    def _is_other_edge(self, edge: str, thing: str) -> bool:
+        return thing != edge and thing in self.sessions.by_edge
 
     def _stamps(self, decision: Any) -> dict[str, int]:
         """Return what is known of the way of a decision's newest cause, in ns."""

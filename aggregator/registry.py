@@ -31,7 +31,9 @@ class Registry:
     moved: int = 0
 
     def introduce(self, edge: str, info: ThingInfo, now_utc_us: int) -> bool:
-        """Take a Thing's word about itself; return True if it is news to be stored. Raises: PeerError."""
+        """Take a Thing's word about itself; return True if it is news to be stored. Raises: PeerError.
+
+        City has checked that `edge` may: only a Thing whose edge is gone moves to another."""
         try:
             manifest = from_map(info.manifest)
         except ValueError as error:

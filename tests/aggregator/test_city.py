@@ -1,6 +1,7 @@
 """The core without sockets: who may say what, hello, clocks, ledger, status, latest, estimates, latency."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,33 @@ def test_the_sender_is_who_its_key_says(kit: Any, store: Store) -> None:
     kit.give(city, T, kit.batch(0, 4), edge="edge-2")
     assert city.refused == {"impostor": 1, "foreign_thing": 1}
     assert not city.ingest.stored
+
+
+def test_a_thing_moves_only_from_an_edge_that_is_gone(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info())
+    kit.give(city, T + US, kit.info(), edge="edge-2")
+    assert (city.refused, city.registry.moved) == ({"foreign_thing": 1}, 0)
+    kit.give(city, T + US, kit.batch(0, 4))
+    assert city.ingest.stored[kit.thing, kit.boot].to_list() == [(0, 4)]
+    assert status.status(city, city.now(T + US), zap_refused={})["refused"] == {"foreign_thing": 1}
+    kit.give(city, T + 7 * US, kit.info(), edge="edge-2")
+    assert (city.registry.edge_of(kit.thing), city.registry.moved) == ("edge-2", 1)
+    city.unsent("edge-2")
+    kit.give(city, T + 7 * US, kit.info())
+    assert (city.registry.edge_of(kit.thing), city.registry.moved) == ("edge-1", 2)
+    assert city.refused == {"foreign_thing": 1}
+
+
+def test_an_edge_never_speaks_for_another_edges_own_id(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    info = replace(kit.info(), thing="edge-1")
+    batch = replace(kit.batch(0, 1), thing="edge-1")
+    kit.give(city, T + 60 * US, batch, info, edge="edge-2")
+    assert city.refused == {"foreign_thing": 2}
+    kit.give(city, T + 60 * US, info, batch)
+    assert city.registry.edge_of("edge-1") == "edge-1"
+    assert ("edge-1", kit.boot) in city.ingest.stored
 
 
 @given(parts=st.lists(st.binary(max_size=80), max_size=4))
