@@ -9,8 +9,9 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
+from cityreflex import config
 from cityreflex.commands.options import check_time
-from cityreflex.commands.sim import load_scenario, load_window
+from cityreflex.commands.sim import load_window
 from cityreflex.demo import report
 from cityreflex.demo.play import Outputs, check_outputs, play
 from cityreflex.demo.report import Plan
@@ -49,7 +50,7 @@ def demo(
     Example: city demo --json report.json --plot report.png --seed 7
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same orderly end as Ctrl-C
-    scenario = load_scenario(SCENARIO)
+    scenario = config.load_scenario(SCENARIO)
     window = load_window(scenario, seed, rain_csv, start, end)
     hours = (window.end_utc_us - window.start_utc_us) / 3.6e9
     chosen = _speed(speed, hours, scenario)

@@ -1,11 +1,10 @@
 """Options that several commands share."""
 
 import shlex
+from datetime import datetime
 from pathlib import Path
 
 import rich_click as click
-
-from simulator.world.rain import parse_utc
 
 run_dir_option = click.option(
     "--dir",
@@ -24,7 +23,7 @@ def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str 
     """Return a time of the command line if it is one. Raises: click.BadParameter."""
     if value is not None:
         try:
-            parse_utc(value)
+            datetime.fromisoformat(value.strip())
         except ValueError as error:
             raise click.BadParameter(f"found {value!r}; expected ISO 8601 in UTC such as 2012-09-24T06:00") from error
     return value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from cityreflex import config
 from cityreflex.commands.options import check_time, quoted, run_dir_option
 from cityreflex.commands.service import in_use
 from cityreflex.exits import CONFIG, NOT_FOUND, CityError
@@ -51,7 +52,7 @@ def up(
 
     Example: city sim up riverside --dir run --speed 480 --seed 7
     """
-    plan = load_scenario(name)
+    plan = config.load_scenario(name)
     window = load_window(plan, seed, rain_csv, start, end)
     run = partial(runtime.run, name, folder, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end)
     try:
@@ -64,17 +65,6 @@ def up(
             asyncio.run(run(prepared.boards, epoch_boottime_us=epoch, epoch_utc_us=utc))
     except InUseError as error:
         raise in_use(error) from error
-
-
-def load_scenario(name: str) -> scenario.Scenario:
-    """Return the scenario. Raises: CityError that names the ones there are."""
-    try:
-        return scenario.load(name)
-    except FileNotFoundError as error:
-        known = ", ".join(scenario.names())
-        raise CityError(NOT_FOUND, f"no scenario {name!r}; there are: {known}, or give a .toml file") from error
-    except ValueError as error:
-        raise CityError(CONFIG, f"scenario {name}: {error}", f"city config check {name}") from error
 
 
 def load_window(
