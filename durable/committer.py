@@ -10,6 +10,7 @@ failed fsync nobody knows what is on disk, so the process ends and a restart rea
 `done` and `failed` run on the committer's thread; hop to your own loop with `call_soon_threadsafe`.
 """
 
+import contextlib
 import os
 import sqlite3
 import sys
@@ -213,6 +214,8 @@ class Committer:
             self._connection.execute("ROLLBACK")
         self._ballast.drop()
         self.full = True
+        with contextlib.suppress(sqlite3.Error):  # the log may hold all the room there is: give it back
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for item in items:
             item.error = DiskFullError(f"{self.path.name}: {error}")
         self.failures += len(items)

@@ -1,6 +1,7 @@
 """Puts the state machines together from the configuration and from what the journal kept."""
 
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -11,7 +12,8 @@ from service.sections import boottime_us
 
 from . import journal_rows
 from .board_session import BoardSession
-from .commands import BoardCommands, CommandCounter
+from .board_side import nonce_name
+from .commands import BoardCommands, CommandCounter, calendar_floor
 from .config import EdgeConfig
 from .core import Board, Core
 from .fuse import Fusion
@@ -42,7 +44,7 @@ def assemble(
     config: EdgeConfig, journal: Journal, instances: list[Instance], now: Callable[[], int] = boottime_us
 ) -> Core:
     """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
-    identity, clock = journal.begin(), config.clock.city_clock()
+    identity, clock = journal.begin(calendar_floor(time.time())), config.clock.city_clock()
     guard = _guard(config, identity)
     guard.restore(_kept_tasks(journal))
     host = ProcessesHost.of(instances, guard, clock, now())
@@ -85,7 +87,15 @@ def _kept_tasks(journal: Journal) -> list[TaskEntry]:
 
 def _board(thing: str, port: str, key: bytes, core: Core) -> Board:
     session = BoardSession(thing, secrets.randbits(32))
+    session.nonces.update(_kept_nonces(core.journal, thing))
     return Board(session, BoardCommands(key, core.counter), address=port)
+
+
+def _kept_nonces(journal: Journal, thing: str) -> dict[str, bytes]:
+    """Return the nonces of a board's earlier boots by boot id."""
+    prefix = nonce_name(thing, "")
+    saved = journal.saved("snapshots")
+    return {name.removeprefix(prefix): nonce for name, nonce in saved.items() if name.startswith(prefix)}
 
 
 def _recall(core: Core) -> None:

@@ -25,7 +25,7 @@ DOWN_US = 5_000_000
 MAX_WAITING_SYNCS = 8
 _COUNTED = (
     "frames", "cobs", "crc", "oversize", "resync", "noise",
-    "malformed", "foreign", "early", "restarts", "bad_sync",
+    "malformed", "foreign", "early", "restarts", "bad_sync", "reused",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class BoardSession:
     heard_us: int = 0
     up_since_us: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
+    nonces: dict[str, bytes] = field(default_factory=dict)  # of each boot that ever said hello
     _out: list[bytes] = field(default_factory=list)
     _decoder: HostDecoder = field(default_factory=HostDecoder)
     _syncs: dict[int, int] = field(default_factory=dict)
@@ -171,6 +172,8 @@ class BoardSession:
         if hello.thing != self.thing or manifest.thing != self.thing:
             self.counters["foreign"] += 1
             raise FrameError(f"expected board {self.thing}, found {hello.thing} on this port")
+        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:
+            return self._refused(hello)
         restarted = hello.boot != self.boot
         known = self.state == "up" and not restarted and self.hello == hello
         if self.state != "up" or restarted:
@@ -184,6 +187,16 @@ class BoardSession:
             return []
         self._ask_time(now_us)
         return [LinkUp(hello, manifest, restarted)]
+
+    def _refused(self, hello: link.Hello) -> list[Event]:
+        """A nonce is fresh at every start: another one under a known boot id is another run with its numbers."""
+        self.counters["reused"] += 1
+        reason = (
+            f"boot {hello.boot} began twice, so its sample numbers are used again: the board's state.json is an "
+            "old copy; delete it and restart the board"
+        )
+        was, self.state, self.problem = self.state, "down", reason
+        return [LinkDown(reason)] if was == "up" else []
 
     def _say_hello(self, now_us: int) -> None:
         if now_us - self._hello_at_us >= HELLO_EVERY_US // 4:

@@ -21,6 +21,11 @@ MAX_WAITING = 64
 LEASE_KNOWN_US = 1_500_000
 
 
+def nonce_name(thing: str, boot: str) -> str:
+    """Return under which name the journal keeps the nonce of a board's boot."""
+    return f"nonce {thing} {boot}"
+
+
 class BoardSide:
     """Listens to the ports; tells `city` of Things, and that there is something to send."""
 
@@ -76,6 +81,7 @@ class BoardSide:
         core, hello = self._core, event.hello
         _log.info("board up", thing=thing, boot=hello.boot, vm=hello.vm)
         core.journal.began(thing, hello.boot)
+        core.journal.save("snapshots", nonce_name(thing, hello.boot), hello.nonce)
         core.guard.announce(event.manifest)
         if event.restarted:
             self._waiting[thing].clear()

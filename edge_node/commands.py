@@ -7,6 +7,8 @@ copy got through, the second is refused; executed twice it never is.
 from protocol import board_link
 
 BLOCK = 100_000
+CALENDAR_UTC_S = 1_735_689_600  # 2025-01-01T00:00:00Z
+PER_SECOND = 8
 
 
 class CommandCounter:
@@ -29,11 +31,24 @@ class CommandCounter:
         """Whether it is time to reserve another block."""
         return self.end - self.next < BLOCK // 2
 
+    def refused(self, _: Exception) -> None:
+        """The block could not be reserved (a full disk): ask again with the next command."""
+        self.asked = False
+
     def extend(self, first: int, end: int) -> None:
         """Go on with another reserved block once this one is used up; blocks follow each other."""
         self.asked = False
         if first == self.end:
             self.end = end
+
+
+def calendar_floor(utc_s: float) -> int:
+    """Return the least counter to begin with at a time: 8 a second since 2025, which lasts until 2042.
+
+    A board takes rising counters only, under a nonce that lives as long as it is powered. A node that lost its
+    journal would begin at 1 and be refused until every board restarts; this puts it ahead of what it used.
+    """
+    return max(1, int((utc_s - CALENDAR_UTC_S) * PER_SECOND))
 
 
 class BoardCommands:

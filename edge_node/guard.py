@@ -32,6 +32,7 @@ MAX_ENTRIES = 2000
 RESEND_US = 400_000
 MAX_SENDS = 3
 ANSWER_US = 1_600_000
+INTENT_US = 1_000_000
 RENEW_US = 1_000_000
 FEEDBACK_SHARE = 0.05
 
@@ -272,14 +273,8 @@ class Guard:
         return effects
 
     def _progress(self, entry: TaskEntry, now_us: int) -> list[Effect]:
-        waiting_us = now_us - entry.sent_us
-        if entry.state == codes.DISPATCHED and entry.sends:
-            if waiting_us > ANSWER_US:
-                self._release(entry)
-                return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "no answer from the board")
-            if entry.sends < MAX_SENDS and waiting_us > RESEND_US * entry.sends:
-                entry.sends += 1
-                return [DoAgain(entry)]
+        if entry.state == codes.DISPATCHED:
+            return self._unanswered(entry, now_us)
         if entry.state == codes.DONE and entry.observe and now_us - entry.done_us > entry.within_us:
             if entry.seen is None:
                 return self._move(entry, codes.FAILED, codes.NO_FEEDBACK, f"{entry.observe} shows nothing")
@@ -287,6 +282,22 @@ class Guard:
             return self._move(entry, codes.FAILED, codes.NOT_OBSERVED, text)
         if entry.state in (codes.ACCEPTED, codes.ACTING) and now_us > entry.valid_until_us:
             return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "its time is over and no result came")
+        return []
+
+    def _unanswered(self, entry: TaskEntry, now_us: int) -> list[Effect]:
+        """A command without answer is repeated, then unknown; one whose intent was never saved did not leave."""
+        if not entry.sends:
+            if now_us <= entry.task.not_after_us + INTENT_US:
+                return []
+            self._release(entry)
+            return self._move(entry, codes.EXPIRED, codes.CODE_EXPIRED, "the intent could not be saved in time")
+        waiting_us = now_us - entry.sent_us
+        if waiting_us > ANSWER_US:
+            self._release(entry)
+            return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "no answer from the board")
+        if entry.sends < MAX_SENDS and waiting_us > RESEND_US * entry.sends:
+            entry.sends += 1
+            return [DoAgain(entry)]
         return []
 
     def _renewal(self, actuator: Actuator, now_us: int) -> list[Effect]:

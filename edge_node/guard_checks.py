@@ -8,6 +8,7 @@ from protocol.tasks import Task
 
 from .arbiter import RANKS, Arbiter
 
+HORIZON_MS = 3_600_000
 OK = (codes.OK, "")
 
 
@@ -44,7 +45,11 @@ def _address(task: Task, requester: str, node: tuple[str, str], _: Limits | None
 
 
 def _time(task: Task, _: str, __: tuple[str, str], ___: Limits | None, now_us: int) -> tuple[int, str]:
+    if task.lease_ms <= 0:
+        return codes.OUT_OF_RANGE, "a setpoint that is valid for 0 ms is none: let the lease lapse instead"
     late_ms = (now_us - task.not_after_us) // 1000
+    if -late_ms > HORIZON_MS:
+        return codes.STALE_CLOCK, f"its deadline is {-late_ms // 1000} s ahead, at most {HORIZON_MS // 1000} s are sane"
     return (codes.CODE_EXPIRED, f"{late_ms} ms after its deadline") if late_ms >= 0 else OK
 
 

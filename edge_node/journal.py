@@ -13,7 +13,7 @@ from typing import Any
 from durable import BacklogError, Committer, quarantined
 from protocol.city_link import Clock, GapRecord
 from protocol.frames import boot_text
-from protocol.ranges import Span
+from protocol.ranges import Ranges, Span
 
 from . import journal_rows as rows
 from .commands import BLOCK
@@ -75,13 +75,13 @@ class Journal:
         self.conflicts = self.duplicates = self.refused = 0
         self.quarantined = committer.read(quarantined)
 
-    def begin(self) -> Identity:
+    def begin(self, least_counter: int = 1) -> Identity:
         """Return a fresh identity for this start; its numbers are on disk before it is used."""
 
         def work(c: Any) -> Identity:
             incarnation = int(rows.fixed(c, "incarnation", str(secrets.randbits(32))))
             starts = rows.reserve(c, "boot", 1)
-            first = rows.reserve(c, "commands", BLOCK)
+            first = rows.reserve(c, "commands", BLOCK, least_counter)
             boot = boot_text(incarnation.to_bytes(4, "little") + starts.to_bytes(4, "little"))
             return Identity(boot, starts, (first, first + BLOCK))
 
@@ -157,12 +157,13 @@ class Journal:
         stream = self.streams.by_key.get((thing, boot))
         if stream is None:
             return []
+        held = Ranges(spans).intersection(stream.received).to_list()
         fresh: list[Span] = []
-        for first, end in spans:
+        for first, end in held:
             fresh += stream.acked.add(first, end)
         known = [gap for gap in gaps if self.gaps.pop((thing, boot, gap), None)]
-        done = self._covered(stream, fresh)
-        if fresh or known:
+        done = self._covered(stream, held)
+        if fresh or known or done:
             self._submit(lambda c: rows.city_has(c, thing, boot, fresh, done, known))
         return done
 
@@ -195,9 +196,9 @@ class Journal:
         key = "thing" if table == "things" else "name"
         return self._db.run(lambda c: rows.get_all(c, table, key))
 
-    def reserve_counters(self, given: Callable[[int, int], None]) -> None:
+    def reserve_counters(self, given: Callable[[int, int], None], failed: Callable[[Exception], None]) -> None:
         """Reserve another block of command counters."""
-        self._submit(lambda c: rows.reserve(c, "commands", BLOCK), lambda first: given(first, first + BLOCK))
+        self._submit(lambda c: rows.reserve(c, "commands", BLOCK), lambda first: given(first, first + BLOCK), failed)
 
     def submit(self, work: Callable[[Any], Any], done: Callable[[Any], None] | None = None) -> None:
         """Run other work (tasks) in the next commit."""

@@ -216,10 +216,10 @@ def get_tasks(c: sqlite3.Connection) -> list[bytes]:
     return good
 
 
-def reserve(c: sqlite3.Connection, key: str, size: int) -> int:
-    """Return the first of `size` numbers that nobody else ever gets; they are counted in `meta`."""
+def reserve(c: sqlite3.Connection, key: str, size: int, at_least: int = 1) -> int:
+    """Return the first of `size` numbers, `at_least` or more, that nobody else ever gets; `meta` counts them."""
     row = c.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    first = int(row[0]) if row else 1
+    first = max(at_least, int(row[0]) if row else 1)
     c.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(first + size)))
     return first
 

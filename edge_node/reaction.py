@@ -124,4 +124,4 @@ class Reaction:
         """Have the next block of command counters on disk before this one ends."""
         if self._core.counter.low and not self._core.counter.asked:
             self._core.counter.asked = True
-            self._core.journal.reserve_counters(self._core.counter.extend)
+            self._core.journal.reserve_counters(self._core.counter.extend, self._core.counter.refused)

@@ -101,7 +101,7 @@ class Uplink:
         self.resent += len(late)
         for row in late:
             del self.flying[row]
-        self.backlog.extendleft(reversed(late))
+        self.backlog.extend(late)  # behind the others: what the city never acks must not block the rest
 
     def _next(self) -> int | None:
         self._turn += 1

@@ -165,3 +165,17 @@ def test_a_closed_port_is_told_once(up: BoardSession) -> None:
     assert up.closed("unplugged") == [LinkDown("unplugged")]
     assert up.closed("unplugged") == []
     assert up.tick(9_000_000) == [] and up.take_out() == b""
+
+
+def test_a_boot_id_that_begins_again_is_refused(up: BoardSession) -> None:
+    """An old copy of state.json gives the numbers of an earlier run to other samples."""
+    nonce = bytes([1] * 8)
+    made = manifest.to_bytes(river_manifest("river-1"))
+    again = link.build_frame(
+        body_of(lambda p: frames.put_hello(p, SESSION, "river-1", BOOT, nonce, "vm", bytes(32), made))
+    )
+    (event,) = up.received(again, 2_000_000)
+    assert isinstance(event, LinkDown) and "state.json" in event.reason
+    assert not up.up and up.problem == event.reason and up.all_counters()["reused"] == 1
+    assert up.received(samples(0, 3), 2_100_000) == []
+    assert up.received(hello(), 2_200_000)[0] != event

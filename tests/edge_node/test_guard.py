@@ -290,3 +290,23 @@ def test_only_own_tasks_are_enclosed_in_reports(guard: Guard) -> None:
     effects = guard.request("edge", task_for(guard, fence), NOW)
     effects = guard.intent_saved(effects[0].entry.task.task_id, NOW)
     assert tasks.decode(reported(effects).task).setpoint == 0.8
+
+
+def test_an_intent_that_is_never_saved_expires(guard: Guard) -> None:
+    task = task_for(guard, leased(guard))
+    order(guard, task)
+    assert not [e for e in guard.tick(task.not_after_us) if isinstance(e, TaskReport)]
+    reports = [e for e in guard.tick(task.not_after_us + g.INTENT_US + 1) if isinstance(e, TaskReport)]
+    assert [(r.state, r.code) for r in reports] == [(codes.EXPIRED, codes.CODE_EXPIRED)]
+    late = guard.intent_saved(task.task_id, task.not_after_us + 2 * g.INTENT_US)
+    assert not [e for e in late if isinstance(e, DoTask)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"lease_ms": 0}, codes.OUT_OF_RANGE), ({"not_after_us": 2**53}, codes.STALE_CLOCK)],
+    ids=["valid for no time", "deadline in another century"],
+)
+def test_a_task_without_a_sane_time_is_refused(guard: Guard, changes: dict, code: int) -> None:
+    reports = [e for e in order(guard, task_for(guard, leased(guard), **changes)) if isinstance(e, TaskReport)]
+    assert [(r.state, r.code) for r in reports] == [(codes.REFUSED, code)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from durable import Committer, DiskFullError
 from edge_node import journal_rows
+from edge_node.commands import calendar_floor
 from edge_node.journal import Journal, Stored
 from edge_node.journal_rows import NewBatch
 from protocol.city_link import Clock, GapRecord
@@ -242,3 +243,29 @@ def test_any_mix_of_frames_and_acks_keeps_each_sample_once(
     assert all(number in held for span in stream.pending.to_list() for number in range(*span))
     assert stream.balance().unexplained == sum(b - a for a, b in received.missing(0, stream.sent))
     again.committer.close()
+
+
+def test_an_ack_of_what_was_never_sent_changes_nothing(desk: Desk) -> None:
+    """Else later samples would count as acked, and never be deleted."""
+    desk.take(0, 10)
+    desk.settle()
+    done = desk.journal.city_has("river-1", BOOT, [(0, 2**32 - 1)], [])
+    desk.settle()
+    assert len(done) == 1
+    desk.take(10, 10)
+    desk.settle()
+    assert desk.journal.streams.by_key["river-1", BOOT].pending.to_list() == [(10, 20)]
+    assert len(desk.journal.city_has("river-1", BOOT, [(0, 20)], [])) == 1
+    assert not desk.journal.pending
+
+
+def test_counters_begin_ahead_of_a_lost_journal(tmp_path: Path) -> None:
+    first = Desk(tmp_path / "lost.db")
+    used = first.journal.begin(calendar_floor(1_800_000_000.0)).counters
+    first.committer.close()
+    second = Desk(tmp_path / "new.db")
+    later = second.journal.begin(calendar_floor(1_800_000_000.0 + 3600)).counters
+    again = second.journal.begin(calendar_floor(0.0)).counters
+    second.committer.close()
+    assert later[0] >= used[0] + 8 * 3600
+    assert again[0] >= later[1]
