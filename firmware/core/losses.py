@@ -60,7 +60,10 @@ class Losses:
         self._boot.ack_gap(gap_id)
 
     def floor(self) -> int:
-        """Return below which sequence number nothing of this boot needs a declaration any more."""
+        """Return below which sequence number nothing of this boot needs a declaration any more.
+
+        Status tells this as the tail: what overflowed counts as kept here until its gap has been acked.
+        """
         ring = self._ring
         floor = ring.lost_from if ring.lost_to > ring.lost_from else ring.tail
         for gap in self._overflows:

@@ -82,7 +82,7 @@ class Node:
         return (
             self.clock.wrap,
             self.clock.ticks,
-            ring.tail,
+            self.link.losses.floor(),
             ring.head,
             ring.dropped,
             self.sensors.faults(),

@@ -144,6 +144,34 @@ def test_overflow_is_declared_once_and_repeated_until_acked(make_board: Any, pro
     assert board.node.ring.dropped > 0
 
 
+@pytest.mark.parametrize("acking", [False, True])
+def test_status_never_tells_a_tail_above_an_overflow_without_its_gap(make_board: Any, probe: Any, acking: bool) -> None:
+    """Below the told tail everything was received or declared before: the ledger explains each sample."""
+    board = make_board(ring=128)
+    board.acking = acking
+    board.sensor(probe, period_ms=5)
+    board.run(3000, talking=False)
+    told = Ranges()
+    tails = []
+    for turn in range(400):
+        if turn in (0, 250):
+            board.hello(turn + 1)
+        gaps = []
+        for message in board.run(50, talking=not 80 <= turn < 250):
+            if isinstance(message, Samples):
+                told.add(message.first, message.first + len(message.records) // 12)
+            elif isinstance(message, Gap):
+                told.add(message.first, message.end)
+                gaps.append(message.gap_id)
+            elif isinstance(message, Status):
+                tails.append(message.tail)
+                assert not message.tail or told.to_list()[0] >= (0, message.tail)
+        if acking and gaps:
+            board.ack(gaps=tuple(gaps))
+    assert board.node.ring.dropped > 0 and len(tails) > 5
+    assert (tails[-1] > 0) == acking
+
+
 def test_a_lasting_overflow_is_declared_completely_with_few_gaps(make_board: Any, probe: Any, pick: Any) -> None:
     board = make_board(ring=128)
     sensor = board.sensor(probe, period_ms=10)
