@@ -102,18 +102,21 @@ class Actuators:
             self.report(actuator, codes.ACTING, codes.OK)
 
     def command(self, actuator: Actuator, task_id: bytes, setpoint: float, lease_ms: int) -> None:
-        """Execute an accepted task: a new setpoint under a lease of at most the board file's time."""
+        """Execute an accepted task: a new setpoint under a lease of at most the board file's time; 0 ms: go safe."""
         if actuator.task_state in (codes.ACCEPTED, codes.ACTING):
             self.report(actuator, codes.SUPERSEDED, codes.OK)
         now_ms = self._clock.ms
-        lease_ms = min(lease_ms or actuator.lease_ms, actuator.lease_ms)
+        lease_ms = min(lease_ms, actuator.lease_ms)
         actuator.held = bool(actuator.lease.take(_HOLDER, now_ms, lease_ms))
         actuator.reason = TASK
         actuator.setpoint = setpoint
         actuator.task_id = task_id
         actuator.next_ms = now_ms
         self.report(actuator, codes.ACCEPTED, codes.OK)
-        actuator.driver.command(setpoint)
+        if lease_ms > 0:
+            actuator.driver.command(setpoint)
+        else:
+            self._end_lease(actuator, RELEASED)
 
     def renew(self, actuator: Actuator, lease_ms: int) -> bool:
         """Return whether the lease was renewed; 0 ms releases it, a lapsed one stays lapsed."""

@@ -125,6 +125,20 @@ def test_lease_is_never_longer_than_the_board_file_says(gate: Any, drive: Any) -
     assert drive.commands[-1] == 0.2
 
 
+@pytest.mark.parametrize("held", [False, True])
+def test_a_task_with_a_lease_of_zero_goes_safe_at_once(gate: Any, drive: Any, pick: Any, held: bool) -> None:
+    if held:
+        gate.task(0.7)
+        gate.run(600)
+    gate.task(0.9, lease_ms=0)
+    assert 0.9 not in drive.commands and drive.commands[-1] == 0.2
+    messages = gate.run(2500)
+    assert results(messages) == [(codes.ACCEPTED, 0), (codes.FAILED, codes.LINK_DOWN)]
+    state = pick(Status, messages)[-1].actuators[0]
+    assert (state.reason, state.lease_left_ms) == (3, 0)
+    assert drive.position == 0.2
+
+
 def test_release_and_forged_lease(gate: Any, drive: Any) -> None:
     gate.task(0.7)
     gate.lease(0, key=b"x" * 32)
