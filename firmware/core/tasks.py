@@ -1,7 +1,7 @@
 """Checks commands before anything moves: signature, nonce, rising counter, deadline, range. Both VMs.
 
 At most one execution per task: a counter is used up by the first command that shows it, also when that command
-is refused afterwards. The nonce is new at each start, so nothing from before a restart is ever executed.
+is refused afterwards, and the ids of the last tasks executed are remembered. The nonce is new at each start, so nothing from before a restart is ever executed.
 """
 
 from protocol import commands, mac
@@ -10,6 +10,8 @@ from protocol.errors import FrameError
 from protocol.stamp import diff_ms
 
 NONCE_BYTES = 8
+REMEMBERED = 8
+_ID_BYTES = 16
 _FLOAT32 = 1e-6  # a limit such as 0.1 is a little more as float32
 _NOWHERE = float("nan")
 
@@ -24,6 +26,8 @@ class TaskDesk:
         self._clock = clock
         self._actuators = actuators
         self._counter = -1
+        self._ids = bytearray(REMEMBERED * _ID_BYTES)
+        self._executed = 0
         self.refused = 0
         self.unsigned = 0
 
@@ -70,7 +74,9 @@ class TaskDesk:
         """Last checks of a genuine, fresh task."""
         actuators = self._actuators.actuators
         clock = self._clock
-        if index >= len(actuators):
+        if self._known(task_id):
+            self._refuse(task_id, codes.REPLAYED)
+        elif index >= len(actuators):
             self._refuse(task_id, codes.NO_ACTUATOR)
         elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 0:
             self.refused += 1
@@ -81,7 +87,17 @@ class TaskDesk:
             if abs(setpoint - bounded) > _FLOAT32 * max(1.0, abs(bounded)):
                 self._refuse(task_id, codes.OUT_OF_RANGE)
             else:
+                place = self._executed % REMEMBERED * _ID_BYTES
+                self._ids[place : place + _ID_BYTES] = task_id
+                self._executed += 1
                 self._actuators.command(actuator, task_id, bounded, lease_ms)
+
+    def _known(self, task_id: bytes) -> bool:
+        """Return whether this id is among the last executed."""
+        for place in range(min(self._executed, REMEMBERED)):
+            if self._ids[place * _ID_BYTES : (place + 1) * _ID_BYTES] == task_id:
+                return True
+        return False
 
     def _again(self, task_id: bytes) -> None:
         """Answer a used counter: with the state of that task if it is the present one."""

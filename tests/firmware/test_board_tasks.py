@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from firmware.core.tasks import REMEMBERED
 from protocol import task_codes as codes
 from protocol.board_link import Status, TaskResult
 
@@ -76,6 +77,24 @@ def test_a_repeated_task_runs_once_and_answers_with_its_state(gate: Any, drive: 
     found = results(gate.run(600))
     assert found[:3] == [(codes.ACCEPTED, 0)] * 3
     assert found[-1] == (codes.DONE, 0)
+
+
+@pytest.mark.parametrize("others", [0, 1, REMEMBERED - 1])
+def test_a_known_task_id_is_refused_under_a_higher_counter(gate: Any, drive: Any, others: int) -> None:
+    gate.task(0.5, task_id=bytes(16))
+    for _ in range(others):
+        gate.task(0.6)
+    gate.run(100)
+    before = list(drive.commands)
+    gate.task(0.9, task_id=bytes(16))
+    assert results(gate.run(10)) == [(codes.REFUSED, codes.REPLAYED)]
+    assert drive.commands == before and len(gate.node.desk._ids) == 16 * REMEMBERED
+
+
+def test_the_id_of_a_refused_task_may_be_executed_later(gate: Any, drive: Any) -> None:
+    gate.task(7.0, task_id=b"a" * 16)
+    gate.task(0.5, task_id=b"a" * 16)
+    assert drive.commands == [0.2, 0.5]
 
 
 def test_the_counter_of_a_refused_task_is_used_up(gate: Any, drive: Any) -> None:
