@@ -121,8 +121,7 @@ class City:
             self._check_thing(edge, content.thing)
             self.ingest.take_gap(edge, content)
         elif isinstance(content, Heartbeat):
-            self.sessions.by_edge[edge].beat(content, now.us)
-            self.accounts.take(edge, content.accounts, now.utc_us)
+            self._take_heartbeat(edge, content, now)
         elif isinstance(content, ThingInfo):
             self._check_introduction(edge, content.thing, now)
             if self.registry.introduce(edge, content, now.utc_us):
@@ -148,6 +147,19 @@ class City:
         offset = self.sessions.by_edge[edge].offset_us()
         if offset is not None:
             self.hops.add("edge_to_city", batch.tx_us - offset, now.us)
+
+    def _take_heartbeat(self, edge: str, beat: Heartbeat, now: Now) -> None:
+        """Raises: PeerError for a foreign account, once the clock and all of the edge's own were taken."""
+        self.sessions.by_edge[edge].beat(beat, now.us)
+        own = [row for row in beat.accounts if self._is_introduced(edge, row["thing"])]
+        self.accounts.take(edge, own, now.utc_us)
+        if len(own) < len(beat.accounts):
+            foreign = sorted({str(row["thing"]) for row in beat.accounts if row not in own})
+            raise PeerError("foreign_account", f"{edge} accounts for {foreign}")
+
+    def _is_introduced(self, edge: str, thing: str) -> bool:
+        """Whether the Thing is the edge itself, or one that it introduced."""
+        return thing == edge or self.registry.edge_of(thing) == edge
 
     def _take_report(self, edge: str, report: TaskReport, now: Now) -> None:
         known = self.dispatcher.book.by_id.get(report.task_id)

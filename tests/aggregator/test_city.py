@@ -98,7 +98,7 @@ def test_garbage_is_refused_and_counted(kit: Any, tmp_path_factory: Any, parts: 
 def test_the_ledger_balances_with_live_buffered_lost_and_missing(kit: Any, store: Store) -> None:
     city = kit.city(store)
     gap = GapRecord(kit.thing, kit.boot, 1, 70, 80, "overflow", kit.thing)
-    kit.give(city, T, kit.batch(0, 50), gap, kit.heartbeat(5, 100, [(50, 70), (80, 100)]))
+    kit.give(city, T, kit.info(), kit.batch(0, 50), gap, kit.heartbeat(5, 100, [(50, 70), (80, 100)]))
     kit.give(city, T, kit.batch(100, 20))
     row = table(city)["accounts"][0]
     assert (row["sent"], row["stored"], row["buffered"], row["declared_lost"]) == (100, 50, 40, 10)
@@ -117,7 +117,7 @@ def test_without_an_account_the_unbroken_part_counts(kit: Any, store: Store) -> 
 
 def test_what_is_stored_beyond_the_last_account_counts_as_sent(kit: Any, store: Store) -> None:
     city = kit.city(store)
-    kit.give(city, T, kit.heartbeat(5, 30, [(20, 30)]), kit.batch(0, 40), kit.batch(50, 10))
+    kit.give(city, T, kit.info(), kit.heartbeat(5, 30, [(20, 30)]), kit.batch(0, 40), kit.batch(50, 10))
     totals = table(city)["totals"]
     assert (totals["sent"], totals["stored"], totals["buffered"], totals["unexplained"]) == (40, 40, 0, 0)
 
@@ -125,13 +125,28 @@ def test_what_is_stored_beyond_the_last_account_counts_as_sent(kit: Any, store: 
 def test_accounts_outlive_a_restart_and_tell_their_age(kit: Any, store: Store) -> None:
     city = kit.city(store)
     now = city.now(T)
-    kit.give(city, T, kit.heartbeat(5, 40, [(0, 40)]))
+    kit.give(city, T, kit.info(), kit.heartbeat(5, 40, [(0, 40)]))
     asyncio.run(store.commit(Writes(accounts=city.accounts.take_changed())))
     again = kit.city(store)
     row = table(again, T + 10**15)["accounts"][0]
     assert (row["sent"], row["buffered"], row["reported_utc_us"]) == (40, 40, now.utc_us)
     assert row["offline_since_utc_us"] is not None
     assert again.accounts.take_changed() == {}
+
+
+def test_an_account_counts_only_from_the_edge_that_introduced_the_thing(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    beat = kit.heartbeat(5, 4_000_000)
+    kit.give(city, T, beat)
+    assert (city.refused, city.accounts.by_key) == ({"foreign_account": 1}, {})
+    kit.give(city, T, kit.info(), kit.batch(0, 10), kit.heartbeat(5, 10))
+    own = {**beat.accounts[0], "thing": "edge-2"}
+    other = replace(beat, edge="edge-2", accounts=[*beat.accounts, own])
+    kit.give(city, T, other, edge="edge-2")
+    assert city.refused == {"foreign_account": 2}
+    assert city.sessions.by_edge["edge-2"].boot == "eb-1"
+    rows = {row["thing"]: (row["edge"], row["sent"]) for row in table(city)["accounts"]}
+    assert rows == {kit.thing: ("edge-1", 10), "edge-2": ("edge-2", 4_000_000)}
 
 
 def test_unchanged_accounts_are_not_written_again(kit: Any) -> None:
@@ -145,7 +160,7 @@ def test_unchanged_accounts_are_not_written_again(kit: Any) -> None:
 def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Store) -> None:
     city = kit.city(store)
     board = {"thing": "river-1", "faults": [{"thing": "river-1", "chip": "a02yyuw", "check": "the wire"}]}
-    kit.give(city, T, kit.heartbeat(5, 0, boards=[board]))
+    kit.give(city, T, kit.info(), kit.heartbeat(5, 0, boards=[board]))
     live = status.status(city, city.now(T + US), zap_refused={"unknown_key": 2})
     assert live["incidents"] == []
     assert live["faults"] == [{"edge": "edge-1", **board["faults"][0]}]
