@@ -8,11 +8,14 @@ One small JSON file, written to a new name and renamed, so a cut leaves the old 
     floor        sequence numbers below this need no declaration any more
     gaps         losses not yet acked: [counter, gap id, from, to]
 
+The second line is the CRC-32 of the first in hex: a file that is damaged or wrong makes a new incarnation.
+
 At start, [floor, reserved) of the boot before is declared lost with cause power: bounded by the reservation,
 which covers twice the 20 s between two writes, and a floor that old: 60 s at most. What the host had stored of
 it counts as stored.
 """
 
+import binascii
 import json
 
 POWER = 2
@@ -20,6 +23,12 @@ SAVE_MS = 20000
 MAX_GAPS = 32
 _ID_STEP = 65536
 _ID_BOOTS = 16384
+_LAST = 0xFFFFFFFF
+
+
+def _sealed(text: str) -> str:
+    """Return the file's text: `text` and, in a line of its own, its checksum."""
+    return "%s\n%08x" % (text, binascii.crc32(text.encode()))
 
 
 class Boot:
@@ -60,12 +69,17 @@ class Boot:
     def _load(self):  # type: ignore[no-untyped-def]
         """Return the last boot's state, or None if there is none that is whole and of this chip."""
         text = self._files.read(self.FILE)
-        if text is None:
+        if text is None or text != _sealed(text[:-9]):
             return None
         try:
-            state = json.loads(text)
-            for key in ("incarnation", "counter", "reserved", "floor"):
-                if not isinstance(state[key], int):
+            state = json.loads(text[:-9])
+            numbers = [state[key] for key in ("incarnation", "counter", "reserved", "floor")]
+            for gap in state["gaps"]:
+                if len(gap) != 4:
+                    return None
+                numbers += gap
+            for number in numbers:
+                if type(number) is not int or not 0 <= number < _LAST:
                     return None
             return state if state["chip"] == self._chip and isinstance(state["gaps"], list) else None
         except (ValueError, KeyError, TypeError):
@@ -81,7 +95,7 @@ class Boot:
             "floor": self.floor,
             "gaps": self.gaps,
         }
-        self._files.replace(self.FILE, json.dumps(state))
+        self._files.replace(self.FILE, _sealed(json.dumps(state)))
 
     def id_of(self, counter: int) -> bytes:
         """Return the 8-byte boot id of a start of this incarnation."""

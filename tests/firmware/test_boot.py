@@ -1,12 +1,13 @@
 """Identity, restarts and power cuts: what the boot file promises."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware.core.boot import MAX_GAPS, SAVE_MS, Boot
+from firmware.core.boot import MAX_GAPS, SAVE_MS, Boot, _sealed
 from firmware.kit.describe import MARGIN_S
 from protocol.board_link import Gap
 from protocol.frames import boot_text
@@ -31,8 +32,52 @@ def test_counter_rises_and_incarnation_stays(flash: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"chip": "chip"}', '{"counter": "x"}'])
 def test_an_unusable_file_makes_a_new_incarnation(flash: Any, text: str) -> None:
-    flash.files["state.json"] = text
+    for content in (text, _sealed(text)):
+        flash.files["state.json"] = content
+        assert start(flash, noise=b"\x07" * 12).id.hex() == "0707070701000000"
+
+
+WRONG = [
+    *(
+        {key: value}
+        for key in ("incarnation", "counter", "reserved", "floor")
+        for value in (-1, 1 << 32, True, 1.0, "1")
+    ),
+    *({"gaps": value} for value in (None, 1, "", {}, [1], ["abcd"], [[1, 2, 3]], [[1, 2, 3, 4, 5]])),
+    *({"gaps": [[1, 2, 3, value]]} for value in (-1, 1 << 32, True, 1.0, None, [])),
+    {"counter": (1 << 32) - 1},
+    {"chip": 5},
+]
+
+
+@pytest.mark.parametrize("changes", WRONG)
+def test_a_wrong_state_makes_a_new_incarnation(flash: Any, changes: dict[str, Any]) -> None:
+    start(flash)
+    state = json.loads(flash.files["state.json"].split("\n")[0])
+    flash.files["state.json"] = _sealed(json.dumps(state | changes))
     assert start(flash, noise=b"\x07" * 12).id.hex() == "0707070701000000"
+
+
+def test_a_file_without_checksum_is_unusable(flash: Any) -> None:
+    start(flash)
+    flash.files["state.json"] = flash.files["state.json"].split("\n")[0]
+    assert start(flash, noise=b"\x07" * 12).incarnation == 0x07070707
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(data=st.data(), boots=st.integers(1, 12))
+def test_a_flipped_bit_never_gives_a_boot_id_used_before(make_board: Any, data: Any, boots: int) -> None:
+    flash = make_board().flash.__class__()
+    used = {bytes(start(flash).id) for _ in range(boots)}
+    raw = bytearray(flash.files["state.json"].encode())
+    bit = data.draw(st.integers(0, len(raw) * 8 - 1))
+    raw[bit >> 3] ^= 1 << (bit & 7)
+    try:
+        flash.files["state.json"] = raw.decode()
+    except UnicodeError:  # the port gives None
+        del flash.files["state.json"]
+    boot = start(flash, noise=b"\x07" * 12)
+    assert boot.id not in used and boot.incarnation == 0x07070707
 
 
 def test_another_chip_makes_a_new_incarnation(flash: Any) -> None:
