@@ -1,7 +1,8 @@
 """Checks commands before anything moves: signature, nonce, rising counter, deadline, range. Both VMs.
 
 At most one execution per task: a counter is used up by the first command that shows it, also when that command
-is refused afterwards, and the ids of the last tasks executed are remembered. The nonce is new at each start, so nothing from before a restart is ever executed.
+is refused afterwards, and the ids of the last tasks executed are remembered. The nonce is new at each start, so
+nothing from before a restart is ever executed.
 """
 
 from protocol import commands, mac
