@@ -48,8 +48,8 @@ def make_api(
         return city.host.rows()
 
     async def get_latency() -> dict[str, Any]:
-        edges = [dict(s.health.get("latency") or {}) for s in city.sessions.by_edge.values()]
-        return latency.merged(city.hops.summary(), edges)
+        told = [session.health.get("latency") for session in city.sessions.by_edge.values()]
+        return latency.merged(city.hops.summary(), [hops for hops in told if isinstance(hops, dict)])
 
     for handler in (
         get_health, get_status, get_ledger, get_things, get_datastreams, get_latest, get_tasks,

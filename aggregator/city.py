@@ -38,7 +38,7 @@ from .ledger_view import Accounts
 from .processes_host import ProcessesHost
 from .registry import Registry
 from .router_socket import Received
-from .sessions import Sessions
+from .sessions import Sessions, is_json
 
 HEARTBEAT_US = 500_000
 Send: TypeAlias = tuple[str, Any]
@@ -149,7 +149,9 @@ class City:
             self.hops.add("edge_to_city", batch.tx_us - offset, now.us)
 
     def _take_heartbeat(self, edge: str, beat: Heartbeat, now: Now) -> None:
-        """Raises: PeerError for a foreign account, once the clock and all of the edge's own were taken."""
+        """Raises: PeerError for health that is no JSON; for a foreign account, once all else was taken."""
+        if not is_json(beat.health):
+            raise PeerError("health", f"health of {edge} holds what JSON can not")
         self.sessions.by_edge[edge].beat(beat, now.us)
         own = [row for row in beat.accounts if self._is_introduced(edge, row["thing"])]
         self.accounts.take(edge, own, now.utc_us)

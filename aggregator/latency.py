@@ -53,7 +53,8 @@ def merged(city: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> dict[
     table: dict[str, Any] = {}
     for part in edges:
         for hop, row in part.items():
-            if isinstance(row, dict) and row.get("n", 0) > table.get(hop, {}).get("n", 0):
+            n = row.get("n") if isinstance(row, dict) else None
+            if isinstance(n, int) and n > table.get(hop, {}).get("n", 0):
                 table[hop] = dict(row)
     table.update(city)
     return {hop: table[hop] for hop in (*HOPS, *sorted(set(table) - set(HOPS))) if hop in table}

@@ -7,6 +7,7 @@ kept it, so `now - echo` is the round trip and the edge's own time belongs to it
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from protocol.city_link import Heartbeat
@@ -14,6 +15,7 @@ from protocol.city_link import Heartbeat
 SILENT_US = 5_000_000
 STALE_US = 2_000_000
 _WINDOW = 32
+_MAX_DEPTH = 8
 
 
 @dataclass
@@ -82,3 +84,17 @@ class Sessions:
     def connected(self) -> list[Session]:
         """Return the edges that can be sent to."""
         return [session for session in self.by_edge.values() if session.connected]
+
+
+def is_json(value: Any, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value, at most `depth` containers deep, can be told as JSON, and to any JSON reader."""
+    if isinstance(value, float):
+        return isfinite(value)
+    if value is None or isinstance(value, str | int):
+        return True
+    if isinstance(value, list):
+        return depth > 0 and all(is_json(item, depth - 1) for item in value)
+    if isinstance(value, dict):
+        named = all(isinstance(key, str) for key in value)
+        return depth > 0 and named and all(is_json(item, depth - 1) for item in value.values())
+    return False

@@ -60,9 +60,13 @@ def _edge_row(session: Session, now: Now) -> dict[str, Any]:
 
 def _faults(session: Session) -> list[dict[str, Any]]:
     """Return the sensor faults of all boards of an edge, as its health tells them."""
-    boards = session.health.get("boards", ())
-    found = [board.get("faults", ()) for board in boards if isinstance(board, dict)]
-    return [{"edge": session.edge, **fault} for faults in found for fault in faults if isinstance(fault, dict)]
+    boards = _maps(session.health.get("boards"))
+    return [{"edge": session.edge, **fault} for board in boards for fault in _maps(board.get("faults"))]
+
+
+def _maps(value: Any) -> list[dict[str, Any]]:
+    """Return the maps in a list that an edge sent, none if it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _offline_incident(edge: str, since_utc_us: int | None) -> dict[str, Any]:

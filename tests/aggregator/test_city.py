@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator import latency, ledger_view, status
+from aggregator.api import make_api
 from aggregator.city import joined
 from aggregator.ledger_view import Accounts
 from aggregator.router_socket import Received
@@ -85,6 +87,7 @@ def test_an_edge_never_speaks_for_another_edges_own_id(kit: Any, store: Store) -
     assert ("edge-1", kit.boot) in city.ingest.stored
 
 
+@settings(deadline=None)  # each example opens a store
 @given(parts=st.lists(st.binary(max_size=80), max_size=4))
 def test_garbage_is_refused_and_counted(kit: Any, tmp_path_factory: Any, parts: list[bytes]) -> None:
     store = Store(tmp_path_factory.mktemp("g"))
@@ -171,6 +174,33 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
     assert (incident["kind"], incident["since_utc_us"]) == ("edge_offline", city.now(T).utc_us)
     assert late["edges"][0]["health"]["boards"] == [board]
     assert late["faults"] == []
+
+
+def fetch(city: Any, path: str) -> Any:
+    return TestClient(make_api(city, lambda: city.now(T), lambda: True, dict)).get(path)
+
+
+@pytest.mark.parametrize(
+    "value", [b"\xff", {"deep": [b""]}, float("nan"), [float("inf")], {"map": {1: 2}}, [[[[[[[[1]]]]]]]]]
+)
+def test_health_that_is_no_json_is_refused_and_the_former_stays(kit: Any, store: Store, value: Any) -> None:
+    city = kit.city(store)
+    good = kit.heartbeat(5, 0, text="x", number=1.5, none=None, flag=True, deep={"a": [{"b": [1]}]})
+    kit.give(city, T, kit.info(), good)
+    kit.give(city, T, kit.heartbeat(6, 0, odd=value))
+    assert sum(city.refused.values()) == 1
+    answer = fetch(city, "/status")
+    assert answer.status_code == 200
+    assert answer.json()["edges"][0]["health"] == good.health
+
+
+@pytest.mark.parametrize("value", [5, "x", [5], {"a": 5}, [{"faults": 5}], {"a": {"n": "x"}}])
+def test_health_of_an_odd_shape_breaks_no_page(kit: Any, store: Store, value: Any) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info(), kit.heartbeat(5, 0, boards=value, latency=value))
+    assert not city.refused
+    for path in ("/status", "/latency", "/health", "/ledger"):
+        assert fetch(city, path).status_code == 200
 
 
 def test_latest_shows_value_age_quality_unit_sigma_and_source(kit: Any, store: Store) -> None:
