@@ -45,6 +45,7 @@ class Group:
 
     frames: list[Frame] = field(default_factory=list)
     gaps: list[GapRecord] = field(default_factory=list)
+    rejected: list[Frame] = field(default_factory=list)
     owed: dict[tuple[str, str, str], tuple[list[tuple[int, int]], list[int]]] = field(default_factory=dict)
 
     def owe(self, edge: str, key: Key) -> tuple[list[tuple[int, int]], list[int]]:
@@ -75,7 +76,7 @@ class Ingest:
         _check(batch)
         key, end = (batch.thing, batch.boot), batch.first + batch.n
         new = self._planned.setdefault(key, Ranges()).add(batch.first, end)
-        self._compare_known(batch, new)
+        self._compare_known(batch, new, now_us)
         self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]
         self.group.owe(edge, key)[0].append((batch.first, end))
 
@@ -102,10 +103,11 @@ class Ingest:
 
     def abandoned(self, group: Group) -> None:
         """Note that the group could not be committed: nothing is owed, the edges will send again."""
+        self.conflicts -= len(group.rejected)
         for frame in group.frames:
             self._planned[frame.thing, frame.boot].remove(frame.first, frame.first + frame.n)
 
-    def _compare_known(self, batch: Batch, new: list[tuple[int, int]]) -> None:
+    def _compare_known(self, batch: Batch, new: list[tuple[int, int]], now_us: int) -> None:
         known = Ranges([(batch.first, batch.first + batch.n)])
         for a, b in new:
             known.remove(a, b)
@@ -113,6 +115,7 @@ class Ingest:
             self.duplicates += b - a
             if not all(_agrees(batch, piece) for piece in self._pieces(batch, a, b)):
                 self.conflicts += 1
+                self.group.rejected.append(_piece(batch, a, b, now_us))
 
     def _pieces(self, batch: Batch, first: int, end: int) -> list[tuple[int, bytes]]:
         """Return what is still at hand of [first, end): the open group's and the store's."""

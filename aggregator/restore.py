@@ -58,7 +58,7 @@ def build(
     sessions = Sessions(edges, now_us, now_utc_us)
     book = TaskBook(store.tasks(MAX_RECORDS))
     book.lose_track(now_us, now_utc_us)
-    ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined())
+    ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined(), store.conflicts())
     dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances)
     city = City(clock, sessions, registry, ingest, Accounts(store.accounts()), host, dispatcher)
     _replay(store, host, now_us)

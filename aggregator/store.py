@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack
 
-from durable import Committer, sealed
+from durable import Committer, quarantine, sealed
 from protocol import tasks
 from protocol.city_link import ThingInfo
 from protocol.ranges import Ranges
@@ -38,7 +38,9 @@ class Writes:
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.group.frames or self.group.gaps or self.things or self.accounts or self.tasks or self.frozen)
+        group = self.group
+        samples = group.frames or group.gaps or group.rejected
+        return bool(samples or self.things or self.accounts or self.tasks or self.frozen)
 
 
 class Store:
@@ -90,6 +92,10 @@ class Store:
     def quarantined(self) -> dict[Key, Ranges]:
         """Return the ranges whose blobs were found broken, per (thing, boot)."""
         return self._spans("SELECT thing, boot, first, last FROM quarantined")
+
+    def conflicts(self) -> int:
+        """Return how many pieces were set aside because they contradict stored ones."""
+        return int(self._rows("SELECT count(*) FROM quarantine WHERE reason = ?", (_CONFLICT,))[0][0])
 
     def lost(self) -> dict[Key, Ranges]:
         """Return the declared losses per (thing, boot)."""
@@ -151,6 +157,7 @@ _LAST_COMMIT = (
     "SELECT max(m) FROM (SELECT max(commit_no) m FROM blobs UNION SELECT max(last_commit) FROM sealed"
     " UNION SELECT max(commit_no) FROM engine)"
 )
+_CONFLICT = "conflict"
 _INSERT_GAP = "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_THING = "INSERT OR REPLACE INTO things VALUES (?, ?, ?, ?, ?)"
 _PUT_ACCOUNT = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)"
@@ -163,6 +170,9 @@ _PUT_TASK = (
 def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     """Write one group as commit `number`, inside the caller's transaction."""
     _write_frames(connection, number, writes.group.frames)
+    for frame in writes.group.rejected:
+        key = f"{frame.thing}/{frame.boot}/{frame.first}+{frame.n}"
+        quarantine(connection, "batches", key, frame.records, _CONFLICT)
     connection.executemany(_INSERT_GAP, [_gap_row(gap) for gap in writes.group.gaps])
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])

@@ -236,6 +236,36 @@ def test_latest_and_engine_state_are_rebuilt_at_start(kit: Any, store: Store) ->
     assert now.us == T
 
 
+def test_a_contradicting_piece_is_kept_and_counted_after_a_restart(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    for batch in (kit.batch(0, 8), kit.batch(4, 8, 2.0), kit.batch(0, 8)):
+        city.ingest.take_batch("edge-1", batch, T)
+        group = city.ingest.close_group()
+        asyncio.run(store.commit(Writes(group)))
+        city.ingest.committed(group)
+    query = "SELECT source, key, reason, stored FROM quarantine"
+    rows = store.committer.read(lambda connection: connection.execute(query).fetchall())
+    key = f"{kit.thing}/{kit.boot}/4+4"
+    assert rows == [("batches", key, "conflict", kit.records(4, 4, 2.0))]
+    assert city.ingest.conflicts == 1
+    store.close()
+    opened = Store(store.folder)
+    again = kit.city(opened)
+    assert again.ingest.conflicts == 1
+    assert again.ingest.stored[kit.thing, kit.boot].to_list() == [(0, 12)]
+    assert not status.health(again, again.now(T), zap_alive=True)["ok"]
+    opened.close()
+
+
+def test_a_conflict_that_could_not_be_committed_counts_when_it_comes_again(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    for _ in range(2):
+        city.ingest.take_batch("edge-1", kit.batch(0, 8), T)
+        city.ingest.take_batch("edge-1", kit.batch(0, 8, 2.0), T)
+        city.ingest.abandoned(city.ingest.close_group())
+    assert city.ingest.conflicts == 0
+
+
 def test_estimates_show_band_alarm_and_probability(kit: Any, store: Store) -> None:
     city = kit.city(store)
     batch = kit.batch(0, 1, 1.0)
