@@ -1,5 +1,7 @@
 """Tables of store.db. A commit's samples are one blob (with durable's checksum); `at` is a byte offset."""
 
+from durable import Migration
+
 FILE = "store.db"
 FRAME_COLUMNS = (
     "thing, boot, first, n, commit_no, at, ref_us, ref_utc_us, rate, sigma_us, synced, rx_us, tx_us, city_rx_us"
@@ -55,3 +57,5 @@ CREATE TABLE IF NOT EXISTS latest(
     datastream TEXT PRIMARY KEY, t_utc_us INTEGER NOT NULL, value REAL, sigma REAL, quality INTEGER NOT NULL
 );
 """
+MIGRATIONS: tuple[Migration, ...] = ()
+"""What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

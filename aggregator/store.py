@@ -21,7 +21,7 @@ from protocol.ranges import Ranges
 from .ingest import Frame, Group, Key
 from .latest import Observation
 from .ledger_view import Reported
-from .schema import FILE, INSERT_FRAME, SCHEMA, SELECT_FRAMES
+from .schema import FILE, INSERT_FRAME, MIGRATIONS, SCHEMA, SELECT_FRAMES
 from .snapshot import hot_frames
 from .task_book import TaskRecord, from_map, to_map
 
@@ -48,7 +48,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.committer = Committer(folder / FILE, schema=SCHEMA)
+        self.committer = Committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS)
         self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
 
     async def commit(self, writes: Writes) -> None:

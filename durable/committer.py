@@ -15,13 +15,14 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from . import blobs
 from .ballast import Ballast
 from .errors import BacklogError, ClosedError, DiskFullError
+from .migrations import Migration, check, migrate
 
 T = TypeVar("T")
 Fatal = Callable[[BaseException], None]
@@ -63,12 +64,14 @@ class Committer:
         path: Path,
         *,
         schema: str | Iterable[str] = (),
+        migrations: Sequence[Migration] = (),
         on_fatal: Fatal = exit_process,
         max_backlog: int = MAX_BACKLOG,
     ) -> None:
-        """Create or open `path` (mode 0600, folder fsynced) and run the schema statements.
+        """Create or open `path` (mode 0600, folder fsynced), run the schema statements and what it lacks of
+        `migrations`.
 
-        Raises: sqlite3.DatabaseError if the file is no database; OSError.
+        Raises: sqlite3.DatabaseError if the file is no database; TooNewError; OSError.
         """
         self.path = path
         self.commits = self.works = self.failures = 0
@@ -77,7 +80,7 @@ class Committer:
         self._queue: list[_Item] = []
         self._wake = threading.Condition()
         self._closing = self._dead = False
-        self._connection = _create(path, [schema] if isinstance(schema, str) else list(schema))
+        self._connection = _create(path, [schema] if isinstance(schema, str) else list(schema), migrations)
         self._ballast = Ballast(path.with_name(path.name + ".ballast"))
         self._reader = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
@@ -226,16 +229,18 @@ def _code(error: BaseException) -> int:
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
-def _create(path: Path, schema: list[str]) -> sqlite3.Connection:
+def _create(path: Path, schema: list[str], migrations: Sequence[Migration]) -> sqlite3.Connection:
     """Return the writing connection; the file and its folder entry are on disk before the first ack."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    check(connection, path, len(migrations))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 10000")
     for script in [blobs.SCHEMA, *schema]:
         connection.executescript(script)
+    migrate(connection, migrations)
     sync_folder(path.parent)
     return connection
 

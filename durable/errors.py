@@ -15,3 +15,7 @@ class ClosedError(DurableError, RuntimeError):
 
 class DiskFullError(DurableError, OSError):
     """The disk is full: the group was rolled back, the ballast given up to make room for deletes."""
+
+
+class TooNewError(DurableError, RuntimeError):
+    """A later release wrote this database and changed what this one relies on."""

@@ -36,7 +36,8 @@ def read_instances(config: EdgeConfig) -> list[Instance]:
 def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
     """Return the journal in the data folder, made if it is not there."""
     config.edge.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    committer = Committer(config.edge.data_dir / "journal.db", schema=journal_rows.SCHEMA)
+    path = config.edge.data_dir / "journal.db"
+    committer = Committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
     return Journal(committer, hop)
 
 

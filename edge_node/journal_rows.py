@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgpack
 
-from durable import opened, quarantine, sealed
+from durable import Migration, opened, quarantine, sealed
 from protocol.city_link import Clock, GapRecord
 from protocol.ranges import Ranges, Span
 
@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS things (thing TEXT PRIMARY KEY, stored BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, stored BLOB NOT NULL);
 """
+MIGRATIONS: tuple[Migration, ...] = ()
+"""What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
 
 
 @dataclass(frozen=True)
