@@ -28,7 +28,7 @@ from protocol.city_link import (
     TaskReport,
     ThingInfo,
 )
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, UnknownKindError
 
 from .dispatch import Dispatcher, Now
 from .errors import PeerError
@@ -58,7 +58,7 @@ class City:
     dispatcher: Dispatcher
     hops: Hops = field(default_factory=Hops)
     refused: Counter[str] = field(default_factory=Counter)
-    epoch: str = field(default_factory=lambda: secrets.token_hex(8))
+    start: str = field(default_factory=lambda: secrets.token_hex(8))
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
@@ -75,6 +75,8 @@ class City:
                 self._take_one(message, now)
             except PeerError as error:
                 self._refuse(message, error.reason, str(error))
+            except UnknownKindError as error:
+                self._refuse(message, "unknown_kind", str(error))
             except ProtocolError as error:
                 self._refuse(message, "malformed", str(error))
         return self.ingest.close_group()
@@ -137,7 +139,7 @@ class City:
 
     def _welcome(self, edge: str) -> None:
         self.dispatcher.reconnected(edge)
-        hello = (edge, CityHello(city_link.PROTO, self.epoch))
+        hello = (edge, CityHello(city_link.PROTO, self.start))
         if hello not in self._replies:
             self._replies.append(hello)
 

@@ -16,7 +16,7 @@ from protocol.city_link import (
     TaskOrder,
     ThingInfo,
 )  # fmt: skip
-from protocol.errors import FrameError, LimitError
+from protocol.errors import FrameError, LimitError, UnknownKindError
 
 from .core import Core
 from .reaction import Reaction
@@ -55,12 +55,12 @@ class CitySide:
         """Take one message in; a malformed one is counted and has no effect."""
         try:
             message = city_link.decode(parts)
-        except FrameError:
-            self._core.bad["malformed"] += 1
+        except FrameError as error:
+            self._core.bad["unknown_kind" if isinstance(error, UnknownKindError) else "malformed"] += 1
             return
         now_us = self._core.now()
         if isinstance(message, CityHello):
-            back = self._core.uplink.greeted(message.epoch, now_us)
+            back = self._core.uplink.greeted(message.start, now_us)
         else:
             back = self._core.uplink.heard(now_us)
         self._core.host.city_heard_us = now_us

@@ -66,6 +66,7 @@ NO_FEEDBACK = 12
 TIMEOUT = 13
 LINK_DOWN = 14
 NOT_OBSERVED = 15
+OLD_EPOCH = 16
 
 CODES = {
     OK: "ok",
@@ -84,6 +85,7 @@ CODES = {
     TIMEOUT: "timeout",
     LINK_DOWN: "link_down",
     NOT_OBSERVED: "not_observed",
+    OLD_EPOCH: "old_epoch",
 }
 
 

@@ -18,6 +18,9 @@ MAX_BYTES = 4096
 MAX_CAUSES = 32
 MAX_LEASE_MS = 24 * 3600 * 1000
 SIGNATURE_SIZE = 64
+ITEMS_V1 = 13
+ITEMS = 14
+MAX_SURPLUS = 16
 
 Cause = tuple[str, str, int]
 
@@ -28,7 +31,8 @@ class Task:
 
     `lease_ms`: real milliseconds that the setpoint stays valid; `not_after_us`: last moment to begin, in the
     boottime (microseconds) of `edge` under `edge_boot`; `fence`: of the lease it was made under; `causes`:
-    (thing, boot, seq) of the samples that led to it; `stamps`: hop name to nanoseconds.
+    (thing, boot, seq) of the samples that led to it; `stamps`: hop name to nanoseconds; `epoch`: the city's
+    restore epoch, an older one than the edge knows is refused.
     """
 
     task_id: bytes
@@ -44,6 +48,7 @@ class Task:
     causes: list[Cause] = field(default_factory=list)
     stamps: dict[str, int] = field(default_factory=dict)
     reason: str = ""
+    epoch: int = 0
 
 
 def task_id(instance: str, step_utc_us: int, port: str) -> bytes:
@@ -75,6 +80,7 @@ def encode(task: Task) -> bytes:
         [list(cause) for cause in task.causes],
         task.stamps,
         task.reason,
+        task.epoch,
     ]
     data = bytes(msgpack.packb(items))
     if len(data) > MAX_BYTES:
@@ -83,12 +89,14 @@ def encode(task: Task) -> bytes:
 
 
 def decode(data: bytes) -> Task:
-    """Return the task in `data`, every field checked.
+    """Return the task in `data`, every field checked; version 1 has no epoch, surplus items are ignored.
 
     Raises:
         FrameError: malformed; the message names the field.
     """
-    items = checks.array("task", checks.unpack(data, MAX_BYTES, 4, 256), 13, 13)
+    items = checks.array("task", checks.unpack(data, MAX_BYTES, 4, 256), ITEMS + MAX_SURPLUS)[:ITEMS]
+    if len(items) < ITEMS_V1:
+        raise checks.refuse("task", f"an array of at least {ITEMS_V1} items", items)
     causes = [_cause(item) for item in checks.array("task.causes", items[10], MAX_CAUSES)]
     items[10] = causes
     task = Task(*items)
@@ -120,6 +128,7 @@ def _check(task: Task) -> None:
     checks.integer("task.fence", task.fence)
     checks.stamps("task.stamps", task.stamps)
     checks.text("task.reason", task.reason, 200)
+    checks.integer("task.epoch", task.epoch)
     if len(task.causes) > MAX_CAUSES:
         raise checks.refuse("task.causes", f"up to {MAX_CAUSES} causes", len(task.causes))
 

@@ -45,7 +45,7 @@ def test_the_gate_fails_closed(place: int, value: bytes, reason: str) -> None:
 def test_an_unknown_connection_is_greeted_once_and_a_hello_is_answered(kit: Any, store: Store) -> None:
     city = kit.city(store)
     first = kit.give(city, T, kit.batch(0, 1))
-    assert [m for _, m in first if isinstance(m, CityHello)] == [CityHello(1, city.epoch)]
+    assert [m for _, m in first if isinstance(m, CityHello)] == [CityHello(2, city.start)]
     assert not [m for _, m in kit.give(city, T, kit.batch(1, 1)) if isinstance(m, CityHello)]
     hello = EdgeHello(1, "edge-1", "eb-1", 5)
     assert [m for _, m in kit.give(city, T, hello) if isinstance(m, CityHello)]

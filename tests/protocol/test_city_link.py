@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol import city_link, tasks
 from protocol.city_link import Clock
-from protocol.errors import FrameError, LimitError
+from protocol.errors import FrameError, LimitError, UnknownKindError, VersionError
 
 names = st.text("abc-1./", min_size=1, max_size=20)
 u32 = st.integers(0, 2**32 - 1)
@@ -21,6 +21,8 @@ spans = st.lists(st.tuples(u32, u32).map(sorted).map(tuple), max_size=5)
 stamps = st.dictionaries(names, times, max_size=8)
 health = st.dictionaries(names, st.one_of(st.none(), reals, u32, st.lists(names, max_size=3)), max_size=5)
 clocks = st.builds(Clock, times, times, reals, reals, st.booleans())
+credits = st.integers(0, city_link.MAX_CREDIT)
+publics = st.text("abcXYZ019#$", min_size=40, max_size=40).map(str.encode)
 account = st.fixed_dictionaries(
     {"thing": names, "boot": names, "sent": u32, "buffered": spans}, optional={"quarantined": spans}
 )
@@ -36,7 +38,7 @@ def batches(draw):
 
 
 messages = st.one_of(
-    st.builds(city_link.EdgeHello, st.integers(0, 255), names, names, times),
+    st.builds(city_link.EdgeHello, st.integers(3, 255), names, names, times, st.integers(0, 3), times),
     st.builds(city_link.ThingInfo, names, names, names, names, health, st.booleans()),
     batches(),
     st.tuples(u32, u32).map(sorted).flatmap(
@@ -46,28 +48,48 @@ messages = st.one_of(
     ),
     st.builds(city_link.Heartbeat, names, names, times, times, st.lists(account, max_size=3), health),
     st.builds(
-        city_link.TaskReport, st.binary(min_size=16, max_size=16), st.integers(0, 11), st.integers(0, 15),
+        city_link.TaskReport, st.binary(min_size=16, max_size=16), st.integers(0, 11), st.integers(0, 16),
         names, reals, stamps, st.binary(max_size=30),
     ),
     st.builds(city_link.LeaseState, names, st.sampled_from(["city", "edge", "operator", ""]), u32, times),
-    st.builds(city_link.CityHello, st.integers(0, 255), names),
-    st.builds(city_link.Ack, names, names, spans, st.lists(u32, max_size=5)),
-    st.builds(city_link.CityHeartbeat, times, times),
+    st.tuples(times, times).map(sorted).flatmap(
+        lambda span: st.builds(
+            city_link.ClockRecord, names, names, u32, st.just(span[0]), st.just(span[1]), clocks
+        )
+    ),
+    st.builds(city_link.StoredAsk, names, names),
+    st.builds(city_link.KeyOffer, publics),
+    st.builds(city_link.CityHello, st.integers(0, 255), names, times, credits),
+    st.builds(city_link.Ack, names, names, spans, st.lists(u32, max_size=5), st.lists(u32, max_size=5)),
+    st.builds(city_link.CityHeartbeat, times, times, credits),
+    st.builds(
+        city_link.Stored, names, names, times, spans, st.lists(u32, max_size=5), st.integers(0, 7), st.integers(8, 1024)
+    ),
+    st.builds(city_link.Wait, st.integers(0, city_link.MAX_WAIT_MS), names),
+    st.builds(city_link.Refusal, st.sampled_from(city_link.REFUSALS), names),
+    st.builds(city_link.KeyTaken, publics),
     st.builds(city_link.TaskOrder, st.binary(min_size=64, max_size=64), st.binary(max_size=100)),
     st.builds(city_link.LeaseRequest, names, names),
 )  # fmt: skip
 
 EXAMPLES = [
-    city_link.EdgeHello(1, "edge-1", "b", 1),
+    city_link.EdgeHello(2, "edge-1", "b", 1, 1, 3),
     city_link.ThingInfo("river-1", "b", "vm", "00", {}, True),
     city_link.Batch("river-1", "b", 0, 1, Clock(0, 0, 1.0, 1.0, True), 1, 2, bytes(12)),
     city_link.GapRecord("river-1", "b", 1, 0, 5, "overflow", "board"),
     city_link.Heartbeat("edge-1", "b", 1, 1, [{"thing": "t", "boot": "b", "sent": 1, "buffered": []}], {}),
     city_link.TaskReport(bytes(16), 5, 0, "", 0.5, {"board_act": 1}),
     city_link.LeaseState("gate-1/opening", "city", 1, 5),
-    city_link.CityHello(1, "e"),
-    city_link.Ack("river-1", "b", [(0, 5)], [1]),
-    city_link.CityHeartbeat(1, 2),
+    city_link.ClockRecord("river-1", "b", 1, 0, 5, Clock(0, 0, 1.0, 1.0, True)),
+    city_link.StoredAsk("river-1", "b"),
+    city_link.KeyOffer(b"k" * 40),
+    city_link.CityHello(2, "s", 3, 64),
+    city_link.Ack("river-1", "b", [(0, 5)], [1], [7]),
+    city_link.CityHeartbeat(1, 2, 0),
+    city_link.Stored("river-1", "b", 3, [(0, 5)], [1], 0, 1),
+    city_link.Wait(500, "1000 nodes at once"),
+    city_link.Refusal("revoked", "the key of edge-1 was revoked"),
+    city_link.KeyTaken(b"k" * 40),
     city_link.TaskOrder(bytes(64), b"task"),
     city_link.LeaseRequest("gate-1/opening", "city"),
 ]
@@ -87,8 +109,57 @@ def test_each_wrong_field_is_refused(message):
         wrong = [*items[:place], {1: 2}, *items[place + 1 :]]
         with pytest.raises(FrameError, match=f"{name}|Clock|msgpack"):
             city_link.decode([msgpack.packb(wrong), payload])
-    with pytest.raises(FrameError, match=f"{name}: expected {len(items)} header items"):
-        city_link.decode([msgpack.packb([*items, 0]), payload])
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_surplus_items_are_ignored_and_missing_appended_ones_take_their_default(message):
+    header, payload = city_link.encode(message)
+    items = msgpack.unpackb(header)
+    for surplus in ([None], [{"a": 1}, "later"], list(range(16))):
+        assert city_link.decode([msgpack.packb([*items, *surplus]), payload]) == message
+    with pytest.raises(LimitError, match="more than 16 header items"):
+        city_link.decode([msgpack.packb([*items, *range(17)]), payload])
+    appended = [field for field in dataclasses.fields(message) if "since" in field.metadata]
+    for n in range(1, len(appended) + 1):
+        found = city_link.decode([msgpack.packb(items[:-n]), payload])
+        plain = dataclasses.replace(message, **{field.name: default(field) for field in appended[-n:]})
+        assert found == plain != message
+    with pytest.raises(FrameError, match="at least"):
+        city_link.decode([msgpack.packb(items[: len(items) - len(appended) - 1]), payload])
+
+
+def default(field):
+    return field.default if field.default is not dataclasses.MISSING else field.default_factory()
+
+
+V1_SIZES = {1: 5, 2: 7, 3: 8, 4: 8, 5: 7, 6: 7, 7: 5, 17: 3, 18: 5, 19: 3, 20: 2, 21: 3}
+"""Header items, kind included, that 0.1.0 demanded exactly."""
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_for_version_1_messages_have_the_items_it_demands(message):
+    if message.KIND not in V1_SIZES:
+        assert not city_link.speaks(type(message), 1)
+        with pytest.raises(VersionError, match=type(message).__name__):
+            city_link.encode(message, 1)
+        return
+    header, payload = city_link.encode(message, 1)
+    items = msgpack.unpackb(header)
+    assert len(items) == V1_SIZES[message.KIND]
+    assert items == msgpack.unpackb(city_link.encode(message)[0])[: len(items)]
+    assert payload == city_link.encode(message)[1]
+
+
+def test_version_1_reads_old_epoch_as_foreign():
+    report = city_link.TaskReport(bytes(16), 8, 16, "", 0.5)
+    assert city_link.decode(city_link.encode(report, 1)).code == 3
+    assert city_link.decode(city_link.encode(report)).code == 16
+
+
+@pytest.mark.parametrize("kind", [0, 11, 16, 26, 255, -1, 2**40])
+def test_unknown_kinds_are_told_from_malformed_messages(kind):
+    with pytest.raises(UnknownKindError, match=f"kind {kind} is not one of"):
+        city_link.decode([msgpack.packb([kind, "whatever"]), b"even a payload"])
 
 
 def test_kinds_are_unique_and_all_have_an_example():
@@ -115,7 +186,7 @@ def test_a_changed_byte_is_refused_or_decodes(message, place, mask):
     ("parts", "error"),
     [
         ([], "2 parts"),
-        ([b"\x91\x63", b""], "begins with a kind"),
+        ([b"\x91\x63", b""], "kind 99 is not one of"),
         ([b"\x80", b""], "begins with a kind"),
         ([b"", b""], "msgpack"),
         ([msgpack.packb([19, 1, 2]), b"x"], "no payload"),
@@ -168,6 +239,7 @@ task_fields = {
     "causes": st.lists(st.tuples(names, names, u32), max_size=5),
     "stamps": stamps,
     "reason": st.text(max_size=50),
+    "epoch": times,
 }
 
 
@@ -176,10 +248,20 @@ def test_tasks_go_round(task):
     assert tasks.decode(tasks.encode(task)) == task
 
 
+def test_a_task_of_version_1_has_epoch_0_and_surplus_items_are_ignored():
+    task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1, epoch=5)
+    items = msgpack.unpackb(tasks.encode(task))
+    assert tasks.decode(msgpack.packb(items[:13])) == dataclasses.replace(task, epoch=0)
+    assert tasks.decode(msgpack.packb([*items, *range(16)])) == task
+    for wrong in (items[:12], [*items, *range(17)]):
+        with pytest.raises(FrameError, match="task: expected an array"):
+            tasks.decode(msgpack.packb(wrong))
+
+
 WRONG = {
     "task_id": bytes(15), "actuator": "", "setpoint": float("nan"), "lease_ms": -1, "instance": "x" * 65,
     "step_utc_us": -1, "edge": "", "edge_boot": 5, "not_after_us": 1.5, "fence": -1, "stamps": {"a": -1},
-    "reason": "x" * 201, "causes": [("a", "b", 1)] * 33,
+    "reason": "x" * 201, "causes": [("a", "b", 1)] * 33, "epoch": -1,
 }  # fmt: skip
 
 

@@ -58,11 +58,19 @@ def test_transitions():
         assert found == set(task_codes.TRANSITIONS[int(state)])
 
 
+def described(field: dataclasses.Field) -> str:
+    """Return how the table writes a field: with `=x` if a peer may leave it out."""
+    if "since" not in field.metadata:
+        return field.name
+    default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+    return f"{field.name}={default}"
+
+
 def test_city_link_messages():
     rows = table("| kind | message | direction | header items | payload |")
     assert {int(row[0]): row[1] for row in rows} == {k: m.__name__ for k, m in city_link.KINDS.items()}
     for kind, _, direction, items, payload in rows:
-        fields = [field.name for field in dataclasses.fields(city_link.KINDS[int(kind)])]
+        fields = [described(field) for field in dataclasses.fields(city_link.KINDS[int(kind)])]
         assert items.split(", ") + ([payload] if payload else []) == fields
         assert direction == ("to city" if int(kind) < 16 else "to edge")
 
@@ -82,7 +90,8 @@ def test_manifest_fields(name, kind):
 
 def test_task_items():
     rows = table("| item | field | meaning |")
-    assert [row[1] for row in rows] == [field.name for field in dataclasses.fields(tasks.Task)]
+    assert [row[1].partition("=")[0] for row in rows] == [field.name for field in dataclasses.fields(tasks.Task)]
+    assert [row[0] for row in rows if "=" in row[1]] == [str(n) for n in range(tasks.ITEMS_V1, tasks.ITEMS)]
     assert [int(row[0]) for row in rows] == list(range(len(rows)))
 
 
