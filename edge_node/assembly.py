@@ -42,10 +42,15 @@ def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
 
 
 def assemble(
-    config: EdgeConfig, journal: Journal, instances: list[Instance], now: Callable[[], int] = boottime_us
+    config: EdgeConfig,
+    journal: Journal,
+    instances: list[Instance],
+    now: Callable[[], int] = boottime_us,
+    utc_s: Callable[[], float] = time.time,
+    random_bits: Callable[[int], int] = secrets.randbits,
 ) -> Core:
     """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
-    identity, clock = journal.begin(calendar_floor(time.time())), config.clock.city_clock()
+    identity, clock = journal.begin(calendar_floor(utc_s()), random_bits), config.clock.city_clock()
     guard = _guard(config, identity)
     guard.restore(_kept_tasks(journal))
     host = ProcessesHost.of(instances, guard, clock, now())
@@ -58,7 +63,7 @@ def assemble(
     core = Core(
         config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal)
     )
-    core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core)
+    core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core, random_bits)
                    for board in config.boards}  # fmt: skip
     _recall(core)
     return core
@@ -86,8 +91,8 @@ def _kept_tasks(journal: Journal) -> list[TaskEntry]:
     return entries
 
 
-def _board(thing: str, port: str, key: bytes, core: Core) -> Board:
-    session = BoardSession(thing, secrets.randbits(32))
+def _board(thing: str, port: str, key: bytes, core: Core, random_bits: Callable[[int], int]) -> Board:
+    session = BoardSession(thing, random_bits(32))
     session.nonces.update(_kept_nonces(core.journal, thing))
     return Board(session, BoardCommands(key, core.counter), address=port)
 

@@ -75,11 +75,11 @@ class Journal:
         self.conflicts = self.duplicates = self.refused = 0
         self.quarantined = committer.read(quarantined)
 
-    def begin(self, least_counter: int = 1) -> Identity:
+    def begin(self, least_counter: int = 1, random_bits: Callable[[int], int] = secrets.randbits) -> Identity:
         """Return a fresh identity for this start; its numbers are on disk before it is used."""
 
         def work(c: Any) -> Identity:
-            incarnation = int(rows.fixed(c, "incarnation", str(secrets.randbits(32))))
+            incarnation = int(rows.fixed(c, "incarnation", str(random_bits(32))))
             starts = rows.reserve(c, "boot", 1)
             first = rows.reserve(c, "commands", BLOCK, least_counter)
             boot = boot_text(incarnation.to_bytes(4, "little") + starts.to_bytes(4, "little"))

@@ -14,17 +14,17 @@ from service.keys import read_curve_key
 
 from . import health
 from .api import make_api
-from .assembly import SNAPSHOT, assemble, open_journal, read_instances
+from .assembly import assemble, open_journal, read_instances
 from .board_side import BoardSide
 from .city_side import CitySide
 from .config import EdgeConfig
 from .core import Core
 from .reaction import Reaction
 from .serial_port import SerialPort
+from .ticks import Ticks
 from .uplink_socket import UplinkSocket
 
 TICK_S = 0.02
-RECONNECT_US = 15_000_000
 log = structlog.get_logger("edge_node")
 
 
@@ -44,13 +44,14 @@ async def run(config: EdgeConfig) -> None:
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
     boards = BoardSide(core, reaction, city)
+    ticks = Ticks(core, boards, reaction, city, socket, config.processes.snapshot_s)
     ports = _open_ports(config, core, boards, hop)
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core))
     server = make_server(pages)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
     try:
-        await _tick_until(stop, core, boards, reaction, city, socket, config.processes.snapshot_s)
+        await _tick_until(stop, ticks)
     finally:
         for port in ports:
             port.close()
@@ -58,7 +59,7 @@ async def run(config: EdgeConfig) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await serving
         socket.close()
-        journal.save("snapshots", SNAPSHOT, core.host.engine.freeze())
+        ticks.save()
         journal.close()
         log.info("stopped", edge=core.edge)
 
@@ -97,25 +98,9 @@ def _open_ports(config: EdgeConfig, core: Core, boards: BoardSide, hop: Any) -> 
     return ports
 
 
-async def _tick_until(
-    stop: asyncio.Event, core: Core, boards: BoardSide, reaction: Reaction, city: CitySide,
-    socket: UplinkSocket, snapshot_s: float,
-) -> None:  # fmt: skip
-    """Give everybody the time, 50 times a second, until told to stop."""
-    snapshot_us = connected_us = core.now()
+async def _tick_until(stop: asyncio.Event, ticks: Ticks) -> None:
+    """Tick 50 times a second until told to stop."""
     while not stop.is_set():
-        now_us = core.now()
-        boards.tick(now_us)
-        reaction.tick(now_us)
-        socket.poll()
-        city.tick(now_us)
-        if now_us - snapshot_us > snapshot_s * 1e6:
-            snapshot_us = now_us
-            core.journal.save("snapshots", SNAPSHOT, core.host.engine.freeze())
-        if core.uplink.connected:
-            connected_us = now_us
-        elif now_us - connected_us > RECONNECT_US:
-            connected_us = now_us
-            socket.reconnect()
+        ticks.tick()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TICK_S)

@@ -1,0 +1,87 @@
+"""One turn of the city, in the order that makes its word good: commit, then ack; save, then order.
+
+The shell (app.py) and the seeded simulation run this same code; they differ in what `store.commit` awaits and
+in where `send` leads.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from durable import DiskFullError
+from protocol import city_link
+
+from .city import City, Send
+from .dispatch import Now
+from .ingest import Group
+from .router_socket import Received
+from .store import Writes
+
+FREEZE_US = 5_000_000
+_log = structlog.get_logger(__name__)
+
+
+class Durable(Protocol):
+    """What a turn needs of the store."""
+
+    async def commit(self, writes: Writes) -> None:
+        """Return once it is durable. Raises: DiskFullError, nothing was written then."""
+
+
+class Turns:
+    """Moves data through a city. `send(routing_id, parts)` False: the peer is gone or its queue is full."""
+
+    def __init__(
+        self, city: City, store: Durable, send: Callable[[bytes, list[bytes]], bool], now: Callable[[], Now]
+    ) -> None:
+        self._city, self._store, self._send_parts, self._now = city, store, send, now
+        self._frozen_us = now().us
+
+    async def turn(self, received: Iterable[Received]) -> None:
+        """Take messages in, make them durable, ack them, decide, save what was decided, order it."""
+        group = self._city.take(received, self._now())
+        if await self._commit(group):
+            self._send(self._city.committed(group, self._now()))
+        await self._think()
+
+    async def finish(self) -> None:
+        """Save the engine's state for the next start."""
+        await self._store.commit(Writes(frozen=self._city.host.engine.freeze()))
+
+    async def _commit(self, group: Group) -> bool:
+        """Return whether the group is durable; on a full disk it is not, and nothing is acknowledged."""
+        city = self._city
+        introduced, city.introduced = city.introduced, []
+        writes = Writes(group, introduced, city.accounts.take_changed())
+        if not writes:
+            return True
+        try:
+            await self._store.commit(writes)
+        except DiskFullError as error:
+            city.ingest.abandoned(group)
+            city.introduced = introduced
+            _log.error("disk full: no acks", detail=str(error))
+            return False
+        return True
+
+    async def _think(self) -> None:
+        """Decide, save what was decided, then send it."""
+        now = self._now()
+        sends = self._city.think(now)
+        writes = Writes(tasks=self._city.dispatcher.book.take_changed())
+        if now.us - self._frozen_us > FREEZE_US:
+            self._frozen_us, writes.frozen = now.us, self._city.host.engine.freeze()
+        if writes:
+            try:
+                await self._store.commit(writes)
+            except DiskFullError as error:
+                _log.error("disk full: no orders", detail=str(error))
+                sends = []
+        self._send(sends)
+
+    def _send(self, sends: Iterable[Send]) -> None:
+        for edge, message in sends:
+            session = self._city.sessions.by_edge[edge]
+            if session.connected and not self._send_parts(session.routing_id, city_link.encode(message)):
+                self._city.unsent(edge)

@@ -1,0 +1,53 @@
+"""What happens each tick, in its order. The shell (node.py) and the seeded simulation run this same code."""
+
+from typing import Protocol
+
+from .assembly import SNAPSHOT
+from .board_side import BoardSide
+from .city_side import CitySide
+from .core import Core
+from .reaction import Reaction
+
+RECONNECT_US = 15_000_000
+
+
+class Socket(Protocol):
+    """What a tick needs of the uplink's socket."""
+
+    def poll(self) -> None:
+        """Hand on what has arrived unnoticed."""
+
+    def reconnect(self) -> None:
+        """Begin a new connection."""
+
+
+class Ticks:
+    """Gives everybody the time; saves the processes' state; begins a new connection when the city is long silent."""
+
+    def __init__(
+        self, core: Core, boards: BoardSide, reaction: Reaction, city: CitySide, socket: Socket, snapshot_s: float
+    ) -> None:
+        self._core, self._boards, self._reaction = core, boards, reaction
+        self._city, self._socket = city, socket
+        self._snapshot_every_us = snapshot_s * 1e6
+        self._snapshot_us = self._connected_us = core.now()
+
+    def tick(self) -> None:
+        """Call it 50 times a second."""
+        now_us = self._core.now()
+        self._boards.tick(now_us)
+        self._reaction.tick(now_us)
+        self._socket.poll()
+        self._city.tick(now_us)
+        if now_us - self._snapshot_us > self._snapshot_every_us:
+            self._snapshot_us = now_us
+            self.save()
+        if self._core.uplink.connected:
+            self._connected_us = now_us
+        elif now_us - self._connected_us > RECONNECT_US:
+            self._connected_us = now_us
+            self._socket.reconnect()
+
+    def save(self) -> None:
+        """Save the processes' state for the next start."""
+        self._core.journal.save("snapshots", SNAPSHOT, self._core.host.engine.freeze())
