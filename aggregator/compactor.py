@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -24,13 +23,16 @@ def _no_step(_: str) -> None:
 async def seal_once(store: Store, registry: Registry, keep: int, step: sealing.Step = _no_step) -> int:
     """Seal what is due; return how many samples were sealed."""
     folder = store.folder
-    plan = await asyncio.to_thread(_with_snapshot, folder, lambda c: sealing.prepare(folder, c, registry, keep, step))
+    disk = store.committer.disk
+    plan = await asyncio.to_thread(
+        _with_snapshot, store, lambda c: sealing.prepare(folder, c, registry, keep, step, disk)
+    )
     if plan is None:
         return 0
     step("transaction")
     await store.work(lambda connection: sealing.finish(plan, connection))
     step("catalogue")
-    await asyncio.to_thread(_with_snapshot, folder, lambda c: sealing.write_catalogue(folder, c))
+    await asyncio.to_thread(_with_snapshot, store, lambda c: sealing.write_catalogue(folder, c, disk))
     step("done")
     return sum(file.samples for file in plan.files)
 
@@ -49,14 +51,15 @@ async def seal_for_ever(store: Store, registry: Registry, every_s: float, keep: 
 
 def clean(store: Store) -> None:
     """At start: remove files of a sealing that was cut short, and renew the catalogue for outsiders."""
-    orphans = store.committer.read(lambda c: sealing.remove_orphans(store.folder, c))
-    store.committer.read(lambda c: sealing.write_catalogue(store.folder, c))
+    folder, disk = store.folder, store.committer.disk
+    orphans = store.committer.read(lambda c: sealing.remove_orphans(folder, c, disk))
+    store.committer.read(lambda c: sealing.write_catalogue(folder, c, disk))
     if orphans:
         _log.info("removed files of an unfinished sealing", files=orphans)
 
 
-def _with_snapshot(folder: Path, query: Callable[[sqlite3.Connection], T]) -> T:
-    connection = open_reader(folder)
+def _with_snapshot(store: Store, query: Callable[[sqlite3.Connection], T]) -> T:
+    connection = open_reader(store.folder, store.committer.disk)
     try:
         connection.execute("BEGIN")
         return query(connection)

@@ -6,11 +6,10 @@ names: `remove_orphans` deletes them at start-up, the hot rows are still there. 
 `step` is called with a name before each step; tests crash there.
 """
 
+import io
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from durable import quarantine
+from durable import DISK, Disk, quarantine
 from protocol.ranges import Ranges
 
 from .columns import table
@@ -57,7 +56,7 @@ class Plan:
 
 
 def prepare(
-    folder: Path, connection: sqlite3.Connection, registry: Registry, keep_commits: int, step: Step
+    folder: Path, connection: sqlite3.Connection, registry: Registry, keep_commits: int, step: Step, disk: Disk = DISK
 ) -> Plan | None:
     """Return the files made of the oldest hot commits, without the newest `keep_commits`; None: none.
 
@@ -68,9 +67,9 @@ def prepare(
         return None
     broken: set[int] = set()
     rows = table(hot_frames(connection, upto=upto, broken=broken), registry.manifest)
-    files = [_seal_day(folder, day, part, upto, step) for day, part in _days(rows)]
+    files = [_seal_day(folder, day, part, upto, step, disk) for day, part in _days(rows)]
     step("fsync_folder")
-    _fsync(folder / SEALED)
+    disk.sync_folder(folder / SEALED)
     return Plan(upto, files, _newest(rows, registry), broken)
 
 
@@ -95,27 +94,26 @@ def _set_aside(connection: sqlite3.Connection, number: int) -> None:
     )
 
 
-def write_catalogue(folder: Path, connection: sqlite3.Connection) -> None:
+def write_catalogue(folder: Path, connection: sqlite3.Connection, disk: Disk = DISK) -> None:
     """Replace sealed/manifest.json, for readers without our database."""
     rows = connection.execute("SELECT file, samples, bytes, last_commit FROM sealed ORDER BY last_commit, file")
     files = [dict(zip(("file", "samples", "bytes", "last_commit"), row, strict=True)) for row in rows]
     staged = folder / STAGING / CATALOGUE
-    staged.write_text(json.dumps({"files": files}, indent=1))
-    _fsync(staged)
-    staged.rename(folder / SEALED / CATALOGUE)
-    _fsync(folder / SEALED)
+    disk.write(staged, json.dumps({"files": files}, indent=1).encode())
+    disk.sync_file(staged)
+    disk.rename(staged, folder / SEALED / CATALOGUE)
+    disk.sync_folder(folder / SEALED)
 
 
-def remove_orphans(folder: Path, connection: sqlite3.Connection) -> list[str]:
+def remove_orphans(folder: Path, connection: sqlite3.Connection, disk: Disk = DISK) -> list[str]:
     """Make the folders, delete files that the catalogue does not name; return their names."""
-    (folder / STAGING).mkdir(parents=True, exist_ok=True)
-    (folder / SEALED).mkdir(parents=True, exist_ok=True)
+    disk.make_folder(folder / STAGING)
+    disk.make_folder(folder / SEALED)
     known = {row[0] for row in connection.execute("SELECT file FROM sealed")} | {CATALOGUE}
-    orphans = [p for p in (folder / SEALED).iterdir() if p.name not in known]
-    orphans += list((folder / STAGING).iterdir())
+    orphans = [folder / SEALED / name for name in disk.names(folder / SEALED) if name not in known]
+    orphans += [folder / STAGING / name for name in disk.names(folder / STAGING)]
     for path in orphans:
-        with suppress(FileNotFoundError):
-            path.unlink()
+        disk.unlink(path)
     return sorted(path.name for path in orphans)
 
 
@@ -126,18 +124,19 @@ _PUT_LATEST = (
 )
 
 
-def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step) -> SealedFile:
+def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step, disk: Disk) -> SealedFile:
     """Write one day's samples durably under their final name; return what the catalogue is to say."""
     name = f"{day}-{upto:012d}.parquet"
     staged = folder / STAGING / name
-    ordered = rows.take(_order(rows))
+    packed = io.BytesIO()
+    pq.write_table(rows.take(_order(rows)), packed, compression="zstd")
     step("write")
-    pq.write_table(ordered, staged, compression="zstd")
+    disk.write(staged, packed.getvalue())
     step("fsync_file")
-    _fsync(staged)
+    disk.sync_file(staged)
     step("rename")
-    staged.rename(folder / SEALED / name)
-    return SealedFile(name, rows.num_rows, (folder / SEALED / name).stat().st_size, _ranges(rows))
+    disk.rename(staged, folder / SEALED / name)
+    return SealedFile(name, rows.num_rows, packed.tell(), _ranges(rows))
 
 
 def _order(rows: Any) -> Any:
@@ -190,14 +189,6 @@ def _last_rows(ordered: Any) -> list[dict[str, Any]]:
 
 def _pack(ranges: dict[Key, Ranges]) -> bytes:
     return bytes(msgpack.packb([[*key, spans.to_list()] for key, spans in ranges.items()]))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 __all__ = ["STEPS", "Plan", "finish", "prepare", "remove_orphans", "write_catalogue"]

@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from durable import opened
+from durable import DISK, Disk, opened
 from protocol.city_link import Clock
 
 from .ingest import RECORD_BYTES, Frame
 from .schema import FILE, SELECT_FRAMES
 
 
-def open_reader(folder: Path) -> sqlite3.Connection:
+def open_reader(folder: Path, disk: Disk = DISK) -> sqlite3.Connection:
     """Return a read-only connection; BEGIN on it makes a snapshot."""
-    uri = f"{(folder / FILE).resolve().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return disk.connect_reader(folder / FILE)
 
 
 def hot_frames(

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack
 
-from durable import Committer, quarantine, sealed
+from durable import DISK, Committer, Disk, quarantine, sealed
 from protocol import tasks
 from protocol.city_link import ThingInfo
 from protocol.ranges import Ranges
@@ -46,9 +46,9 @@ class Writes:
 class Store:
     """store.db in the city's data folder, behind durable's one committing thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk = DISK) -> None:
         self.folder = folder
-        self.committer = Committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS)
+        self.committer = Committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
         self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
 
     async def commit(self, writes: Writes) -> None:

@@ -3,9 +3,11 @@
 from .blobs import opened, quarantine, quarantined, sealed
 from .committer import Committer
 from .errors import BacklogError, ClosedError, DiskFullError, DurableError, TooNewError
+from .files import DISK, Disk
+from .group import GroupCommit, Item
 from .migrations import Migration
 
 __all__ = [
-    "BacklogError", "ClosedError", "Committer", "DiskFullError", "DurableError", "Migration", "TooNewError",
-    "opened", "quarantine", "quarantined", "sealed",
+    "DISK", "BacklogError", "ClosedError", "Committer", "Disk", "DiskFullError", "DurableError", "GroupCommit",
+    "Item", "Migration", "TooNewError", "opened", "quarantine", "quarantined", "sealed",
 ]  # fmt: skip

@@ -7,26 +7,25 @@ import contextlib
 import os
 from pathlib import Path
 
+from .files import DISK, Disk
+
 SIZE = 256 * 1024
 
 
 class Ballast:
     """Holds SIZE bytes at `path` while there is room."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, disk: Disk = DISK) -> None:
+        self.path, self._disk = path, disk
         self.fill()
 
     def fill(self) -> bool:
         """Return whether the ballast is in place, written and synced."""
-        if self.path.exists() and self.path.stat().st_size == SIZE:
-            return True
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(os.urandom(SIZE))
-                file.flush()
-                os.fsync(descriptor)
+            if self._disk.size(self.path) == SIZE:
+                return True
+            self._disk.write(self.path, os.urandom(SIZE))
+            self._disk.sync_file(self.path)
         except OSError:
             self.drop()
             return False
@@ -35,4 +34,4 @@ class Ballast:
     def drop(self) -> None:
         """Make room."""
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            self._disk.unlink(self.path)

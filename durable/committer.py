@@ -8,9 +8,9 @@
 alone and told to its own `failed`. A failing disk (I/O error, failed fsync, corruption) is fatal: after a
 failed fsync nobody knows what is on disk, so the process ends and a restart reads what really is there.
 `done` and `failed` run on the committer's thread; hop to your own loop with `call_soon_threadsafe`.
+What happens in a transaction is group.py's; here are the thread and the queue.
 """
 
-import contextlib
 import os
 import sqlite3
 import sys
@@ -19,35 +19,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import blobs
-from .ballast import Ballast
-from .errors import BacklogError, ClosedError, DiskFullError
-from .migrations import Migration, check, migrate
+from .errors import BacklogError, ClosedError
+from .files import DISK, Disk
+from .group import GroupCommit, Item
+from .migrations import Migration
 
 T = TypeVar("T")
 Fatal = Callable[[BaseException], None]
 EXIT_IO_ERROR = 74
 MAX_BACKLOG = 100_000
-_FATAL_CODES = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
-
-
-class _Item:
-    """One piece of work and whom to tell."""
-
-    __slots__ = ("done", "error", "failed", "result", "work")
-
-    def __init__(self, work: Callable[[sqlite3.Connection], Any], done: Any, failed: Any) -> None:
-        self.work, self.done, self.failed = work, done, failed
-        self.result: Any = None
-        self.error: Exception | None = None
-
-    def tell(self) -> None:
-        """Call `done` or `failed`."""
-        if self.error is None:
-            if self.done is not None:
-                self.done(self.result)
-        elif self.failed is not None:
-            self.failed(self.error)
 
 
 def exit_process(error: BaseException) -> None:
@@ -57,7 +37,7 @@ def exit_process(error: BaseException) -> None:
 
 
 class Committer:
-    """Group commit to one database file; `commits`, `works`, `failures`, `full` tell how it goes."""
+    """Group commit to one database file, in a thread of its own."""
 
     def __init__(
         self,
@@ -67,24 +47,19 @@ class Committer:
         migrations: Sequence[Migration] = (),
         on_fatal: Fatal = exit_process,
         max_backlog: int = MAX_BACKLOG,
+        disk: Disk = DISK,
     ) -> None:
-        """Create or open `path` (mode 0600, folder fsynced), run the schema statements and what it lacks of
+        """Create or open `path` (mode 0600, folder synced), run the schema statements and what it lacks of
         `migrations`.
 
         Raises: sqlite3.DatabaseError if the file is no database; TooNewError; OSError.
         """
-        self.path = path
-        self.commits = self.works = self.failures = 0
-        self.full = False
+        self.path, self.disk = path, disk
         self._on_fatal, self._max_backlog = on_fatal, max_backlog
-        self._queue: list[_Item] = []
+        self._queue: list[Item] = []
         self._wake = threading.Condition()
         self._closing = self._dead = False
-        self._connection = _create(path, [schema] if isinstance(schema, str) else list(schema), migrations)
-        self._ballast = Ballast(path.with_name(path.name + ".ballast"))
-        self._reader = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+        self._group = GroupCommit(path, schema=schema, migrations=migrations, disk=disk)
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"commit {path.name}", daemon=True)
         self._thread.start()
@@ -101,7 +76,7 @@ class Committer:
                 raise ClosedError(f"{self.path.name}: no more work after close() or a fatal error")
             if len(self._queue) >= self._max_backlog:
                 raise BacklogError(f"{self.path.name}: {len(self._queue)} works are waiting for the disk")
-            self._queue.append(_Item(work, done, failed))
+            self._queue.append(Item(work, done, failed))
             self._wake.notify()
 
     def run(self, work: Callable[[sqlite3.Connection], T], timeout_s: float = 60.0) -> T:
@@ -124,16 +99,22 @@ class Committer:
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `query` returns on the read-only connection, in one snapshot. Any thread."""
         with self._reading:
-            self._reader.execute("BEGIN")
-            try:
-                return query(self._reader)
-            finally:
-                self._reader.execute("ROLLBACK")
+            return self._group.read(query)
 
     @property
     def backlog(self) -> int:
         """How many works wait."""
         return len(self._queue)
+
+    @property
+    def commits(self) -> int:
+        """How many groups were committed."""
+        return self._group.commits
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk was full and there is no ballast."""
+        return self._group.full
 
     def close(self) -> None:
         """Commit all that is queued, then close. Idempotent."""
@@ -143,17 +124,13 @@ class Committer:
         if threading.current_thread() is not self._thread:
             self._thread.join()
             with self._reading:
-                self._reader.close()
+                self._group.close_reader()
 
     def health(self) -> dict[str, Any]:
-        """Return counters for people: commits, works, failures, backlog, full, bytes."""
-        size = self.path.stat().st_size if self.path.exists() else 0
-        return {
-            "commits": self.commits, "works": self.works, "failures": self.failures,
-            "backlog": self.backlog, "full": self.full, "bytes": size,
-        }  # fmt: skip
+        """Return counters for people: commits, works, failures, full, bytes, backlog."""
+        return {**self._group.health(), "backlog": self.backlog}
 
-    def _take(self) -> list[_Item]:
+    def _take(self) -> list[Item]:
         with self._wake:
             while not self._queue and not self._closing:
                 self._wake.wait()
@@ -163,92 +140,18 @@ class Committer:
     def _run(self) -> None:
         while items := self._take():
             try:
-                self._commit(items)
+                self._group.commit(items)
             except Exception as error:
                 self._dead = True
                 self._on_fatal(error)
                 return
             for item in items:
                 self._tell(item)
-        self._connection.close()
+        self._group.close_writer()
 
-    def _tell(self, item: _Item) -> None:
+    def _tell(self, item: Item) -> None:
         try:
             item.tell()
         except Exception as error:
-            self.failures += 1
+            self._group.failures += 1
             print(f"durable: a callback failed: {error!r}", file=sys.stderr, flush=True)
-
-    def _commit(self, items: list[_Item]) -> None:
-        """Run the group in one transaction. Raises: on what only a restart can mend."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for item in items:
-                self._isolated(item)
-            self._connection.execute("COMMIT")
-            self._after_commit(items)
-        except sqlite3.Error as error:
-            if _code(error) != sqlite3.SQLITE_FULL:
-                raise
-            self._roll_back(items, error)
-
-    def _isolated(self, item: _Item) -> None:
-        """Run one work in a savepoint; its own failure undoes it alone."""
-        self._connection.execute("SAVEPOINT work")
-        try:
-            item.result = item.work(self._connection)
-        except Exception as error:
-            if _code(error) in _FATAL_CODES | {sqlite3.SQLITE_FULL}:
-                raise
-            item.error = error
-            self.failures += 1
-            self._connection.execute("ROLLBACK TO work")
-        self._connection.execute("RELEASE work")
-
-    def _after_commit(self, items: list[_Item]) -> None:
-        self.commits += 1
-        self.works += len(items)
-        if self.full and self._ballast.fill():
-            self.full = False
-
-    def _roll_back(self, items: list[_Item], error: Exception) -> None:
-        """The disk is full: nothing of the group is kept, the ballast makes room for deletes."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._ballast.drop()
-        self.full = True
-        with contextlib.suppress(sqlite3.Error):  # the log may hold all the room there is: give it back
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        for item in items:
-            item.error = DiskFullError(f"{self.path.name}: {error}")
-        self.failures += len(items)
-
-
-def _code(error: BaseException) -> int:
-    """Return SQLite's primary result code of an error, 0 for other errors."""
-    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def _create(path: Path, schema: list[str], migrations: Sequence[Migration]) -> sqlite3.Connection:
-    """Return the writing connection; the file and its folder entry are on disk before the first ack."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    check(connection, path, len(migrations))
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 10000")
-    for script in [blobs.SCHEMA, *schema]:
-        connection.executescript(script)
-    migrate(connection, migrations)
-    sync_folder(path.parent)
-    return connection
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names created in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from durable import Committer
+from durable import DISK, Committer
 from processes.instance import Instance, read_instance
 from service.keys import read_board_key, read_ed25519_key
 from service.sections import boottime_us
@@ -35,7 +35,7 @@ def read_instances(config: EdgeConfig) -> list[Instance]:
 
 def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
     """Return the journal in the data folder, made if it is not there."""
-    config.edge.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    DISK.make_folder(config.edge.data_dir, 0o700)
     path = config.edge.data_dir / "journal.db"
     committer = Committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
     return Journal(committer, hop)

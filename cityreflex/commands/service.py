@@ -6,6 +6,7 @@ from pathlib import Path
 import zmq
 
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
+from durable import DISK
 from processes.errors import ProcessError
 from service.errors import InUseError, KeyFileError
 from service.lock import hold
@@ -14,6 +15,7 @@ from service.lock import hold
 def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
     """Call `serve`, alone in its data directory. Raises: CityError."""
     try:
+        DISK.make_folder(data_dir)
         with hold(data_dir):
             serve()
     except InUseError as error:
