@@ -6,7 +6,6 @@ sends = city.committed(group, now)       # acks, never earlier
 sends = city.think(now)                  # engine, dispatch; save city.dispatcher.book first
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from protocol.city_link import (
     GapRecord,
     Heartbeat,
     LeaseState,
+    StoredAsk,
     TaskReport,
     ThingInfo,
 )
@@ -36,6 +36,7 @@ from .ingest import Frame, Group, Ingest
 from .latency import Hops, task_hops
 from .ledger_view import Accounts
 from .processes_host import ProcessesHost
+from .reconcile import Reconcile
 from .registry import Registry
 from .router_socket import Received
 from .sessions import Sessions, is_json
@@ -56,9 +57,10 @@ class City:
     accounts: Accounts
     host: ProcessesHost
     dispatcher: Dispatcher
+    reconcile: Reconcile
+    start: str
     hops: Hops = field(default_factory=Hops)
     refused: Counter[str] = field(default_factory=Counter)
-    start: str = field(default_factory=lambda: secrets.token_hex(8))
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
@@ -100,11 +102,13 @@ class City:
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
         sends += self.dispatcher.tick(now)
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
+        sends += self.reconcile.due([session.edge for session in self.sessions.connected()])
         return sends + self._heartbeats(now)
 
     def unsent(self, edge: str) -> None:
         """A send to this edge failed: it is gone until it speaks again."""
         self.sessions.lost(edge)
+        self.reconcile.lost(edge)
         self.dispatcher.reconnected(edge)
 
     def _take_one(self, message: Received, now: Now) -> None:
@@ -132,6 +136,9 @@ class City:
             self._take_report(edge, content, now)
         elif isinstance(content, LeaseState):
             self.dispatcher.take_lease(edge, content)
+        elif isinstance(content, StoredAsk):
+            self._check_thing(edge, content.thing)
+            self.reconcile.ask(edge, (content.thing, content.boot))
         elif isinstance(content, EdgeHello):
             self._welcome(edge)
         else:
@@ -139,7 +146,7 @@ class City:
 
     def _welcome(self, edge: str) -> None:
         self.dispatcher.reconnected(edge)
-        hello = (edge, CityHello(city_link.PROTO, self.start))
+        hello = (edge, CityHello(city_link.PROTO, self.start, self.reconcile.epoch))
         if hello not in self._replies:
             self._replies.append(hello)
 

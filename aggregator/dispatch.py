@@ -13,6 +13,7 @@ from math import isnan
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import structlog
 
 from processes.contract import Proposal
 from processes.dispatch import Active, activated, worth_sending
@@ -35,6 +36,7 @@ LEASE_REQUEST_US = 1_000_000
 GRACE_US = 2_000_000
 FEEDBACK_SHARE = 0.05
 MAX_REASON = 200
+_log = structlog.get_logger(__name__)
 
 Send: TypeAlias = tuple[str, TaskOrder | LeaseRequest]
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -56,6 +58,7 @@ class Dispatcher:
     book: TaskBook
     sign: Sign
     instances: Mapping[str, Instance]
+    epoch: int = 0
     leases: dict[str, LeaseState] = field(default_factory=dict)
     active: dict[str, tuple[int, Active]] = field(default_factory=dict)
     held_back: Counter[str] = field(default_factory=Counter)
@@ -140,7 +143,8 @@ class Dispatcher:
         try:
             record = self._record(task, now)
         except ProtocolError as error:
-            self.held_back[f"invalid_task: {error}"] += 1
+            self.held_back["invalid_task"] += 1
+            _log.warning("a process proposed what is no task", actuator=task.actuator, detail=str(error))
             return []
         self.active[actuator] = (fence, activated(proposal, now.us // 1000))
         return [(session.edge, TaskOrder(record.order, tasks.encode(task)))]
@@ -184,6 +188,7 @@ class Dispatcher:
             causes=list(decision.causes)[: tasks.MAX_CAUSES],
             stamps={**stamps, "city_tx": now.us * 1000},
             reason=proposal.reason[:MAX_REASON],
+            epoch=self.epoch,
         )
 
     def _record(self, task: tasks.Task, now: Now) -> TaskRecord:

@@ -1,5 +1,6 @@
 """Builds the city from its configuration and what its store knows, as after every start."""
 
+import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -9,6 +10,7 @@ from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from protocol import tasks
 from protocol.city_clock import CityClock
+from protocol.ranges import Ranges
 from service.keys import read_ed25519_key
 from service.sections import boottime_us
 
@@ -20,6 +22,7 @@ from .ingest import Ingest
 from .latest import Latest
 from .ledger_view import Accounts
 from .processes_host import ProcessesHost
+from .reconcile import Reconcile
 from .registry import Registry
 from .sessions import Sessions
 from .store import Store
@@ -39,7 +42,8 @@ def restore(config: AggregatorConfig, store: Store) -> City:
     edges, instances = [edge.id for edge in config.edges], read_instances(config)
     if instances:
         warm_up()
-    return build(store, config.clock.city_clock(), edges, instances, sign=sign, now_us=boottime_us())
+    clock, start = config.clock.city_clock(), secrets.token_hex(8)
+    return build(store, clock, edges, instances, sign=sign, now_us=boottime_us(), start=start)
 
 
 def build(
@@ -50,8 +54,12 @@ def build(
     *,
     sign: Callable[[bytes], bytes],
     now_us: int,
+    start: str,
 ) -> City:
-    """Return the city made of these parts and the store's content, at boottime `now_us`."""
+    """Return the city made of these parts and the store's content, at boottime `now_us`.
+
+    `start`: a word for this start of the city, another one each time.
+    """
     now_utc_us = clock.event_utc_us(now_us)
     registry = _registry(store)
     host = ProcessesHost.of(instances, registry, Latest(store.latest()))
@@ -59,8 +67,9 @@ def build(
     book = TaskBook(store.tasks(MAX_RECORDS))
     book.lose_track(now_us, now_utc_us)
     ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined(), store.conflicts())
-    dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances)
-    city = City(clock, sessions, registry, ingest, Accounts(store.accounts()), host, dispatcher)
+    dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch)
+    reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
+    city = City(clock, sessions, registry, ingest, Accounts(store.accounts()), host, dispatcher, reconcile, start)
     _replay(store, host, now_us)
     return city
 

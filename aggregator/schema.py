@@ -57,5 +57,11 @@ CREATE TABLE IF NOT EXISTS latest(
     datastream TEXT PRIMARY KEY, t_utc_us INTEGER NOT NULL, value REAL, sigma REAL, quality INTEGER NOT NULL
 );
 """
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        "the restore epoch, and checksums of sealed files",
+        "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE sealed_sums(file TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

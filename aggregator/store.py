@@ -22,7 +22,7 @@ from .ingest import Frame, Group, Key
 from .latest import Observation
 from .ledger_view import Reported
 from .schema import FILE, INSERT_FRAME, MIGRATIONS, SCHEMA, SELECT_FRAMES
-from .snapshot import hot_frames
+from .snapshot import hot_frames, read_epoch
 from .task_book import TaskRecord, from_map, to_map
 
 
@@ -50,6 +50,7 @@ class Store:
         self.folder = folder
         self.committer = Committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
         self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
+        self.epoch = self.committer.read(read_epoch)
 
     async def commit(self, writes: Writes) -> None:
         """Return once it is durable. Raises: DiskFullError (nothing was written), other DurableErrors."""
@@ -100,6 +101,11 @@ class Store:
     def lost(self) -> dict[Key, Ranges]:
         """Return the declared losses per (thing, boot)."""
         return self._spans("SELECT thing, boot, first, last FROM gaps")
+
+    def gap_ids(self, thing: str, boot: str) -> list[int]:
+        """Return the ids of the losses that were declared for (thing, boot), ascending."""
+        query = "SELECT DISTINCT gap_id FROM gaps WHERE thing = ? AND boot = ? ORDER BY gap_id"
+        return [row[0] for row in self._rows(query, (thing, boot))]
 
     def things(self) -> list[tuple[str, ThingInfo, int]]:
         """Return (edge, info, seen_utc_us) of all things, oldest first."""

@@ -88,7 +88,8 @@ class Kit:
     def city(self, store: Store, **changes: Any) -> City:
         clock = CityClock(1.0, 0, 1_700_000_000_000_000)
         sign: Callable[[bytes], bytes] = lambda data: tasks.sign(self.keys[0], data)  # noqa: E731
-        return build(store, clock, ["edge-1", "edge-2"], [self.instance(**changes)], sign=sign, now_us=T_US)
+        instances, edges = [self.instance(**changes)], ["edge-1", "edge-2"]
+        return build(store, clock, edges, instances, sign=sign, now_us=T_US, start="start-1")
 
     def give(self, city: City, now_us: int, *messages: Any, edge: str = "edge-1") -> list[Any]:
         """Let messages arrive, commit them in the mind only; return what is sent, thinking included."""
