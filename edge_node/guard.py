@@ -8,7 +8,7 @@ A task leaves as a command only after its intent is durable, and at most once pe
 seen are answered with what became of them. After a restart open tasks are unknown.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import nan
@@ -23,6 +23,7 @@ from protocol.board_link import TaskResult
 from protocol.city_link import LeaseState, TaskReport
 from protocol.errors import FrameError
 from protocol.manifest import ActuatorInfo, Manifest
+from service.refusals import Refusals
 
 from .arbiter import Arbiter
 from .guard_checks import Limits, refusal
@@ -99,7 +100,7 @@ class Guard:
     entries: OrderedDict[bytes, TaskEntry] = field(default_factory=OrderedDict)
     running: dict[bytes, TaskEntry] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: Refusals = field(default_factory=Refusals)
 
     def announce(self, manifest: Manifest) -> None:
         """Learn a board's actuators; what is known keeps its lease."""
@@ -135,7 +136,7 @@ class Guard:
         """Answer a request for a lease, granted or not."""
         actuator = self.actuators.get(name)
         if actuator is None:
-            self.refused[codes.CODES[codes.NO_ACTUATOR]] += 1
+            self._count(codes.NO_ACTUATOR, holder, f"no board here has {name}", now_us)
             return [LeaseState(name, "", 0, 0)]
         return [actuator.arbiter.request(holder, now_us)]
 
@@ -144,11 +145,11 @@ class Guard:
         try:
             genuine = tasks.verify(self.verify_key, payload, signature)
             task = tasks.decode(payload)
-        except FrameError:
-            self.refused["malformed"] += 1
+        except FrameError as error:
+            self.refused.note("malformed", "city", str(error), now_us)
             return []
         if not genuine:
-            self.refused[codes.CODES[codes.UNSIGNED]] += 1
+            self._count(codes.UNSIGNED, "city", f"the signature of a task for {task.actuator} is wrong", now_us)
             if task.task_id in self.entries:
                 return []
             return [TaskReport(task.task_id, codes.REFUSED, codes.UNSIGNED, "signature is wrong", nan)]
@@ -161,7 +162,7 @@ class Guard:
     def _request(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
         known = self.entries.get(task.task_id)
         if known is not None:
-            return self._known(known, payload)
+            return self._known(known, requester, payload, now_us)
         entry = TaskEntry(payload, task, requester, codes.DISPATCHED)
         entry.stamps = {"edge_rx": now_us * 1000}
         code, text = self._refusal(entry, now_us)
@@ -171,16 +172,16 @@ class Guard:
             return [Save(entry, True)]
         entry.state = codes.EXPIRED if code == codes.CODE_EXPIRED else codes.REFUSED
         entry.code, entry.text = code, text[:200]
-        self.refused[codes.CODES[code]] += 1
+        self._count(code, requester, f"{task.actuator}: {text}", now_us)
         self._keep(entry)
         return [Save(entry, False), entry.report()]
 
-    def _known(self, known: TaskEntry, payload: bytes) -> list[Effect]:
-        """Answer a task id that was seen before: the same bytes get its state, others are a replay."""
-        if payload != known.payload:
-            self.refused[codes.CODES[codes.REPLAYED]] += 1
-            return []
-        return [known.report()]
+    def _known(self, known: TaskEntry, requester: str, payload: bytes, now_us: int) -> list[Effect]:
+        """Answer a task id that was seen before: the same bytes with its state, others not at all."""
+        same = payload == known.payload
+        how = "the same task again, not executed again" if same else "the id of an earlier task with other content"
+        self._count(codes.REPLAYED, requester, f"{known.task.actuator}: {how}", now_us)
+        return [known.report()] if same else []
 
     def _refusal(self, entry: TaskEntry, now_us: int) -> tuple[int, str]:
         actuator = self.actuators.get(entry.task.actuator)
@@ -204,7 +205,7 @@ class Guard:
             return []
         code, text = self._refusal(entry, now_us)
         if code != codes.OK:
-            self.refused[codes.CODES[code]] += 1
+            self._count(code, entry.requester, f"{entry.task.actuator}: {text}", now_us)
             state = codes.EXPIRED if code == codes.CODE_EXPIRED else codes.REFUSED
             return self._move(entry, state, code, text)
         actuator = self.actuators[entry.task.actuator]
@@ -227,7 +228,7 @@ class Guard:
         """Take a board's word about a task; `at_us` is its stamp in edge boottime."""
         entry = self.entries.get(result.task_id)
         if entry is None:
-            self.refused["unknown_result"] += 1
+            self.refused.note("unknown_result", "board", "a result for a task that nobody here sent", now_us)
             return []
         if result.state == codes.REFUSED and result.code == codes.REPLAYED and entry.sends > 1:
             return []
@@ -341,6 +342,9 @@ class Guard:
     def reports(self, newest: int = 100) -> list[TaskReport]:
         """Return the states of the newest tasks, for a city that may have missed them."""
         return [entry.report() for entry in list(self.entries.values())[-newest:]]
+
+    def _count(self, code: int, who: str, text: str, now_us: int) -> None:
+        self.refused.note(codes.CODES[code], who, text, now_us)
 
     def _open(self, thing: str) -> list[TaskEntry]:
         return [entry for entry in self.running.values() if entry.thing == thing]

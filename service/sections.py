@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from protocol.city_clock import CityClock
+from service.keys import is_credential
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 UNIX = "unix:"
@@ -24,7 +25,7 @@ class Section(BaseModel):
         if folder is None:
             return value
         if isinstance(value, Path):
-            return Path(folder) / value
+            return value if is_credential(value) else Path(folder) / value
         if isinstance(value, list):
             return [Path(folder) / item if isinstance(item, Path) else item for item in value]
         return value

@@ -125,6 +125,7 @@ def test_the_same_order_again_is_answered_not_executed(guard: Guard) -> None:
     dispatch(guard, task)
     (again,) = order(guard, task)
     assert isinstance(again, TaskReport) and again.state == codes.DISPATCHED
+    assert guard.refused == {"replayed": 1}
 
 
 def test_the_same_id_with_other_content_is_a_replay(guard: Guard) -> None:

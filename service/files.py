@@ -1,0 +1,37 @@
+"""Replaces small files that must survive a power cut whole: the old content or the new, never half of one."""
+
+import os
+from pathlib import Path
+
+OWNER_ONLY = 0o600
+
+
+def replace_durably(path: Path, data: bytes, mode: int = OWNER_ONLY) -> None:
+    """Write `data` beside `path`, fsync, rename, fsync the folder; durable on return. Raises: OSError."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        os.fchmod(file, mode)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    rename_durably(fresh, path)
+
+
+def rename_durably(old: Path, new: Path) -> None:
+    """Rename within one folder; durable on return. Raises: OSError."""
+    old.replace(new)
+    sync_folder(new.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises: OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
