@@ -16,16 +16,16 @@ def make_api(
     city: City,
     now: Callable[[], Now],
     zap_alive: Callable[[], bool],
-    zap_refused: Callable[[], dict[str, int]],
+    more_reasons: Callable[[], list[str]] = list,
 ) -> FastAPI:
     """Return the application. Lists take `limit` and `offset`."""
     api = FastAPI(title="CityReflex city", docs_url=None, redoc_url=None)
 
     async def get_health() -> dict[str, Any]:
-        return status.health(city, now(), zap_alive=zap_alive())
+        return status.health(city, now(), zap_alive=zap_alive(), more=more_reasons())
 
     async def get_status() -> dict[str, Any]:
-        return status.status(city, now(), zap_refused=zap_refused())
+        return status.status(city, now())
 
     async def get_ledger() -> dict[str, Any]:
         rows = ledger_view.account_rows(city.ingest, city.accounts, status.offline(city, now()))

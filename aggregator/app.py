@@ -16,6 +16,10 @@ from .api import make_api
 from .city import City
 from .config import AggregatorConfig
 from .dispatch import Now
+from .enrol_socket import EnrolSocket
+from .key_desk import KeyDesk, allowed
+from .key_store import KeyStore, identity
+from .keys_api import add_key_pages
 from .restore import restore
 from .router_socket import RouterSocket
 from .store import Store
@@ -34,13 +38,14 @@ class Aggregator:
         self.config = config
         self.store = Store(config.city.data_dir)
         compactor.clean(self.store)
-        self.city: City = restore(config, self.store)
+        self.keys = KeyStore(config)
+        self.city: City = restore(config, self.store, self.keys.ring)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        keys = {read_curve_key(edge.public_file): edge.id for edge in config.edges}
-        self.gate = Gatekeeper(self.context, keys)
-        public = read_curve_key(config.listen.public_file)
-        secret = read_curve_key(config.listen.secret_file, secret=True)
-        self.router = RouterSocket(self.context, public, secret)
+        self.gate = Gatekeeper(self.context, allowed(self.keys))
+        pair = read_curve_key(config.listen.public_file), read_curve_key(config.listen.secret_file, secret=True)
+        self.router = RouterSocket(self.context, *pair)
+        enrol = EnrolSocket(self.context, config.enrol.endpoint, *pair) if config.enrol else None
+        self.desk = KeyDesk(self.keys, self.city, self.gate, self.router, enrol, lambda: identity(config))
         self.stopping = False
 
     def now(self) -> Now:
@@ -54,10 +59,12 @@ class Aggregator:
         while not self.stopping:
             await self.router.wait(TICK_S)
             await turns.turn(self.router.drain(MAX_DRAIN))
+            turns.send(await self.desk.tick(self.now()))
         await turns.finish()
 
     def close(self) -> None:
         """Close all that was opened."""
+        self.desk.close(self.now())
         self.router.close()
         self.gate.stop()
         self.context.destroy(0)
@@ -75,7 +82,8 @@ async def run(config: AggregatorConfig) -> None:
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    api = make_api(parts.city, parts.now, lambda: parts.gate.alive, lambda: dict(parts.gate.refused))
+    api = make_api(parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
+    add_key_pages(api, parts.desk, config.city.api)
     server = make_server(api)
     section = config.store
     sealing = compactor.seal_for_ever(parts.store, parts.city.registry, section.seal_every_s, section.keep_hot_commits)

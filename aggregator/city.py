@@ -6,12 +6,9 @@ sends = city.committed(group, now)       # acks, never earlier
 sends = city.think(now)                  # engine, dispatch; save city.dispatcher.book first
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
-
-import structlog
+from typing import Any, NamedTuple, TypeAlias
 
 from protocol import city_link
 from protocol.city_clock import CityClock
@@ -23,27 +20,37 @@ from protocol.city_link import (
     EdgeHello,
     GapRecord,
     Heartbeat,
+    KeyOffer,
     LeaseState,
     StoredAsk,
     TaskReport,
     ThingInfo,
 )
-from protocol.errors import ProtocolError, UnknownKindError
+from protocol.errors import LimitError, ProtocolError, UnknownKindError
+from service.refusals import Refusals
 
 from .dispatch import Dispatcher, Now
 from .errors import PeerError
 from .ingest import Frame, Group, Ingest
+from .keyring import Keyring
 from .latency import Hops, task_hops
 from .ledger_view import Accounts
 from .processes_host import ProcessesHost
 from .reconcile import Reconcile
 from .registry import Registry
 from .router_socket import Received
-from .sessions import Sessions, is_json
+from .sessions import Session, Sessions, is_json
 
 HEARTBEAT_US = 500_000
 Send: TypeAlias = tuple[str, Any]
-_log = structlog.get_logger(__name__)
+
+
+class Offer(NamedTuple):
+    """A next key that an edge offered over the link of the key with this fingerprint."""
+
+    edge: str
+    key: str
+    public: bytes
 
 
 @dataclass
@@ -57,11 +64,13 @@ class City:
     accounts: Accounts
     host: ProcessesHost
     dispatcher: Dispatcher
+    ring: Keyring
     reconcile: Reconcile
     start: str
     hops: Hops = field(default_factory=Hops)
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: Refusals = field(default_factory=Refusals)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
     _beat_us: int = 0
@@ -76,11 +85,13 @@ class City:
             try:
                 self._take_one(message, now)
             except PeerError as error:
-                self._refuse(message, error.reason, str(error))
+                self._refuse(message, error.reason, str(error), now)
             except UnknownKindError as error:
-                self._refuse(message, "unknown_kind", str(error))
+                self._refuse(message, "unknown_kind", str(error), now)
+            except LimitError as error:
+                self._refuse(message, "oversize", str(error), now)
             except ProtocolError as error:
-                self._refuse(message, "malformed", str(error))
+                self._refuse(message, "malformed", str(error), now)
         return self.ingest.close_group()
 
     def committed(self, group: Group, now: Now) -> list[Send]:
@@ -111,14 +122,30 @@ class City:
         self.reconcile.lost(edge)
         self.dispatcher.reconnected(edge)
 
+    def link(self, edge: str) -> Session | None:
+        """Return the session through which something may be sent to an edge now, if there is one."""
+        session = self.sessions.by_edge[edge]
+        return session if session.connected and not self.ring.reason(edge, session.key) else None
+
+    def cut(self) -> None:
+        """All links are about to begin anew: nobody is connected until it speaks again."""
+        for session in self.sessions.connected():
+            self.unsent(session.edge)
+
     def _take_one(self, message: Received, now: Now) -> None:
-        if message.edge not in self.sessions.by_edge:
-            raise PeerError("unknown_edge", f"no edge {message.edge!r} in the allowlist")
+        refusal = self.ring.reason(message.edge, message.key)
+        if refusal:
+            raise PeerError(refusal, f"key {message.key or 'without a name'} does not speak for {message.edge}")
+        self.ring.heard(message.key)
         content = city_link.decode(message.parts)
         _check_speaker(message.edge, content)
-        if self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us):
+        self.sessions.add(message.edge, now.us, now.utc_us)
+        if self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us, message.key):
             self._welcome(message.edge)
-        self._handle(message.edge, content, now)
+        if isinstance(content, KeyOffer):
+            self.offers.append(Offer(message.edge, message.key, content.public))
+        else:
+            self._handle(message.edge, content, now)
 
     def _handle(self, edge: str, content: Any, now: Now) -> None:
         if isinstance(content, Batch):
@@ -212,9 +239,8 @@ class City:
         self._beat_us = now.us
         return [(s.edge, CityHeartbeat(now.us, _echo(s, now.us))) for s in self.sessions.connected()]
 
-    def _refuse(self, message: Received, reason: str, text: str) -> None:
-        self.refused[reason] += 1
-        _log.warning("refused", edge=message.edge, reason=reason, detail=text[:200])
+    def _refuse(self, message: Received, reason: str, text: str, now: Now) -> None:
+        self.refused.note(reason, message.edge, text, now.us)
 
 
 def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:

@@ -1,5 +1,6 @@
 """Schema of aggregator.toml."""
 
+import re
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -22,10 +23,28 @@ class ListenSection(Section):
 
 
 class EdgeSection(Section):
-    """One edge node that may connect: its id and its CURVE public key."""
+    """One edge node that may connect; `public_file`: the CURVE key it begins with, unless it enrols by a token."""
 
     id: Identifier
-    public_file: Path
+    public_file: Path | None = None
+
+
+class EnrolSection(Section):
+    """Where new nodes come with their token; `public`: the same endpoint as nodes reach it, if that differs."""
+
+    endpoint: str = Field(pattern=r"^(tcp|ipc)://.+")
+    public: str = Field(default="", pattern=r"^((tcp|ipc)://.+)?$")
+
+    @property
+    def advertised(self) -> str:
+        """What tokens carry."""
+        return self.public or self.endpoint
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "EnrolSection":
+        if re.match(r"tcp://(\*|0\.0\.0\.0|\[::\])", self.advertised):
+            raise ValueError(f"nodes cannot connect to {self.advertised}: give `public`, such as tcp://city.example:5571")
+        return self
 
 
 class SigningSection(Section):
@@ -47,7 +66,8 @@ class AggregatorConfig(Section):
     city: CitySection
     clock: ClockSection = ClockSection()
     listen: ListenSection
-    edges: list[EdgeSection] = Field(min_length=1)
+    edges: list[EdgeSection] = Field(default_factory=list)
+    enrol: EnrolSection | None = None
     signing: SigningSection
     processes: ProcessesSection = ProcessesSection()
     store: StoreSection = StoreSection()
@@ -58,6 +78,8 @@ class AggregatorConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two [[edges]] have the id {twice[0]!r}")
+        if not self.edges and self.enrol is None:
+            raise ValueError("nobody could connect: name edges in [[edges]], or an [enrol] endpoint for tokens")
         return self
 
 

@@ -15,3 +15,11 @@ class PeerError(AggregatorError, ValueError):
 
 class StoreError(AggregatorError, RuntimeError):
     """The store on disk contradicts itself; our fault."""
+
+
+class KeyringError(AggregatorError, ValueError):
+    """A key or token is not accepted. `reason` is the counter it goes to."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -19,6 +19,7 @@ from .config import AggregatorConfig
 from .dispatch import Dispatcher
 from .errors import PeerError
 from .ingest import Ingest
+from .keyring import Keyring
 from .latest import Latest
 from .ledger_view import Accounts
 from .processes_host import ProcessesHost
@@ -36,14 +37,14 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
     return [read_instance(path, config.processes.templates) for path in config.processes.files]
 
 
-def restore(config: AggregatorConfig, store: Store) -> City:
+def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
     sign = partial(tasks.sign, read_ed25519_key(config.signing.secret_file, secret=True))
-    edges, instances = [edge.id for edge in config.edges], read_instances(config)
+    edges, instances = [edge.id for edge in config.edges] + ring.edges(), read_instances(config)
     if instances:
         warm_up()
     clock, start = config.clock.city_clock(), secrets.token_hex(8)
-    return build(store, clock, edges, instances, sign=sign, now_us=boottime_us(), start=start)
+    return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start)
 
 
 def build(
@@ -51,6 +52,7 @@ def build(
     clock: CityClock,
     edges: list[str],
     instances: Iterable[Instance],
+    ring: Keyring,
     *,
     sign: Callable[[bytes], bytes],
     now_us: int,
@@ -69,7 +71,8 @@ def build(
     ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined(), store.conflicts())
     dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch)
     reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
-    city = City(clock, sessions, registry, ingest, Accounts(store.accounts()), host, dispatcher, reconcile, start)
+    accounts = Accounts(store.accounts())
+    city = City(clock, sessions, registry, ingest, accounts, host, dispatcher, ring, reconcile, start)
     _replay(store, host, now_us)
     return city
 

@@ -1,8 +1,9 @@
 """The city's end of the city link: a ROUTER socket with CURVE, drained in one go per asyncio wake-up.
 
 ROUTER drops silently what goes to peers that are gone, so ROUTER_MANDATORY turns that into `False` from
-`send`; whoever cares sends again. A frame is at most 64 KiB before it costs memory. Heartbeats are the
-application's (libzmq's own abort the process when a receive queue is full).
+`send`; whoever cares sends again. Heartbeats are the application's (libzmq's own abort the process when a receive
+queue is full). libzmq closes a connection that sends more than MAX_ON_WIRE in a part, before it costs memory; what
+is longer than a message may be and still arrives is refused by name.
 """
 
 import asyncio
@@ -15,37 +16,65 @@ from protocol.city_link import MAX_MESSAGE
 from .zap import DOMAIN
 
 HANDSHAKE_MS = 1000
+REBIND_S = 10.0
+REBIND_EVERY_S = 0.005
+MAX_ON_WIRE = 2 * MAX_MESSAGE
 RECEIVE_QUEUE = 4096
 SEND_QUEUE = 4096
 
 
 class Received(NamedTuple):
-    """One message as it came: who sent it by key (`edge`), over which connection, and its parts."""
+    """One message as it came: over which connection, whose key (`edge`), its parts, and the key's fingerprint."""
 
     routing_id: bytes
     edge: str
     parts: tuple[bytes, ...]
+    key: str = ""
 
 
 class RouterSocket:
     """A bound ROUTER. Start the Gatekeeper first: without it, nobody is let in."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], public_z85: bytes, secret_z85: bytes) -> None:
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.curve_server = True
-        self._socket.curve_publickey = public_z85
-        self._socket.curve_secretkey = secret_z85
-        for option, value in _OPTIONS:
-            self._socket.setsockopt(option, value)
-        self._socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+        self._context, self._keys = context, (public_z85, secret_z85)
+        self._socket = self._make()
+        self._bound = ""
         self._wake = asyncio.Event()
+
+    def _make(self) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.ROUTER)
+        socket.curve_server = True
+        socket.curve_publickey, socket.curve_secretkey = self._keys
+        for option, value in _OPTIONS:
+            socket.setsockopt(option, value)
+        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+        return socket
 
     def bind(self, endpoint: str) -> str:
         """Listen; return the endpoint with the real port. Raises: zmq.ZMQError."""
         self._socket.bind(endpoint)
         asyncio.get_running_loop().add_reader(self._socket.FD, self._wake.set)
         bound = self._socket.getsockopt(zmq.LAST_ENDPOINT)
-        return bytes(bound).rstrip(b"\0").decode() if isinstance(bound, bytes) else endpoint
+        self._bound = bytes(bound).rstrip(b"\0").decode() if isinstance(bound, bytes) else endpoint
+        return self._bound
+
+    async def rebind(self) -> None:
+        """End all connections with what is queued for them, and listen again at the same place.
+
+        What had arrived and was not drained is gone too: it was not acked, so its senders send it again.
+        Raises: zmq.ZMQError if the place is not free again within REBIND_S.
+        """
+        asyncio.get_running_loop().remove_reader(self._socket.FD)
+        self._socket.close(0)
+        self._socket = self._make()
+        for left in range(round(REBIND_S / REBIND_EVERY_S), -1, -1):
+            try:
+                self.bind(self._bound)
+                return
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EADDRINUSE or not left:
+                    raise
+                await asyncio.sleep(REBIND_EVERY_S)  # the old listener closes in libzmq's own thread
 
     async def wait(self, timeout_s: float) -> None:
         """Return when something may be there to read, or after `timeout_s`."""
@@ -95,7 +124,7 @@ class RouterSocket:
 _OPTIONS = (
     (zmq.ROUTER_MANDATORY, 1),
     (zmq.ZAP_ENFORCE_DOMAIN, 1),
-    (zmq.MAXMSGSIZE, MAX_MESSAGE),
+    (zmq.MAXMSGSIZE, MAX_ON_WIRE),
     (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
     (zmq.RCVHWM, RECEIVE_QUEUE),
     (zmq.SNDHWM, SEND_QUEUE),
@@ -105,5 +134,5 @@ _OPTIONS = (
 
 
 def _received(frames: list[zmq.Frame]) -> Received:
-    user = frames[-1].get("User-Id")
-    return Received(frames[0].bytes, str(user), tuple(frame.bytes for frame in frames[1:]))
+    edge, _, key = str(frames[-1].get("User-Id")).partition("/")
+    return Received(frames[0].bytes, edge, tuple(frame.bytes for frame in frames[1:]), key)

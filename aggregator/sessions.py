@@ -20,10 +20,11 @@ _MAX_DEPTH = 8
 
 @dataclass
 class Session:
-    """One edge node. Times are city boottime µs unless they say edge."""
+    """One edge node; `key`: fingerprint of its link's key. Times are city boottime µs unless they say edge."""
 
     edge: str
     routing_id: bytes = b""
+    key: str = ""
     connected: bool = False
     heard_us: int = 0
     heartbeat_us: int = 0
@@ -64,16 +65,21 @@ class Session:
 
 
 class Sessions:
-    """All edge nodes of the allowlist, connected or not."""
+    """All edge nodes of configuration and keyring, connected or not."""
 
     def __init__(self, edges: list[str], now_us: int, now_utc_us: int) -> None:
         self.by_edge = {e: Session(e, heard_us=now_us, silent_since_utc_us=now_utc_us) for e in edges}
 
-    def heard(self, edge: str, routing_id: bytes, now_us: int, now_utc_us: int) -> bool:
-        """Note that a message came; return True if this connection is new."""
+    def add(self, edge: str, now_us: int, now_utc_us: int) -> None:
+        """Know one more edge node; a known one stays as it is."""
+        if edge not in self.by_edge:
+            self.by_edge[edge] = Session(edge, heard_us=now_us, silent_since_utc_us=now_utc_us)
+
+    def heard(self, edge: str, routing_id: bytes, now_us: int, now_utc_us: int, key: str = "") -> bool:
+        """Note that a message came under a key (its fingerprint); return True if this connection is new."""
         session = self.by_edge[edge]
         is_new = session.routing_id != routing_id or not session.connected
-        session.routing_id, session.connected = routing_id, True
+        session.routing_id, session.key, session.connected = routing_id, key, True
         session.heard_us, session.silent_since_utc_us = now_us, now_utc_us
         return is_new
 

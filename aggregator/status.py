@@ -1,19 +1,23 @@
 """What the city says about itself and its edges: /health and /status."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from service.audit import wall_us
 
 from .city import City
 from .dispatch import Now
 from .sessions import Session
 
 
-def health(city: City, now: Now, *, zap_alive: bool) -> dict[str, Any]:
+def health(city: City, now: Now, *, zap_alive: bool, more: Sequence[str] = ()) -> dict[str, Any]:
     """Return /health: {"ok", "reasons": [...]} of this process alone."""
     faulted = [row["instance"] for row in city.host.engine.health() if row["state"] == "faulted"]
     reasons = [f"process {name} stopped on an error" for name in faulted]
     reasons += [] if zap_alive else ["the ZAP handler is gone: no edge can connect"]
     reasons += [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    reasons += more
     return {"ok": not reasons, "reasons": reasons, "utc_us": now.utc_us}
 
 
@@ -22,7 +26,7 @@ def offline(city: City, now: Now) -> dict[str, int | None]:
     return {s.edge: s.silent_since_utc_us for s in city.sessions.by_edge.values() if s.silent(now.us)}
 
 
-def status(city: City, now: Now, *, zap_refused: dict[str, int]) -> dict[str, Any]:
+def status(city: City, now: Now) -> dict[str, Any]:
     """Return /status: edges with their own health and its age, incidents, faults, processes, counters."""
     silent = offline(city, now)
     edges = [_edge_row(session, now) for session in city.sessions.by_edge.values()]
@@ -36,12 +40,21 @@ def status(city: City, now: Now, *, zap_refused: dict[str, int]) -> dict[str, An
         "samples": city.ingest.samples,
         "duplicates": city.ingest.duplicates,
         "conflicts": city.ingest.conflicts,
-        "refused": {**city.refused, **zap_refused},
+        "refused": dict(city.refused),
+        "refusals": _refusals(city, now),
         "held_back": dict(city.dispatcher.held_back),
         "ignored_reports": dict(city.dispatcher.book.ignored),
         "unsynced_batches": city.host.feed.unsynced_batches,
         "moved_things": city.registry.moved,
     }
+
+
+def _refusals(city: City, now: Now) -> list[dict[str, Any]]:
+    """Return who was refused what, and when last, here and as the edges tell it."""
+    rows = [{"where": "city", **row} for row in city.refused.table(now.us, wall_us())]
+    for session in city.sessions.by_edge.values():
+        rows += [{**row, "where": session.edge} for row in _maps(session.health.get("refusals"))]
+    return rows
 
 
 def _edge_row(session: Session, now: Now) -> dict[str, Any]:

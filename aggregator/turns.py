@@ -42,7 +42,7 @@ class Turns:
         """Take messages in, make them durable, ack them, decide, save what was decided, order it."""
         group = self._city.take(received, self._now())
         if await self._commit(group):
-            self._send(self._city.committed(group, self._now()))
+            self.send(self._city.committed(group, self._now()))
         await self._think()
 
     async def finish(self) -> None:
@@ -78,10 +78,11 @@ class Turns:
             except DiskFullError as error:
                 _log.error("disk full: no orders", detail=str(error))
                 sends = []
-        self._send(sends)
+        self.send(sends)
 
-    def _send(self, sends: Iterable[Send]) -> None:
+    def send(self, sends: Iterable[Send]) -> None:
+        """Send to the edges that are there and whose key is admitted."""
         for edge, message in sends:
-            session = self._city.sessions.by_edge[edge]
-            if session.connected and not self._send_parts(session.routing_id, city_link.encode(message)):
+            session = self._city.link(edge)
+            if session is not None and not self._send_parts(session.routing_id, city_link.encode(message)):
                 self._city.unsent(edge)

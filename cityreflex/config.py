@@ -195,7 +195,8 @@ def _checked_aggregator(source: Source) -> AggregatorConfig:
     config = _validated(
         AggregatorConfig, source, lambda: aggregator.config.parse(source.data, source.path.parent)
     )
-    edge_keys = [(("edges", n, "public_file"), read_curve_key, edge.public_file) for n, edge in enumerate(config.edges)]
+    named = [(n, edge.public_file) for n, edge in enumerate(config.edges) if edge.public_file is not None]
+    edge_keys = [(("edges", n, "public_file"), read_curve_key, path) for n, path in named]
     _check_keys(
         source,
         [

@@ -147,6 +147,11 @@ def verify(public: bytes, data: bytes, signature: bytes) -> bool:
     return True
 
 
+def public_of(private: bytes) -> bytes:
+    """Return the raw 32-byte public key of a raw 32-byte Ed25519 private key."""
+    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
 def new_keys() -> tuple[bytes, bytes]:
     """Return a fresh Ed25519 pair (private, public), raw 32 bytes each."""
     private = Ed25519PrivateKey.generate()

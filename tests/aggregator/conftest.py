@@ -1,5 +1,6 @@
 """Parts for the aggregator's tests: a river gauge with a gate, its records, and a process that opens it."""
 
+import hashlib
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from zmq.utils import z85
 
 from aggregator import compactor
 from aggregator.city import City
 from aggregator.dispatch import Now
+from aggregator.keyring import Keyring
 from aggregator.restore import build
 from aggregator.router_socket import Received
 from aggregator.store import Store
@@ -19,6 +22,7 @@ from processes.instance import make_instance
 from protocol import city_link, columns, manifest, tasks
 from protocol.city_clock import CityClock
 from protocol.city_link import Batch, Clock, Heartbeat, LeaseState, ThingInfo
+from service.fingerprint import fingerprint, raw_key
 
 TEMPLATE = """
 from pydantic import BaseModel
@@ -89,20 +93,33 @@ class Kit:
         clock = CityClock(1.0, 0, 1_700_000_000_000_000)
         sign: Callable[[bytes], bytes] = lambda data: tasks.sign(self.keys[0], data)  # noqa: E731
         instances, edges = [self.instance(**changes)], ["edge-1", "edge-2"]
-        return build(store, clock, edges, instances, sign=sign, now_us=T_US, start="start-1")
+        return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=T_US, start="start-1")
 
     def give(self, city: City, now_us: int, *messages: Any, edge: str = "edge-1") -> list[Any]:
         """Let messages arrive, commit them in the mind only; return what is sent, thinking included."""
         now = city.now(now_us)
-        received = [_received(edge, m) for m in messages]
+        received = [self.received(edge, *city_link.encode(m)) for m in messages]
         return [*city.committed(city.take(received, now), now), *city.think(now)]
+
+    def received(self, edge: str, *parts: bytes) -> Received:
+        """What arrives over the link of an edge."""
+        return Received(edge.encode(), edge, parts, fingerprint(raw_key(public_of(edge))))
 
     def holding(self, now: Now) -> LeaseState:
         return LeaseState("river-1/opening", "city", 7, now.us + 3_000_000)
 
 
-def _received(edge: str, message: Any) -> Received:
-    return Received(edge.encode(), edge, tuple(city_link.encode(message)))
+def public_of(edge: str) -> bytes:
+    """A public key for an edge, always the same."""
+    return z85.encode(hashlib.sha256(edge.encode()).digest())
+
+
+def a_ring() -> Keyring:
+    """A keyring with a key for each of the two edges."""
+    ring = Keyring()
+    for edge in ("edge-1", "edge-2"):
+        ring.adopt(edge, public_of(edge))
+    return ring
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,9 @@ from aggregator import latency, ledger_view, status
 from aggregator.api import make_api
 from aggregator.city import joined
 from aggregator.ledger_view import Accounts
-from aggregator.router_socket import Received
 from aggregator.sessions import Session
 from aggregator.store import Store, Writes
-from aggregator.zap import DOMAIN, answer
+from aggregator.zap import DOMAIN, Allowed, judge, reply
 from protocol.city_link import CityHeartbeat, CityHello, EdgeHello, GapRecord, Heartbeat
 
 US = 1_000_000
@@ -35,11 +34,12 @@ def table(city: Any, now_us: int = T) -> Any:
 )  # fmt: skip
 def test_the_gate_fails_closed(place: int, value: bytes, reason: str) -> None:
     request = [b"1.0", b"7", DOMAIN, b"127.0.0.1", b"", b"CURVE", b"k" * 32]
-    assert answer(request, {b"k" * 32: "edge-1"}) == ([b"1.0", b"7", b"200", b"OK", b"edge-1", b""], "")
+    allowed = Allowed({b"k" * 32: "edge-1/ab"})
+    assert reply(request, judge(request, allowed)) == [b"1.0", b"7", b"200", b"OK", b"edge-1/ab", b""]
     request[place] = value
-    reply, why = answer(request, {b"k" * 32: "edge-1"})
-    assert (reply[2], reply[4], why) == (b"400", b"", reason)
-    assert answer(request[:3], {})[1] == "zap_malformed"
+    verdict = judge(request, allowed)
+    assert (reply(request, verdict)[2], reply(request, verdict)[4], verdict.reason) == (b"400", b"", reason)
+    assert judge(request[:3], allowed).reason == "zap_malformed"
 
 
 def test_an_unknown_connection_is_greeted_once_and_a_hello_is_answered(kit: Any, store: Store) -> None:
@@ -67,7 +67,7 @@ def test_a_thing_moves_only_from_an_edge_that_is_gone(kit: Any, store: Store) ->
     assert (city.refused, city.registry.moved) == ({"foreign_thing": 1}, 0)
     kit.give(city, T + US, kit.batch(0, 4))
     assert city.ingest.stored[kit.thing, kit.boot].to_list() == [(0, 4)]
-    assert status.status(city, city.now(T + US), zap_refused={})["refused"] == {"foreign_thing": 1}
+    assert status.status(city, city.now(T + US))["refused"] == {"foreign_thing": 1}
     kit.give(city, T + 7 * US, kit.info(), edge="edge-2")
     assert (city.registry.edge_of(kit.thing), city.registry.moved) == ("edge-2", 1)
     city.unsent("edge-2")
@@ -92,9 +92,10 @@ def test_an_edge_never_speaks_for_another_edges_own_id(kit: Any, store: Store) -
 def test_garbage_is_refused_and_counted(kit: Any, tmp_path_factory: Any, parts: list[bytes]) -> None:
     store = Store(tmp_path_factory.mktemp("g"))
     city = kit.city(store)
-    group = city.take([Received(b"x", "edge-1", tuple(parts)), Received(b"x", "nobody", (b"", b""))], city.now(T))
+    stranger = kit.received("edge-1", b"", b"")._replace(edge="nobody")
+    group = city.take([kit.received("edge-1", *parts), stranger], city.now(T))
     assert not group.frames
-    assert city.refused == {"malformed": 1, "unknown_edge": 1}
+    assert city.refused == {"malformed": 1, "unknown_key": 1}
     store.close()
 
 
@@ -164,12 +165,11 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
     city = kit.city(store)
     board = {"thing": "river-1", "faults": [{"thing": "river-1", "chip": "a02yyuw", "check": "the wire"}]}
     kit.give(city, T, kit.info(), kit.heartbeat(5, 0, boards=[board]))
-    live = status.status(city, city.now(T + US), zap_refused={"unknown_key": 2})
+    live = status.status(city, city.now(T + US))
     assert live["incidents"] == []
     assert live["faults"] == [{"edge": "edge-1", **board["faults"][0]}]
     assert live["edges"][0]["health_age_s"] == 1.0
-    assert live["refused"] == {"unknown_key": 2}
-    late = status.status(city, city.now(T + 6 * US), zap_refused={})
+    late = status.status(city, city.now(T + 6 * US))
     incident = next(i for i in late["incidents"] if i["edge"] == "edge-1")
     assert (incident["kind"], incident["since_utc_us"]) == ("edge_offline", city.now(T).utc_us)
     assert late["edges"][0]["health"]["boards"] == [board]
@@ -177,7 +177,7 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
 
 
 def fetch(city: Any, path: str) -> Any:
-    return TestClient(make_api(city, lambda: city.now(T), lambda: True, dict)).get(path)
+    return TestClient(make_api(city, lambda: city.now(T), lambda: True)).get(path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from aggregator.errors import PeerError
 from aggregator.reconcile import MAX_ASKS, PARTS_PER_TURN, Reconcile, stored_parts
-from aggregator.router_socket import Received
 from aggregator.store import Store, Writes
 from protocol import city_link
 from protocol.city_link import CityHello, EdgeHello, GapRecord, Stored, StoredAsk
@@ -39,22 +38,19 @@ def test_the_epoch_is_durable_and_told(kit: Any, store: Store) -> None:
     again.close()
 
 
-async def commit(store: Store, city: Any, *messages: Any) -> None:
+async def commit(kit: Any, store: Store, city: Any, *messages: Any) -> None:
     now = city.now(T)
-    group = city.take([kit_received(m) for m in messages], now)
+    group = city.take([kit.received("edge-1", *city_link.encode(m)) for m in messages], now)
     await store.commit(Writes(group))
     city.committed(group, now)
 
-
-def kit_received(message: Any) -> Received:
-    return Received(b"edge-1", "edge-1", tuple(city_link.encode(message)))
 
 
 def test_an_edge_learns_what_is_durably_here(kit: Any, store: Store) -> None:
     set_epoch(store, 5)
     city = kit.city(store)
     gap = GapRecord(kit.thing, kit.boot, 9, 70, 80, "overflow", kit.thing)
-    asyncio.run(commit(store, city, kit.info(), kit.batch(0, 10), kit.batch(20, 5), gap))
+    asyncio.run(commit(kit, store, city, kit.info(), kit.batch(0, 10), kit.batch(20, 5), gap))
     ask = StoredAsk(kit.thing, kit.boot)
     assert stored(kit.give(city, T, ask)) == [Stored(kit.thing, kit.boot, 5, [(0, 10), (20, 25)], [9], 0, 1)]
     assert stored(kit.give(city, T, StoredAsk(kit.thing, "0000000b-7")))[0].ranges == []

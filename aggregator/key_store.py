@@ -1,0 +1,167 @@
+"""The keyring on disk: `keyring.json` in the city's data folder, its audit lines, and what an operator may do to it.
+
+Every change is durable before anybody hears of it. The running aggregator holds one (key_desk.py); while it is
+down the command line works with the same class on the same file.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from protocol import tasks
+from protocol.enrol import TokenText, token_text
+from service.audit import AuditLog, wall_us
+from service.errors import KeyFileError
+from service.files import replace_durably
+from service.fingerprint import raw_key
+from service.keys import read_curve_key, read_ed25519_key, read_slots
+
+from . import tokens
+from .config import AggregatorConfig
+from .errors import KeyringError
+from .keyring import Keyring, from_map
+
+FILE = "keyring.json"
+Row = dict[str, Any]
+_log = structlog.get_logger(__name__)
+
+
+class KeyStore:
+    """One keyring and its file. `unsaved`: the disk refused the last change, so nobody may be told of it."""
+
+    def __init__(self, config: AggregatorConfig) -> None:
+        """Read the keyring of the data folder and adopt the keys of the configuration.
+
+        Raises: KeyFileError, OSError.
+        """
+        self._config = config
+        self._path = config.city.data_dir / FILE
+        config.city.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.audit = AuditLog(config.city.data_dir)
+        self.ring = read_keyring(self._path)
+        self.unsaved = False
+        self.saved_us = wall_us()
+        self.changed: Callable[[list[Row]], None] = lambda events: None
+        self._adopt()
+
+    def _adopt(self) -> None:
+        self.ring.tick(wall_us())
+        for edge in self._config.edges:
+            if edge.public_file is None:
+                continue
+            try:
+                refusal = self.ring.adopt(edge.id, read_curve_key(edge.public_file))
+            except (KeyringError, ValueError) as error:
+                raise KeyFileError(f"{edge.public_file}: {error}") from error
+            if refusal:
+                _log.info("key not adopted", edge=edge.id, detail=refusal)
+        self.settle()
+
+    def settle(self, *, must: bool = False) -> None:
+        """Make what changed durable; `changed` hears of it before the disk does.
+
+        Raises: OSError if it `must` be durable and is not.
+        """
+        events = self.ring.take_events()
+        if not events and not self.unsaved:
+            return
+        self.changed(events)
+        for row in events:
+            _log.info("key", **{"what" if name == "event" else name: value for name, value in row.items()})
+        self._tell(events)
+        if must:
+            self.save()
+        else:
+            self.save_quietly()
+
+    def _tell(self, events: list[Row]) -> None:
+        try:
+            self.audit.write(events)
+        except OSError:
+            self.audit.note(events)
+
+    def save(self) -> None:
+        """Write the keyring. Raises: OSError."""
+        self.unsaved = True
+        replace_durably(self._path, json.dumps(self.ring.to_map(), indent=1).encode())
+        self.unsaved, self.saved_us = False, wall_us()
+
+    def save_quietly(self) -> None:
+        """Write the keyring; what fails is logged, stays `unsaved` and is tried again with the next `settle`."""
+        try:
+            self.save()
+        except OSError as error:
+            _log.error("the keyring cannot be saved", file=str(self._path), detail=error.strerror)
+
+    def open_token(self, edge: str, life_s: float) -> Row:
+        """Return {edge, token, lapses_utc_us} of a new token. Raises: KeyringError, OSError."""
+        if self._config.enrol is None:
+            raise KeyringError("no_endpoint", "aggregator.toml has no [enrol] section for nodes to come to")
+        token_id, secret = secrets.token_bytes(tokens.ID_BYTES), secrets.token_bytes(tokens.SECRET_BYTES)
+        server = raw_key(read_curve_key(self._config.listen.public_file))
+        self.ring.tick(wall_us())
+        token = self.ring.open_token(edge, round(life_s * 1e6), token_id, secret)
+        self.settle(must=True)
+        text = TokenText(edge, self._config.enrol.advertised, server, token_id, secret, token.lapses_us // 1_000_000)
+        return {"edge": edge, "token": token_text(text), "lapses_utc_us": token.lapses_us}
+
+    def revoke(self, edge: str, start: str = "") -> list[str]:
+        """Kill the keys of an edge that begin with `start`; return the fingerprints. `settle` must follow.
+
+        Raises: KeyringError.
+        """
+        self.ring.tick(wall_us())
+        return self.ring.revoke(edge, start)
+
+    def rows(self) -> Row:
+        """Return what `city keys list` shows: {keys[], dead[], tokens[]}; nothing in it is secret."""
+        self.ring.tick(wall_us())
+        ring = self.ring
+        return {
+            "keys": [{"fingerprint": name, **_key_row(vars(key))} for name, key in ring.keys.items()],
+            "dead": [
+                {"fingerprint": name, "edge": dead.edge, "reason": dead.reason, "since_utc_us": dead.at_us}
+                for name, dead in ring.dead.items()
+            ],
+            "tokens": [
+                {"edge": token.edge, "lapses_utc_us": token.lapses_us, "used_by": token.used_by or None}
+                for token in ring.tokens.by_id.values()
+            ],
+        }
+
+    def close(self) -> None:
+        """Keep when keys were last used, and close the log."""
+        self.save_quietly()
+        self.audit.close()
+
+
+def _key_row(key: Row) -> Row:
+    times = {f"{name}_utc_us": key[f"{name}_us"] or None for name in ("since", "used", "retire")}
+    return {name: key[name] for name in ("edge", "slot", "origin")} | times
+
+
+def identity(config: AggregatorConfig) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return the public keys that a node has to know: the city's CURVE keys and its Ed25519 keys, raw, present first.
+
+    Raises: KeyFileError.
+    """
+    curve = read_slots(config.listen.public_file, read_curve_key)
+    private = read_slots(config.signing.secret_file, partial(read_ed25519_key, secret=True))
+    return tuple(raw_key(key) for key in curve), tuple(tasks.public_of(key) for key in private)
+
+
+def read_keyring(path: Path) -> Keyring:
+    """Return the keyring in a file, an empty one if there is none. Raises: KeyFileError."""
+    try:
+        return from_map(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return Keyring()
+    except (OSError, ValueError) as error:
+        raise KeyFileError(
+            f"{path}: cannot be read: {error}; bring it back from a backup, or move it away and enroll every node anew"
+        ) from error
