@@ -19,7 +19,7 @@ from .core import Board, Core
 from .fuse import Fusion
 from .guard import Guard
 from .infos import Infos
-from .journal import Hop, Identity, Journal
+from .journal import Hop, Identity, Journal, Pending
 from .processes_host import ProcessesHost
 from .task_entry import TaskEntry, from_bytes
 from .uplink import Uplink
@@ -38,7 +38,7 @@ def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
     DISK.make_folder(config.edge.data_dir, 0o700)
     path = config.edge.data_dir / "journal.db"
     committer = Committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
-    return Journal(committer, hop)
+    return Journal(committer, hop, config.edge.id, config.journal.limits())
 
 
 def assemble(
@@ -52,6 +52,7 @@ def assemble(
     """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
     identity, clock = journal.begin(calendar_floor(utc_s()), random_bits), config.clock.city_clock()
     guard = _guard(config, identity)
+    guard.epoch = journal.streams.epoch
     guard.restore(_kept_tasks(journal))
     host = ProcessesHost.of(instances, guard, clock, now())
     frozen = journal.saved("snapshots").get(SNAPSHOT)
@@ -59,7 +60,8 @@ def assemble(
         host.thaw(frozen)
     fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock.event_utc_us(now()))
     counter = CommandCounter(*identity.counters)
-    uplink = Uplink(journal.pending)
+    max_hello_us = round(config.city.reconnect_max_s * 1e6)
+    uplink = Uplink[Pending](journal.next_row, lambda: random_bits(53) / (1 << 53), max_hello_us)
     core = Core(
         config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal)
     )

@@ -123,6 +123,9 @@ class BoardSide:
             core.journal.repeated(batch)
             self._ack(thing, batch)
             return
+        if core.journal.refusing:
+            core.journal.refused += 1  # nothing is acked: the board keeps it and sends it again
+            return
         own = core.fusion.fuse(thing, clock, samples.records, rx_us)
         core.journal.store(batch, own, lambda stored: self._stored(batch, stored))
 
@@ -132,7 +135,7 @@ class BoardSide:
         self._ack(batch.thing, batch)
         self._count_hops(batch, now_us)
         for pending in [*stored.batches, *([stored.own] if stored.own else [])]:
-            core.uplink.journaled(pending.row)
+            core.uplink.journaled(pending)
             self._reaction.arrived(pending)
         self._city.send_batches(now_us)
         self._reaction.advance(now_us)

@@ -13,17 +13,22 @@ from protocol.city_link import (
     Heartbeat,
     LeaseRequest,
     Message,
+    Stored,
     TaskOrder,
     ThingInfo,
+    Wait,
 )  # fmt: skip
 from protocol.errors import FrameError, LimitError, UnknownKindError
 
+from .city_epoch import CityEpoch
 from .core import Core
+from .journal import Pending
 from .reaction import Reaction
 
 HEARTBEAT_US = 500_000
 GAPS_AGAIN_US = 3_000_000
 BATCHES_PER_TICK = 128
+PAGES_PER_TICK = 2
 HOLDERS = ("city", "operator")
 
 
@@ -33,6 +38,7 @@ class CitySide:
     def __init__(self, core: Core, send: Callable[[list[bytes]], bool], health: Callable[[], dict[str, Any]]) -> None:
         self._core, self._send, self._health = core, send, health
         self.reaction: Reaction | None = None
+        self.epoch = CityEpoch(core, self._send_now, self._welcome)
         self._beat_us = self._gaps_us = 0
         self._gaps_told: set[tuple[str, str, int]] = set()
 
@@ -60,20 +66,52 @@ class CitySide:
             return
         now_us = self._core.now()
         if isinstance(message, CityHello):
-            back = self._core.uplink.greeted(message.start, now_us)
-        else:
-            back = self._core.uplink.heard(now_us)
+            self._greeted(message, now_us)
+        elif isinstance(message, Wait):
+            self._core.uplink.presence.wait(message.after_ms, now_us)
+            self._core.bad["told_to_wait"] += 1
+        elif self._is_there(now_us):
+            self._take(message, now_us)
+
+    def _greeted(self, hello: CityHello, now_us: int) -> None:
+        """The city says who it is; only then, and only if it is no older copy of itself, do we talk to it."""
+        if self.epoch.admits(hello):
+            self._core.uplink.pace.credit = hello.credit
+            if self._core.uplink.presence.greeted(hello.start, now_us):
+                self._begin(now_us)
+
+    def _welcome(self, hello: CityHello) -> None:
+        """A new epoch is durable here."""
+        self._greeted(hello, self._core.now())
+
+    def _is_there(self, now_us: int) -> bool:
+        """Whether what just came is of a city that we talk to."""
+        uplink = self._core.uplink
+        if uplink.presence.heard(now_us):
+            self._begin(now_us)
+        if not uplink.connected:
+            self._core.bad["before_hello"] += 1
+            return False
         self._core.host.city_heard_us = now_us
-        if back:
-            self._tell_everything(now_us)
-        self._take(message, now_us)
+        return True
+
+    def _begin(self, now_us: int) -> None:
+        """A connection begins: everything unacked is sent again."""
+        self._core.host.city_heard_us = now_us
+        self._core.uplink.begin()
+        self.epoch.begin()
+        self._tell_everything(now_us)
 
     def _take(self, message: Message, now_us: int) -> None:
         core = self._core
         if isinstance(message, Ack):
-            core.uplink.acked(core.journal.city_has(message.thing, message.boot, message.ranges, message.gaps))
+            core.journal.city_has(message.thing, message.boot, message.ranges, message.gaps)
+            core.uplink.acked(message.thing, message.boot, core.journal.wanted, now_us)
         elif isinstance(message, CityHeartbeat):
             core.city_us, core.city_at_us = message.city_us, now_us
+            core.uplink.pace.credit = message.credit
+        elif isinstance(message, Stored):
+            self.epoch.stored(message)
         elif isinstance(message, TaskOrder):
             self._react(core.guard.order(message.signature, message.task, now_us))
         elif isinstance(message, LeaseRequest):
@@ -88,48 +126,50 @@ class CitySide:
     def tick(self, now_us: int) -> None:
         """Say hello while alone; else beat, and send what is due."""
         core = self._core
-        if core.uplink.tick(now_us):
+        if core.uplink.presence.tick(now_us):
             self._send_now(self._hello(now_us))
         if not core.uplink.connected:
             return
         if now_us - self._beat_us >= HEARTBEAT_US:
             self._beat_us = now_us
             self._beat(now_us)
+        self.epoch.tick(now_us)
         self._send_gaps(now_us)
         self.send_batches(now_us)
 
     def send_batches(self, now_us: int) -> None:
-        """Send what the window allows; what the socket refuses waits in its order."""
-        rows = self._core.uplink.due(self._core.journal.pending, now_us, BATCHES_PER_TICK)
-        for at, row in enumerate(rows):
-            batch = self._batch(row, now_us)
-            if batch is None:
-                self._core.uplink.acked([row])
-            elif not self._send_now(batch):
-                self._core.uplink.unsent(rows[at:])
+        """Send what pace and credit allow; what the socket refuses waits in its order."""
+        uplink, journal = self._core.uplink, self._core.journal
+        self._read_backlog()
+        items = uplink.due(journal.wanted, now_us, BATCHES_PER_TICK)
+        for at, item in enumerate(items):
+            if not self._send_now(_batch(item, now_us)):
+                uplink.unsent(items[at:])
                 return
 
-    def _batch(self, row: int, now_us: int) -> Batch | None:
-        pending = self._core.journal.pending[row]
-        records = self._core.journal.records(pending)
-        if records is None:
-            return None
-        return Batch(
-            pending.thing, pending.boot, pending.first, pending.n, pending.clock, pending.rx_us, now_us, records
-        )
+    def _read_backlog(self) -> None:
+        """Have some of the backlog in memory."""
+        for _ in range(PAGES_PER_TICK):
+            ask = self._core.uplink.wants()
+            if ask is None:
+                return
+            self._core.uplink.page(*self._core.journal.page(ask))
 
     def _send_gaps(self, now_us: int) -> None:
         """Send new gaps at once, all unacked ones every few seconds."""
-        gaps = self._core.journal.gaps
         if now_us - self._gaps_us >= GAPS_AGAIN_US:
             self._gaps_us = now_us
             self._gaps_told.clear()
-        for key, gap in gaps.items():
+        for gap in self._core.journal.gaps_to_tell():
+            key = gap.thing, gap.boot, gap.gap_id
             if key not in self._gaps_told and self._send_now(gap):
                 self._gaps_told.add(key)
+                self._core.journal.told(gap)
 
     def _hello(self, now_us: int) -> EdgeHello:
-        return EdgeHello(city_link.PROTO, self._core.edge, self._core.boot, now_us)
+        return EdgeHello(
+            city_link.PROTO, self._core.edge, self._core.boot, now_us, epoch=self._core.journal.streams.epoch
+        )
 
     def _tell_everything(self, now_us: int) -> None:
         """A city that may know nothing of us: who we are, our Things, leases, the last states of tasks."""
@@ -151,3 +191,9 @@ class CitySide:
         beat = Heartbeat(core.edge, core.boot, now_us, max(0, echo_us), accounts, self._health())
         if not self._send_now(beat):
             self._send_now(Heartbeat(core.edge, core.boot, now_us, max(0, echo_us), accounts, {}))
+
+
+def _batch(pending: Pending, now_us: int) -> Batch:
+    return Batch(
+        pending.thing, pending.boot, pending.first, pending.n, pending.clock, pending.rx_us, now_us, pending.records
+    )

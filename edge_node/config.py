@@ -1,10 +1,13 @@
 """Schema of edge.toml."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
+
+from .quota import Limits
 
 
 class BoardSection(Section):
@@ -24,6 +27,19 @@ class CitySection(Section):
     public_file: Path
     secret_file: Path
     verify_key_file: Path
+    reconnect_max_s: float = Field(default=8.0, ge=0.5, le=600, description="longest random wait between two hellos")
+
+
+class JournalSection(Section):
+    """What the journal may hold: see docs/journal.md. The city's copy of what it acked is worth `retain_h` hours."""
+
+    max_bytes: int = Field(default=2 << 30, ge=1 << 20, description="bytes of journal.db in use")
+    when_full: Literal["drop_oldest", "refuse"] = "drop_oldest"
+    retain_h: float = Field(default=48.0, ge=0, le=24 * 366, description="keep what the city acked; 0: delete it")
+
+    def limits(self) -> Limits:
+        """Return them as the journal takes them."""
+        return Limits(self.max_bytes, self.when_full, self.retain_h)
 
 
 class FusionSection(Section):
@@ -55,6 +71,7 @@ class EdgeConfig(Section):
     clock: ClockSection = ClockSection()
     boards: list[BoardSection] = Field(min_length=1, max_length=16)
     city: CitySection
+    journal: JournalSection = JournalSection()
     fusion: FusionSection = FusionSection()
     processes: EdgeProcessesSection = EdgeProcessesSection()
     guard: GuardSection = GuardSection()

@@ -12,7 +12,7 @@ from .commands import BoardCommands, CommandCounter
 from .fuse import Fusion
 from .guard import Guard
 from .infos import Infos
-from .journal import Journal
+from .journal import Journal, Pending
 from .latency import Hops
 from .processes_host import ProcessesHost
 from .uplink import Uplink
@@ -41,6 +41,14 @@ class Board:
 
 
 @dataclass
+class Restored:
+    """What restores of the city led to since this start: samples sent again, samples declared lost."""
+
+    resent_samples: int = 0
+    declared_samples: int = 0
+
+
+@dataclass
 class Core:
     """The node. `now()` is the boottime in us."""
 
@@ -52,11 +60,12 @@ class Core:
     fusion: Fusion
     guard: Guard
     host: ProcessesHost
-    uplink: Uplink
+    uplink: Uplink[Pending]
     counter: CommandCounter
     infos: Infos
     boards: dict[str, Board] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
     bad: Counter[str] = field(default_factory=Counter)
+    restored: Restored = field(default_factory=Restored)
     city_us: int = 0
     city_at_us: int = 0

@@ -26,7 +26,7 @@ from protocol.manifest import ActuatorInfo, Manifest
 from service.refusals import Refusals
 
 from .arbiter import Arbiter
-from .guard_checks import Limits, refusal
+from .guard_checks import Limits, Node, refusal
 from .task_entry import TaskEntry
 
 MAX_ENTRIES = 2000
@@ -86,12 +86,16 @@ class Actuator:
 
 @dataclass
 class Guard:
-    """State of all actuators of this node. `observe(task)` gives (datastream, within_s) or None."""
+    """State of all actuators of this node. `observe(task)` gives (datastream, within_s) or None.
+
+    `epoch`: the city's restore epoch that this node knows durably.
+    """
 
     edge: str
     boot: str
     verify_key: bytes
     first_fence: int
+    epoch: int = 0
     lease_ms: int = 3000
     within_s: float = 20.0
     interlocks: list[list[str]] = field(default_factory=list)
@@ -190,7 +194,7 @@ class Guard:
             ready = self.ready.get(actuator.thing, codes.LINK_DOWN)
             others = self._engaged_with(entry.task.actuator)
             limits = Limits(actuator.info, actuator.arbiter, ready, actuator.tripped, others)
-        return refusal(entry.task, entry.requester, (self.edge, self.boot), limits, now_us)
+        return refusal(entry.task, entry.requester, Node(self.edge, self.boot, self.epoch), limits, now_us)
 
     def _engaged_with(self, name: str) -> list[str]:
         """Return actuators of the same interlock that are away from their safe setpoint."""

@@ -25,8 +25,16 @@ class Limits(NamedTuple):
     engaged: list[str]
 
 
-def refusal(task: Task, requester: str, node: tuple[str, str], limits: Limits | None, now_us: int) -> tuple[int, str]:
-    """Return (code, text), (OK, "") if the task may be executed now. `node`: (edge id, edge boot)."""
+class Node(NamedTuple):
+    """Who checks: edge id, its boot, the highest restore epoch of the city that it knows."""
+
+    edge: str
+    boot: str
+    epoch: int
+
+
+def refusal(task: Task, requester: str, node: Node, limits: Limits | None, now_us: int) -> tuple[int, str]:
+    """Return (code, text), (OK, "") if the task may be executed now."""
     for check in (_address, _time, _actuator, _lease):
         found = check(task, requester, node, limits, now_us)
         if found[0] != codes.OK:
@@ -34,17 +42,19 @@ def refusal(task: Task, requester: str, node: tuple[str, str], limits: Limits | 
     return OK
 
 
-def _address(task: Task, requester: str, node: tuple[str, str], _: Limits | None, __: int) -> tuple[int, str]:
+def _address(task: Task, requester: str, node: Node, _: Limits | None, __: int) -> tuple[int, str]:
     if requester not in RANKS:
         return codes.UNAUTHORISED, f"{requester!r} may not command actuators"
-    if task.edge != node[0]:
-        return codes.FOREIGN, f"the task is for {task.edge}, this is {node[0]}"
-    if task.edge_boot != node[1]:
-        return codes.STALE_CLOCK, f"the deadline is in the clock of boot {task.edge_boot}, this is {node[1]}"
+    if task.edge != node.edge:
+        return codes.FOREIGN, f"the task is for {task.edge}, this is {node.edge}"
+    if task.epoch < node.epoch:
+        return codes.OLD_EPOCH, f"the task is of restore epoch {task.epoch}, the city is in {node.epoch}"
+    if task.edge_boot != node.boot:
+        return codes.STALE_CLOCK, f"the deadline is in the clock of boot {task.edge_boot}, this is {node.boot}"
     return OK
 
 
-def _time(task: Task, _: str, __: tuple[str, str], ___: Limits | None, now_us: int) -> tuple[int, str]:
+def _time(task: Task, _: str, __: Node, ___: Limits | None, now_us: int) -> tuple[int, str]:
     if task.lease_ms <= 0:
         return codes.OUT_OF_RANGE, "a setpoint that is valid for 0 ms is none: let the lease lapse instead"
     late_ms = (now_us - task.not_after_us) // 1000
@@ -53,7 +63,7 @@ def _time(task: Task, _: str, __: tuple[str, str], ___: Limits | None, now_us: i
     return (codes.CODE_EXPIRED, f"{late_ms} ms after its deadline") if late_ms >= 0 else OK
 
 
-def _actuator(task: Task, _: str, __: tuple[str, str], limits: Limits | None, ___: int) -> tuple[int, str]:
+def _actuator(task: Task, _: str, __: Node, limits: Limits | None, ___: int) -> tuple[int, str]:
     if limits is None:
         return codes.NO_ACTUATOR, f"no board here has {task.actuator}"
     low, high = limits.info.lower, limits.info.upper
@@ -69,7 +79,7 @@ def _actuator(task: Task, _: str, __: tuple[str, str], limits: Limits | None, __
     return OK
 
 
-def _lease(task: Task, requester: str, _: tuple[str, str], limits: Limits | None, now_us: int) -> tuple[int, str]:
+def _lease(task: Task, requester: str, _: Node, limits: Limits | None, now_us: int) -> tuple[int, str]:
     if limits is None or limits.arbiter.allows(requester, task.fence, now_us):
         return OK
     holder = limits.arbiter.holder(now_us) or "nobody"

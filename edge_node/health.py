@@ -27,6 +27,7 @@ def health(core: Core) -> dict[str, Any]:
         "boards": [_board(core, board, now_us) for board in core.boards.values()],
         "journal": core.journal.health(),
         "uplink": _uplink(core, now_us),
+        "restore": _restore(core),
         "leases": _leases(core, now_us),
         "processes": [_process(row) for row in core.host.engine.health()],
         "latency": core.hops.summary(),
@@ -111,16 +112,27 @@ def _actuator(manifest: Manifest, actuator: ActuatorState) -> dict[str, Any]:
 
 
 def _uplink(core: Core, now_us: int) -> dict[str, Any]:
-    uplink = core.uplink
+    uplink, presence = core.uplink, core.uplink.presence
     return {
         "connected": uplink.connected,
-        "silent_s": round((now_us - uplink.heard_us) / 1e6, 3) if uplink.heard_us else None,
-        "connections": uplink.connections,
+        "problem": presence.problem,
+        "silent_s": round((now_us - presence.heard_us) / 1e6, 3) if presence.heard_us else None,
+        "connections": presence.connections,
+        "credit": uplink.pace.credit,
+        "window": int(uplink.pace.window),
+        "ack_ms": uplink.pace.smoothed_us // 1000,
         "in_flight": len(uplink.flying),
-        "waiting": len(uplink.live) + len(uplink.backlog),
+        "waiting": uplink.waiting,
+        "draining": uplink.draining,
         "sent": uplink.sent,
         "resent": uplink.resent,
     }
+
+
+def _restore(core: Core) -> dict[str, Any]:
+    """Return how far this node is with a restored city."""
+    streams, done = core.journal.streams, core.restored
+    return {"epoch": streams.epoch, "streams_left": len(streams.unreconciled()), **asdict(done)}
 
 
 def _leases(core: Core, now_us: int) -> list[dict[str, Any]]:

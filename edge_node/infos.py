@@ -1,7 +1,6 @@
 """Manifests by (thing, boot): learned from hellos, kept in the journal, told to the city before any sample."""
 
 from dataclasses import replace
-from typing import Any
 
 import msgpack
 
@@ -10,7 +9,7 @@ from protocol.errors import FrameError
 from protocol.manifest import Manifest, from_map, to_map
 
 from .journal import Journal
-from .streams import Key
+from .streams import Key, Stream
 
 
 class Infos:
@@ -63,9 +62,10 @@ class Infos:
 
     def to_announce(self) -> list[ThingInfo]:
         """Return what a city needs: the current boots, and earlier ones that still have samples here."""
-        streams = self._journal.streams.by_key
-        return [info for key, info in self.by_key.items() if _needed(streams.get(key))]
+        streams = self._journal.streams
+        return [info for key, info in self.by_key.items() if _needed(streams.by_key.get(key), streams.epoch)]
 
 
-def _needed(stream: Any) -> bool:
-    return stream is None or stream.current or bool(stream.pending)
+def _needed(stream: Stream | None, epoch: int) -> bool:
+    """Whether the city will hear of this stream, or be asked about it after a restore."""
+    return stream is None or stream.current or stream.epoch < epoch or bool(stream.pending)

@@ -1,32 +1,36 @@
 """The durable journal of this node: what it has taken over from boards and not yet handed to the city.
 
 All methods run on one thread (the event loop); work runs on the committer's thread and reports back through
-`hop`. A board is acked in `stored`, that is after the commit; a batch is deleted after the city's ack.
+`hop`. A board is acked in `stored`, that is after the commit; what the city acked is retained for a while, as a city
+restored from a backup asks for it again. Batches stay on disk: memory holds ranges and counts, not batches.
 """
 
 import secrets
-from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from durable import BacklogError, Committer, quarantined
+from durable import BacklogError, Committer, DiskFullError, opened, quarantined
 from protocol.city_link import Clock, GapRecord
 from protocol.frames import boot_text
 from protocol.ranges import Ranges, Span
 
+from . import journal_city as city
 from . import journal_rows as rows
 from .commands import BLOCK
 from .journal_rows import NewBatch
+from .journal_sweep import Swept, read_ran
+from .keeper import Keeper
+from .quota import Limits
 from .streams import Key, Stream, Streams
+from .uplink import Ask
 
-MAX_CACHED = 4096
 Hop = Callable[[Callable[[], None]], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pending:
-    """A batch that the city has not acked. `records` None: read them from disk."""
+    """A batch that the city has not acked."""
 
     row: int
     thing: str
@@ -35,7 +39,7 @@ class Pending:
     n: int
     clock: Clock
     rx_us: int
-    records: bytes | None
+    records: bytes
 
     @property
     def end(self) -> int:
@@ -60,20 +64,31 @@ class Stored:
     own: Pending | None = None
 
 
-class Journal:
-    """Journal on a committer whose schema is `journal_rows.SCHEMA`."""
+class Page(NamedTuple):
+    """Pending batches, ascending, and the row after the last one that was looked at."""
 
-    def __init__(self, committer: Committer, hop: Hop) -> None:
+    items: list[Pending]
+    after: int
+
+
+class Journal:
+    """Journal on a committer whose schema is `journal_rows.SCHEMA` with `journal_rows.MIGRATIONS`."""
+
+    def __init__(self, committer: Committer, hop: Hop, edge: str = "edge", limits: Limits | None = None) -> None:
         """Read what the last run left. Raises: sqlite3.DatabaseError."""
-        self._db, self._hop = committer, hop
-        self.streams = Streams(committer.read(rows.read_streams))
+        self._db, self._hop, self._edge = committer, hop, edge
+        self.streams = Streams(committer.read(rows.read_streams), committer.read(rows.city_epoch))
         self.gaps = {(g.thing, g.boot, g.gap_id): g for g in committer.read(rows.read_gaps)}
-        self.pending: dict[int, Pending] = {}
-        self._order: dict[Key, list[tuple[int, int]]] = {}
-        for pending in committer.read(_read_pending):
-            self._remember(pending)
+        self.pending_batches, self.retained_batches, self.next_row = committer.read(rows.counts)
         self.conflicts = self.duplicates = self.refused = 0
+        self.dropped = committer.read(city.dropped_samples)
         self.quarantined = committer.read(quarantined)
+        self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
+        self._untold: dict[Key, GapRecord] = {}
+
+    def tick(self, now_us: int, pinned: Callable[[], Collection[int]] = tuple) -> None:
+        """Keep within the limits; call it each tick. `pinned()`: rows under way to the city."""
+        self.keeper.tick(now_us, pinned, self._untold, lambda: bool(self.streams.unreconciled()))
 
     def begin(self, least_counter: int = 1, random_bits: Callable[[int], int] = secrets.randbits) -> Identity:
         """Return a fresh identity for this start; its numbers are on disk before it is used."""
@@ -92,6 +107,8 @@ class Journal:
         if self.streams.by_key.get((thing, boot)) is None:
             self._submit(lambda c: rows.ensure_stream(c, thing, boot))
         self.streams.began(thing, boot)
+        for stream in [s for s in self.streams.by_key.values() if s.thing == thing and s.recall]:
+            self._give_up(stream)
 
     def is_new(self, batch: NewBatch) -> bool:
         """Return whether some of the batch is neither durable nor on its way to be."""
@@ -112,6 +129,7 @@ class Journal:
         """Make the new parts of a batch durable, and own samples made from it in the same transaction.
 
         Own samples get their number in the commit (`own.first` is ignored). `failed`: nothing was kept.
+        Ask `refusing` first.
         """
         stream = self.streams.of(batch.thing, batch.boot)
         parts = [batch.part(*span) for span in stream.taken.missing(batch.first, batch.end)]
@@ -124,67 +142,157 @@ class Journal:
             for part in parts:
                 stream.failed(part.first, part.end)
             self.refused += 1
+            self.keeper.urge(isinstance(error, DiskFullError))
             if failed is not None:
                 failed(error)
 
-        self._submit(lambda c: _insert(c, parts, own), lambda done: stored(self._took(done)), give_back)
+        row, self.next_row = self.next_row, self.next_row + len(parts) + 1
+        self._submit(lambda c: _insert(c, row, parts, own), lambda done: stored(self._took(done)), give_back)
 
     def _took(self, done: Stored) -> Stored:
         """Account for what is durable now."""
         for pending in [*done.batches, *([done.own] if done.own else [])]:
             self.streams.of(pending.thing, pending.boot).committed(pending.first, pending.end)
-            self._remember(pending)
+            self.pending_batches += 1
+        self.keeper.urge(False)
         return done
+
+    @property
+    def refusing(self) -> bool:
+        """Whether nothing more is taken over from boards, by policy; what they send is not acked."""
+        return self.keeper.quota.refusing
 
     def status(self, thing: str, boot: str, tail: int, head: int) -> None:
         """Keep the board's word on its numbers."""
         stream = self.streams.of(thing, boot)
         if stream.status(tail, head):
             self._submit(lambda c: rows.save_status(c, thing, boot, head, (tail, head)))
+        self._give_up(stream)
 
     def gap(self, gap: GapRecord, stored: Callable[[GapRecord], None]) -> None:
         """Make a declared loss durable; `stored` is called also if it was before."""
 
         def done(_: object) -> None:
-            self.streams.of(gap.thing, gap.boot).lost.add(gap.first, gap.end)
+            self.streams.of(gap.thing, gap.boot).declared(gap.first, gap.end, own=False)
             self.gaps[gap.thing, gap.boot, gap.gap_id] = gap
             stored(gap)
 
         self._submit(lambda c: rows.insert_gap(c, gap), done)
 
-    def city_has(self, thing: str, boot: str, spans: list[Span], gaps: list[int]) -> list[int]:
-        """The city acked: return the rows that need not be sent any more; they are deleted."""
+    def gaps_to_tell(self) -> list[GapRecord]:
+        """Return the losses that the city has not acked, without those that are just growing."""
+        growing = {gap.gap_id for gap in self.keeper.growing.values()}
+        return [gap for gap in self.gaps.values() if gap.gap_id not in growing]
+
+    def told(self, gap: GapRecord) -> None:
+        """The city was told: this gap does not grow any more."""
+        self._untold.pop((gap.thing, gap.boot), None)
+
+    def city_has(self, thing: str, boot: str, spans: list[Span], gaps: list[int]) -> None:
+        """The city acked: its samples need not be sent any more, and are retained on disk for a while."""
         stream = self.streams.by_key.get((thing, boot))
         if stream is None:
-            return []
+            return
         held = Ranges(spans).intersection(stream.received).to_list()
         fresh: list[Span] = []
         for first, end in held:
             fresh += stream.acked.add(first, end)
+        if stream.epoch < self.streams.epoch:  # what was acked before may be forgotten, what is acked now is not
+            fresh = held
+            stream.acked_since = stream.acked_since.union(Ranges(held))
         known = [gap for gap in gaps if self.gaps.pop((thing, boot, gap), None)]
-        done = self._covered(stream, held)
-        if fresh or known or done:
-            self._submit(lambda c: rows.city_has(c, thing, boot, fresh, done, known))
-        return done
+        acked_s = self.keeper.acked_s
+        if fresh or known:
+            self._submit(
+                lambda c: city.city_has(c, (thing, boot), fresh, known, acked_s),
+                lambda done: self._count(-done, done if acked_s is not None else 0),
+            )
 
-    def records(self, pending: Pending) -> bytes | None:
-        """Return the records of a batch; a broken one is set aside, counted, and None comes back."""
-        if pending.records is not None:
-            return pending.records
-        found = self._db.read(lambda c: rows.read_records(c, pending.row))
-        if found is None or len(found) != pending.n * 12:
-            self._set_aside(pending)
-            return None
-        return found
+    def wanted(self, pending: Any) -> bool:
+        """Return whether a batch is still to be brought to the city."""
+        stream = self.streams.by_key.get((pending.thing, pending.boot))
+        return stream is not None and stream.wants(pending.first, pending.end)
 
-    def _set_aside(self, pending: Pending) -> None:
-        if self.pending.pop(pending.row, None) is None:
+    def page(self, ask: Ask) -> Page:
+        """Return pending batches from disk; broken ones are set aside and counted."""
+        found = self._db.read(lambda c: rows.read_page(c, *ask))
+        items = []
+        for row, thing, boot, first, n, clock, rx_us, stored in found:
+            records = opened(stored)
+            if records is None or len(records) != n * 12:
+                self._set_aside(row, (thing, boot), (first, first + n))
+            else:
+                items.append(Pending(row, thing, boot, first, n, rows.unpack_clock(clock), rx_us, records))
+        return Page(items, found[-1][0] + 1 if len(found) == ask.limit else ask.before)
+
+    def _set_aside(self, row: int, key: Key, span: Span) -> None:
+        """A broken batch goes to quarantine, once."""
+        stream = self.streams.of(*key)
+        if stream.quarantined.covers(*span):
             return
-        span = pending.first, pending.end
-        self._order[pending.thing, pending.boot].remove((pending.first, pending.row))
-        self.streams.of(pending.thing, pending.boot).quarantined.add(*span)
+        stream.quarantined.add(*span)
         self.quarantined += 1
-        self._submit(lambda c: rows.set_aside(c, pending.row, pending.thing, pending.boot, span))
+        self._submit(lambda c: rows.set_aside(c, row, *key, span), lambda _: self._count(-1, 0))
+
+    def raise_epoch(self, epoch: int, done: Callable[[], None], failed: Callable[[Exception], None]) -> None:
+        """Keep the city's new restore epoch; `done` once it is durable. Acks of earlier epochs are in doubt."""
+
+        def raised(doubtful: list[Key]) -> None:
+            self.streams.epoch = max(epoch, self.streams.epoch)
+            known = set(doubtful)
+            for key, stream in self.streams.by_key.items():
+                stream.epoch = stream.epoch if key in known else epoch
+            done()
+
+        self._submit(lambda c: city.raise_epoch(c, epoch), raised, failed)
+
+    def reconcile(
+        self, key: Key, answer: tuple[Ranges, set[int]], done: Callable[[city.Reconciled], None],
+        failed: Callable[[Exception], None],
+    ) -> None:  # fmt: skip
+        """Bring a stream in line with what the restored city says it has."""
+        stream, epoch, acked_s = self.streams.of(*key), self.streams.epoch, self.keeper.acked_s
+        ring = Ranges([stream.ring]) if stream.current else Ranges()
+
+        def reconciled(made: city.Reconciled) -> None:
+            stream.acked = made.acked.union(stream.acked_since)
+            stream.acked_since = Ranges()
+            stream.recalled(made.recall.to_list())
+            stream.epoch = epoch
+            self._declared(made.declared)
+            for gap_id in [k[2] for k in self.gaps if k[:2] == key]:
+                del self.gaps[*key, gap_id]
+            self.gaps.update({(g.thing, g.boot, g.gap_id): g for g in made.gaps})
+            self._count(made.pending, made.retained)
+            done(made)
+
+        self._submit(lambda c: city.reconcile(c, self._edge, key, epoch, answer, ring, acked_s), reconciled, failed)
+
+    def _give_up(self, stream: Stream) -> None:
+        """What was hoped for from a board and is not in its ring any more is lost."""
+        gone = stream.gone
+        if gone:
+            for span in gone.to_list():
+                stream.recall.remove(*span)
+            self._submit(lambda c: city.declare_gone(c, self._edge, stream.key, gone), self._declared)
+
+    def _declared(self, gaps: list[GapRecord]) -> None:
+        for gap in gaps:
+            self.streams.of(gap.thing, gap.boot).declared(gap.first, gap.end, own=True)
+            self.gaps[gap.thing, gap.boot, gap.gap_id] = gap
+
+    def _swept(self, swept: Swept) -> None:
+        """Room was made: what was dropped is lost and declared, durably."""
+        self._count(-len(swept.rows), -swept.released)
+        for gap in swept.gaps:
+            old = self.gaps.get((gap.thing, gap.boot, gap.gap_id))
+            self.dropped += gap.end - (old.end if old else gap.first)
+            self._untold[gap.thing, gap.boot] = gap
+        self._declared(swept.gaps)
+
+    def _count(self, pending: int, retained: int) -> None:
+        self.pending_batches += pending
+        self.retained_batches += retained
 
     def save(self, table: str, name: str, blob: bytes) -> None:
         """Keep a blob in `things` or `snapshots` under a name."""
@@ -214,11 +322,12 @@ class Journal:
 
     def health(self) -> dict[str, Any]:
         """Return counts for people."""
-        samples = sum(pending.n for pending in self.pending.values())
+        samples = sum(stream.pending.total() for stream in self.streams.by_key.values())
         return {
-            "pending_batches": len(self.pending), "pending_samples": samples,
-            "pending_gaps": len(self.gaps), "duplicates": self.duplicates, "refused": self.refused,
-            "quarantined": self.quarantined, **self._db.health(),
+            "pending_batches": self.pending_batches, "pending_samples": samples,
+            "retained_batches": self.retained_batches, "pending_gaps": len(self.gaps),
+            "duplicates": self.duplicates, "refused": self.refused, "dropped": self.dropped,
+            "quarantined": self.quarantined, "quota": self.keeper.quota.health(), **self._db.health(),
         }  # fmt: skip
 
     def _submit(self, work: Callable[[Any], Any], done: Any = None, failed: Any = None) -> None:
@@ -231,55 +340,21 @@ class Journal:
             if on_failed is not None:
                 on_failed(error)
 
-    def _remember(self, pending: Pending) -> None:
-        if len(self.pending) >= MAX_CACHED:
-            pending.records = None
-        self.pending[pending.row] = pending
-        insort(self._order.setdefault((pending.thing, pending.boot), []), (pending.first, pending.row))
-
-    def _covered(self, stream: Stream, spans: list[Span]) -> list[int]:
-        """Forget the pending batches that the city now has in full; return their rows."""
-        order = self._order.get(stream.key, [])
-        gone: list[int] = []
-        for first, end in spans:
-            at = max(0, bisect_left(order, (first, 0)) - 1)
-            while at < len(order) and order[at][0] < end:
-                pending = self.pending[order[at][1]]
-                if stream.acked.covers(pending.first, pending.end):
-                    gone.append(pending.row)
-                    del self.pending[pending.row], order[at]
-                else:
-                    at += 1
-        return gone
-
     def _compare(self, batch: NewBatch) -> None:
         """Count a conflict if samples that came before, and are still here, have other content now."""
-        order = self._order.get((batch.thing, batch.boot), [])
-        at = max(0, bisect_left(order, (batch.first, 0)) - 1)
-        while at < len(order) and order[at][0] < batch.end:
-            held = self.pending[order[at][1]]
+        for held, records in self._db.read(lambda c: rows.read_overlapping(c, batch)):
             first, end = max(held.first, batch.first), min(held.end, batch.end)
-            if held.records is not None and first < end:
-                old = held.records[(first - held.first) * 12 : (end - held.first) * 12]
-                self.conflicts += old != batch.part(first, end).records
-            at += 1
+            old = records[(first - held.first) * 12 : (end - held.first) * 12]
+            self.conflicts += old != batch.part(first, end).records
 
 
-def _insert(c: Any, parts: list[NewBatch], own: NewBatch | None) -> Stored:
-    stored = Stored([_pending(rows.insert_batch(c, part), part) for part in parts])
+def _insert(c: Any, row: int, parts: list[NewBatch], own: NewBatch | None) -> Stored:
+    stored = Stored([_pending(rows.insert_batch(c, part, row + at), part) for at, part in enumerate(parts)])
     if own is not None:
         numbered = NewBatch(**{**vars(own), "first": rows.next_own(c, own.thing, own.boot)})
-        stored.own = _pending(rows.insert_batch(c, numbered), numbered)
+        stored.own = _pending(rows.insert_batch(c, numbered, row + len(parts)), numbered)
     return stored
 
 
 def _pending(row: int, batch: NewBatch) -> Pending:
     return Pending(row, **vars(batch))
-
-
-def _read_pending(c: Any) -> list[Pending]:
-    query = "SELECT id, thing, boot, first, n, clock, rx_us FROM batches ORDER BY id"
-    return [
-        Pending(row, thing, boot, first, n, rows.unpack_clock(clock), rx_us, None)
-        for row, thing, boot, first, n, clock, rx_us in c.execute(query)
-    ]

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -32,8 +33,24 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS things (thing TEXT PRIMARY KEY, stored BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, stored BLOB NOT NULL);
 """
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        "when the city acked a batch that is retained, in seconds that this node ran; NULL: pending",
+        "ALTER TABLE batches ADD COLUMN acked_s INTEGER",
+        "CREATE INDEX batches_by_first ON batches (thing, boot, first)",
+        "CREATE INDEX batches_pending ON batches (id) WHERE acked_s IS NULL",
+        "CREATE INDEX batches_retained ON batches (acked_s) WHERE acked_s IS NOT NULL",
+    ),
+    Migration(
+        "in which restore epoch of the city `acked` is true; what is un-acked and with the board",
+        "ALTER TABLE streams ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE streams ADD COLUMN recall TEXT NOT NULL DEFAULT '[]'",
+    ),
+)
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
+EPOCH = "city_epoch"
+OWN_GAPS = 1 << 62
+"""Ids of gaps that this node declares begin here; a board's are 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,23 @@ class NewBatch:
         return replace(self, first=first, n=end - first, records=cut)
 
 
+class Held(NamedTuple):
+    """A batch on disk: its row, [first, first + n), and when the city acked it, None if it is pending."""
+
+    row: int
+    first: int
+    n: int
+    acked_s: int | None
+
+    @property
+    def end(self) -> int:
+        """One after the last sample."""
+        return self.first + self.n
+
+
+_BATCH = "id, thing, boot, first, n, clock, rx_us"
+
+
 def pack_clock(clock: Clock) -> bytes:
     """Return a clock segment as stored."""
     return bytes(msgpack.packb(list(vars(clock).values())))
@@ -70,11 +104,11 @@ def unpack_clock(stored: bytes) -> Clock:
     return Clock(*msgpack.unpackb(stored))
 
 
-def insert_batch(c: sqlite3.Connection, batch: NewBatch) -> int:
-    """Store a batch and extend its stream; return the row id."""
+def insert_batch(c: sqlite3.Connection, batch: NewBatch, row: int | None = None) -> int:
+    """Store a batch and extend its stream; return the row id, `row` if it is given."""
     cursor = c.execute(
-        "INSERT INTO batches (thing, boot, first, n, rx_us, clock, stored) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (batch.thing, batch.boot, batch.first, batch.n, batch.rx_us, pack_clock(batch.clock),
+        "INSERT INTO batches (id, thing, boot, first, n, rx_us, clock, stored) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (row, batch.thing, batch.boot, batch.first, batch.n, batch.rx_us, pack_clock(batch.clock),
          sealed(batch.records)),
     )  # fmt: skip
     ensure_stream(c, batch.thing, batch.boot)
@@ -93,25 +127,39 @@ def next_own(c: sqlite3.Connection, thing: str, boot: str) -> int:
 
 
 def ensure_stream(c: sqlite3.Connection, thing: str, boot: str) -> None:
-    """Begin a stream if it is new."""
+    """Begin a stream if it is new; what the city will ack of it is of the present epoch."""
     c.execute(
-        "INSERT OR IGNORE INTO streams (thing, boot, sent, ring, received, acked, quarantined)"
-        " VALUES (?, ?, 0, '[0, 0]', '[]', '[]', '[]')",
-        (thing, boot),
+        "INSERT OR IGNORE INTO streams (thing, boot, sent, ring, received, acked, quarantined, epoch)"
+        " VALUES (?, ?, 0, '[0, 0]', '[]', '[]', '[]', ?)",
+        (thing, boot, city_epoch(c)),
     )
 
 
-def grow(c: sqlite3.Connection, column: str, thing: str, boot: str, spans: Iterable[Span]) -> None:
-    """Add spans to one of the ranges columns of a stream (`received`, `acked`, `quarantined`)."""
-    row = c.execute(f"SELECT {column} FROM streams WHERE thing = ? AND boot = ?", (thing, boot)).fetchone()
-    if row is None:
-        return
-    ranges = Ranges(json.loads(row[0]))
+def city_epoch(c: sqlite3.Connection) -> int:
+    """Return the highest restore epoch of the city that this node knows."""
+    row = c.execute("SELECT value FROM meta WHERE key = ?", (EPOCH,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def grow(c: sqlite3.Connection, column: str, thing: str, boot: str, spans: Iterable[Span]) -> Ranges:
+    """Add spans to one of the ranges columns of a stream (`received`, `acked`, `quarantined`); return all of it."""
+    ranges = stream_ranges(c, column, thing, boot)
     for first, end in spans:
         ranges.add(first, end)
+    set_ranges(c, column, thing, boot, ranges)
+    return ranges
+
+
+def stream_ranges(c: sqlite3.Connection, column: str, thing: str, boot: str) -> Ranges:
+    """Return one of the ranges columns of a stream, empty if there is no such stream."""
+    row = c.execute(f"SELECT {column} FROM streams WHERE thing = ? AND boot = ?", (thing, boot)).fetchone()
+    return Ranges(json.loads(row[0]) if row else ())
+
+
+def set_ranges(c: sqlite3.Connection, column: str, thing: str, boot: str, ranges: Ranges) -> None:
+    """Replace one of the ranges columns of a stream."""
     c.execute(
-        f"UPDATE streams SET {column} = ? WHERE thing = ? AND boot = ?",
-        (json.dumps(ranges.to_list()), thing, boot),
+        f"UPDATE streams SET {column} = ? WHERE thing = ? AND boot = ?", (json.dumps(ranges.to_list()), thing, boot)
     )
 
 
@@ -127,16 +175,10 @@ def save_status(c: sqlite3.Connection, thing: str, boot: str, sent: int, ring: S
 def insert_gap(c: sqlite3.Connection, gap: GapRecord) -> None:
     """Keep a declared loss; the same one again changes nothing."""
     ensure_stream(c, gap.thing, gap.boot)
-    c.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, 0)", tuple(vars(gap).values()))
-
-
-def city_has(c: sqlite3.Connection, thing: str, boot: str, spans: list[Span], ids: list[int], gaps: list[int]) -> None:
-    """The city stored these: forget the batches, remember the ranges."""
-    c.executemany("DELETE FROM batches WHERE id = ?", [(row,) for row in ids])
-    grow(c, "acked", thing, boot, spans)
-    c.executemany(
-        "UPDATE gaps SET acked = 1 WHERE thing = ? AND boot = ? AND gap_id = ?",
-        [(thing, boot, gap) for gap in gaps],
+    c.execute(
+        "INSERT OR IGNORE INTO gaps (thing, boot, gap_id, first, end, cause, declared_by, acked)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        tuple(vars(gap).values()),
     )
 
 
@@ -148,28 +190,67 @@ def set_aside(c: sqlite3.Connection, row: int, thing: str, boot: str, span: Span
     grow(c, "quarantined", thing, boot, [span])
 
 
+def read_page(c: sqlite3.Connection, after: int, before: int, limit: int) -> list[tuple[Any, ...]]:
+    """Return pending batches with after <= id < before, oldest first: _BATCH columns and the blob as stored."""
+    return c.execute(
+        f"SELECT {_BATCH}, stored FROM batches INDEXED BY batches_pending"
+        " WHERE acked_s IS NULL AND id >= ? AND id < ? ORDER BY id LIMIT ?",
+        (after, before, limit),
+    ).fetchall()
+
+
+def overlapping(c: sqlite3.Connection, thing: str, boot: str, first: int, end: int) -> list[Held]:
+    """Return the batches kept here, pending or retained, that have samples of [first, end), ascending."""
+    known = "FROM batches INDEXED BY batches_by_first WHERE thing = ? AND boot = ?"
+    begin = c.execute(f"SELECT max(first) {known} AND first <= ?", (thing, boot, first)).fetchone()[0]
+    found = c.execute(
+        f"SELECT id, first, n, acked_s {known} AND first >= ? AND first < ? ORDER BY first",
+        (thing, boot, first if begin is None else begin, end),
+    )
+    return [held for held in map(Held._make, found) if held.end > first]
+
+
+def read_overlapping(c: sqlite3.Connection, batch: NewBatch) -> list[tuple[Held, bytes]]:
+    """Return what is kept here of the samples of `batch`, with the records; broken ones are left out."""
+    found = [
+        (held, read_records(c, held.row)) for held in overlapping(c, batch.thing, batch.boot, batch.first, batch.end)
+    ]
+    return [(held, records) for held, records in found if records is not None and len(records) == held.n * 12]
+
+
 def read_records(c: sqlite3.Connection, row: int) -> bytes | None:
     """Return the records of a batch, None if they are broken or gone."""
     found = c.execute("SELECT stored FROM batches WHERE id = ?", (row,)).fetchone()
     return opened(found[0]) if found else None
 
 
+def counts(c: sqlite3.Connection) -> tuple[int, int, int]:
+    """Return (pending batches, retained batches, one after the last row)."""
+    pending = c.execute("SELECT count(*) FROM batches INDEXED BY batches_pending WHERE acked_s IS NULL")
+    retained = c.execute("SELECT count(*) FROM batches INDEXED BY batches_retained WHERE acked_s IS NOT NULL")
+    last = c.execute("SELECT max(id) FROM batches").fetchone()[0]
+    return int(pending.fetchone()[0]), int(retained.fetchone()[0]), int(last or 0) + 1
+
+
 def read_streams(c: sqlite3.Connection) -> list[Stream]:
     """Return all streams, oldest first, with declared losses."""
-    streams = [
-        Stream(
-            thing, boot, sent, tuple(json.loads(ring)), Ranges(json.loads(received)),
-            Ranges(json.loads(acked)), quarantined=Ranges(json.loads(quarantined)),
-        )
-        for thing, boot, sent, ring, received, acked, quarantined in c.execute(
-            "SELECT thing, boot, sent, ring, received, acked, quarantined FROM streams ORDER BY id"
-        )
-    ]  # fmt: skip
+    columns = "thing, boot, sent, ring, received, acked, quarantined, epoch, recall"
+    streams = [_stream(*row) for row in c.execute(f"SELECT {columns} FROM streams ORDER BY id")]
     by_key = {stream.key: stream for stream in streams}
-    for thing, boot, first, end in c.execute("SELECT thing, boot, first, end FROM gaps"):
+    for thing, boot, gap_id, first, end in c.execute("SELECT thing, boot, gap_id, first, end FROM gaps"):
         if (thing, boot) in by_key:
-            by_key[thing, boot].lost.add(first, end)
+            by_key[thing, boot].declared(first, end, own=gap_id >= OWN_GAPS)
     return streams
+
+
+def _stream(
+    thing: str, boot: str, sent: int, ring: str, received: str, acked: str, quarantined: str, epoch: int, recall: str
+) -> Stream:
+    held = Ranges(json.loads(received))
+    return Stream(
+        thing, boot, sent, tuple(json.loads(ring)), held, Ranges(json.loads(acked)),
+        quarantined=Ranges(json.loads(quarantined)), recall=Ranges(json.loads(recall)).difference(held), epoch=epoch,
+    )  # fmt: skip
 
 
 def read_gaps(c: sqlite3.Connection) -> list[GapRecord]:

@@ -112,6 +112,7 @@ class ProcessesHost:
             edge_boot=self.guard.boot,
             not_after_us=now_us + min(proposal.valid_ms, START_WITHIN_MS) * 1000,
             fence=fence,
+            epoch=self.guard.epoch,
             causes=list(decision.causes)[: tasks.MAX_CAUSES],
             stamps={"sample": max(known) * 1000} if known else {},
             reason=proposal.reason[:200],

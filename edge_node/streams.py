@@ -20,8 +20,10 @@ MAX_SPANS_PER_ACCOUNT = 100
 class Stream:
     """Sample numbers of one (thing, boot). `taken`: received, or queued for the commit that makes it so.
 
-    `received` is durable here or was once; `acked` is durable at the city; `ring` is [tail, head) on the
-    board by its last status; `current`: no later boot of the Thing is known.
+    `received` is durable here or was once; `acked` is durable at the city, as it was in its restore `epoch`;
+    `acked_since` is what it acked after that; `lost` was declared by whoever dropped it, `dropped` by this node;
+    `recall` this node does not have any more and takes again, as the board may still hold it; `ring` is [tail,
+    head) on the board by its last status; `current`: no later boot of the Thing is known.
     """
 
     thing: str
@@ -32,8 +34,12 @@ class Stream:
     acked: Ranges = field(default_factory=Ranges)
     lost: Ranges = field(default_factory=Ranges)
     quarantined: Ranges = field(default_factory=Ranges)
+    dropped: Ranges = field(default_factory=Ranges)
+    recall: Ranges = field(default_factory=Ranges)
+    acked_since: Ranges = field(default_factory=Ranges)
     taken: Ranges = field(default_factory=Ranges)
     current: bool = True
+    epoch: int = 0
 
     @property
     def key(self) -> Key:
@@ -43,7 +49,7 @@ class Stream:
     @property
     def pending(self) -> Ranges:
         """What the journal holds for the city."""
-        return self.received.difference(self.acked).difference(self.quarantined)
+        return self.received.difference(self.acked).difference(self.quarantined).difference(self.dropped)
 
     @property
     def buffered(self) -> Ranges:
@@ -66,7 +72,36 @@ class Stream:
         """Samples are on disk here."""
         self.received.add(first, end)
         self.taken.add(first, end)
+        if self.recall:
+            self.recall.remove(first, end)
         self.sent = max(self.sent, end)
+
+    def declared(self, first: int, end: int, own: bool) -> None:
+        """A loss was declared, by this node if `own`."""
+        self.lost.add(first, end)
+        if own:
+            self.dropped.add(first, end)
+
+    def wants(self, first: int, end: int) -> bool:
+        """Return whether some of [first, end) is still to be brought to the city."""
+        missing = self.acked.missing(first, end)
+        if missing and (self.dropped or self.quarantined):
+            gone = self.dropped.union(self.quarantined)
+            return any(gone.missing(*span) for span in missing)
+        return bool(missing)
+
+    def recalled(self, spans: Iterable[Span]) -> None:
+        """What was taken over once is not here any more, and the board may have it: take it again."""
+        for first, end in spans:
+            self.received.remove(first, end)
+            self.taken.remove(first, end)
+            self.recall.add(first, end)
+
+    @property
+    def gone(self) -> Ranges:
+        """What was hoped for from the board, and is not in its ring any more either."""
+        ring = Ranges([self.ring]) if self.current else Ranges()
+        return self.recall.difference(ring) if self.recall else self.recall
 
     def failed(self, first: int, end: int) -> None:
         """Samples could not be stored: the board must send them again."""
@@ -87,10 +122,11 @@ class Stream:
 
 
 class Streams:
-    """All streams by (thing, boot), oldest first."""
+    """All streams by (thing, boot), oldest first. `epoch`: the highest restore epoch of the city that is known."""
 
-    def __init__(self, streams: Iterable[Stream] = ()) -> None:
+    def __init__(self, streams: Iterable[Stream] = (), epoch: int = 0) -> None:
         self.by_key: dict[Key, Stream] = {}
+        self.epoch = epoch
         for stream in streams:
             self._insert(stream)
 
@@ -98,7 +134,7 @@ class Streams:
         """Return the stream, new if it is the first one hears of it."""
         found = self.by_key.get((thing, boot))
         if found is None:
-            found = Stream(thing, boot)
+            found = Stream(thing, boot, epoch=self.epoch)
             self._insert(found)
         return found
 
@@ -120,10 +156,18 @@ class Streams:
         return stream
 
     def accounts(self) -> list[dict[str, Any]]:
-        """Return accounts for a heartbeat: all that are unsettled first, then the newest, at most 64."""
-        newest_first = list(reversed(self.by_key.values()))
+        """Return accounts for a heartbeat: all that are unsettled first, then the newest, at most 64.
+
+        A stream whose acks are of an earlier epoch has none: what is buffered of it is known once the city told
+        what it has.
+        """
+        newest_first = [s for s in reversed(self.by_key.values()) if s.epoch >= self.epoch]
         ordered = [s for s in newest_first if not s.settled] + [s for s in newest_first if s.settled]
         return [stream.account() for stream in ordered[:MAX_ACCOUNTS]]
+
+    def unreconciled(self) -> list[Key]:
+        """Return the streams whose acks are of an earlier epoch of the city, oldest first."""
+        return [stream.key for stream in self.by_key.values() if stream.epoch < self.epoch]
 
     def ledger(self) -> list[Account]:
         """Return the balance of each stream, oldest first."""

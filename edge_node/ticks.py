@@ -39,6 +39,7 @@ class Ticks:
         self._reaction.tick(now_us)
         self._socket.poll()
         self._city.tick(now_us)
+        self._core.journal.tick(now_us, self._core.uplink.flying.keys)
         if now_us - self._snapshot_us > self._snapshot_every_us:
             self._snapshot_us = now_us
             self.save()

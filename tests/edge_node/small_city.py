@@ -14,7 +14,10 @@ PULSE = threading.Condition()
 
 
 class SmallCity:
-    """Runs in a thread from `start()`; `kill()` closes the socket at once, `start()` begins a new epoch."""
+    """Runs in a thread from `start()`; `kill()` closes the socket at once, `start()` is a new start of it.
+
+    `restore(stored)` makes it the city of an earlier moment, one epoch on. `rate`: batches a second that it takes.
+    """
 
     def __init__(self, keys: tuple[bytes, bytes], acking: bool = True) -> None:
         self.keys, self.acking = keys, acking
@@ -26,11 +29,14 @@ class SmallCity:
         self.heard: list[cl.Message] = []
         self.conflicts = 0
         self.outbox: list[cl.Message] = []
-        self.epoch = 0
+        self.starts = self.epoch = 0
+        self.credit = cl.DEFAULT_CREDIT
+        self.rate: float | None = None
+        self.gap_ids: dict[tuple[str, str], set[int]] = {}
         self._thread: threading.Thread | None = None
 
     def start(self) -> "SmallCity":
-        self.epoch += 1
+        self.starts += 1
         self._stop = threading.Event()
         self._context = zmq.Context()
         router = self._context.socket(zmq.ROUTER)
@@ -51,6 +57,14 @@ class SmallCity:
         self._thread.join(5)
         self._context.term()
 
+    def restore(self, stored: dict[tuple[str, str], Ranges]) -> None:
+        """Forget all but these; call it between `kill` and `start`."""
+        self.epoch += 1
+        self.stored = {key: ranges.copy() for key, ranges in stored.items()}
+        self.lost.clear()
+        self.gap_ids.clear()
+        self.heard.clear()
+
     def of(self, kind: type) -> list:
         return [message for message in self.heard if isinstance(message, kind)]
 
@@ -63,12 +77,12 @@ class SmallCity:
                 message = cl.decode(parts)
                 if identity not in known or isinstance(message, cl.EdgeHello):
                     known.add(identity)
-                    self._send(router, identity, cl.CityHello(1, f"epoch-{self.epoch}"))
+                    self._send(router, identity, cl.CityHello(2, f"start-{self.starts}", self.epoch, self.credit))
                 self._take(router, identity, message)
             if known and time.monotonic() > beat_at:
                 beat_at = time.monotonic() + 0.3
                 for identity in known:
-                    self._send(router, identity, cl.CityHeartbeat(time.monotonic_ns() // 1000, 0))
+                    self._send(router, identity, cl.CityHeartbeat(time.monotonic_ns() // 1000, 0, self.credit))
             while known and self.outbox:
                 for identity in known:
                     self._send(router, identity, self.outbox[0])
@@ -77,6 +91,13 @@ class SmallCity:
 
     def _send(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
         router.send_multipart([identity, *cl.encode(message)])
+
+    def _answer(self, router: zmq.Socket, identity: bytes, key: tuple[str, str]) -> None:
+        """In two parts, as long answers come."""
+        spans, gaps = self.stored.get(key, Ranges()).to_list(), sorted(self.gap_ids.get(key, ()))
+        half = len(spans) // 2
+        self._send(router, identity, cl.Stored(*key, self.epoch, spans[:half], gaps, 0, 2))
+        self._send(router, identity, cl.Stored(*key, self.epoch, spans[half:], [], 1, 2))
 
     def _take(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
         if isinstance(message, cl.ThingInfo):
@@ -91,7 +112,10 @@ class SmallCity:
             self._send(router, identity, cl.Ack(*key, [span], []))
         elif isinstance(message, cl.GapRecord):
             self.lost.setdefault((message.thing, message.boot), Ranges()).add(message.first, message.end)
+            self.gap_ids.setdefault((message.thing, message.boot), set()).add(message.gap_id)
             self._send(router, identity, cl.Ack(message.thing, message.boot, [], [message.gap_id]))
+        elif isinstance(message, cl.StoredAsk):
+            self._answer(router, identity, (message.thing, message.boot))
         if not isinstance(message, cl.Batch):
             self.heard.append(message)
         with PULSE:
