@@ -9,10 +9,10 @@ RUN ?= run/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint type bench sim docs heap clean
+.PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs heap clean
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## install everything into .venv
 
@@ -65,6 +65,12 @@ type: setup ## mypy: strict on CPython code, MicroPython's own stubs on board co
 
 bench: setup ## samples per second, each beside a peer; writes bench.json; no gate
 	$(PY) tests/bench/measure.py
+
+upgradetest: setup ## stores, boards and wires of earlier releases under the code of today
+	$(BIN)/pytest -q tests/upgrade tests/durable/test_migrations.py
+
+record-release: setup ## record what this release leaves behind, VERSION=..., for the upgrade tests of later ones
+	$(PY) tests/upgrade/record.py tests/upgrade/data/$(VERSION)
 
 sim: setup ## the riverside scenario with its ports, until Ctrl-C
 	$(BIN)/city sim up riverside --dir run/riverside

@@ -80,8 +80,9 @@ def encode(task: Task) -> bytes:
         [list(cause) for cause in task.causes],
         task.stamps,
         task.reason,
-        task.epoch,
     ]
+    if task.epoch:  # version 1 takes exactly 13 items, and so do stores that are read by release 0.1.0 again
+        items.append(task.epoch)
     data = bytes(msgpack.packb(items))
     if len(data) > MAX_BYTES:
         raise FrameError(f"task: {len(data)} bytes, at most {MAX_BYTES} allowed")

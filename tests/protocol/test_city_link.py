@@ -258,6 +258,12 @@ def test_a_task_of_version_1_has_epoch_0_and_surplus_items_are_ignored():
             tasks.decode(msgpack.packb(wrong))
 
 
+def test_a_task_without_an_epoch_is_what_version_1_takes():
+    task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1)
+    assert len(msgpack.unpackb(tasks.encode(task))) == 13
+    assert len(msgpack.unpackb(tasks.encode(dataclasses.replace(task, epoch=1)))) == 14
+
+
 WRONG = {
     "task_id": bytes(15), "actuator": "", "setpoint": float("nan"), "lease_ms": -1, "instance": "x" * 65,
     "step_utc_us": -1, "edge": "", "edge_boot": 5, "not_after_us": 1.5, "fence": -1, "stamps": {"a": -1},
