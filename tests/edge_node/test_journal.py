@@ -1,60 +1,18 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty, Queue
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from durable import Committer, DiskFullError
+from durable import DiskFullError
 from edge_node import journal_rows
 from edge_node.commands import calendar_floor
-from edge_node.journal import Journal, Pending, Stored
-from edge_node.journal_rows import NewBatch
 from edge_node.quota import Limits
-from edge_node.uplink import Ask
-from protocol.city_link import Clock, GapRecord
+from protocol.city_link import GapRecord
 from protocol.ranges import Ranges
 
-CLOCK = Clock(5, 6, 1.0, 2.0, True)
-BOOT = "0badcafe-1"
-
-
-class Desk:
-    """A journal whose callbacks wait until `settle` runs them, as an event loop would."""
-
-    def __init__(self, path: Path, limits: Limits | None = None) -> None:
-        self.calls: Queue[Callable[[], None]] = Queue()
-        self.committer = Committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
-        self.journal = Journal(self.committer, self.calls.put, "edge-1", limits)
-        self.stored: list[Stored] = []
-
-    def pending(self) -> list[Pending]:
-        """What is on disk and the city has not acked."""
-        return self.journal.page(Ask(0, self.journal.next_row, 100_000)).items
-
-    def settle(self) -> None:
-        self.committer.run(lambda c: None)
-        while True:
-            try:
-                self.calls.get_nowait()()
-            except Empty:
-                if self.committer.backlog == 0:
-                    return
-                self.committer.run(lambda c: None)
-
-    def take(self, first: int, n: int, own: int = 0, marker: int = 0, boot: str = BOOT) -> None:
-        batch = new_batch("river-1", boot, first, n, marker)
-        if self.journal.is_new(batch):
-            made = new_batch("edge-1", "own-1", 0, own) if own else None
-            self.journal.store(batch, made, self.stored.append)
-        else:
-            self.journal.repeated(batch)
-
-
-def new_batch(thing: str, boot: str, first: int, n: int, marker: int = 0) -> NewBatch:
-    packed = b"".join((first + i + marker).to_bytes(12, "little") for i in range(n))
-    return NewBatch(thing, boot, first, n, CLOCK, 77, packed)
+from .journal_desk import BOOT, CLOCK, Desk, new_batch, reopened
 
 
 @pytest.fixture
@@ -62,12 +20,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path / "journal.db")
     yield made
     made.committer.close()
-
-
-def reopened(desk: Desk) -> Desk:
-    desk.settle()
-    desk.committer.close()
-    return Desk(desk.committer.path)
 
 
 def test_nothing_is_acked_before_the_commit(desk: Desk) -> None:
