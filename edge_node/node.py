@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +41,7 @@ async def run(config: EdgeConfig) -> None:
     journal = open_journal(config, hop)
     core = assemble(config, journal, instances)
     loop.set_exception_handler(lambda _, context: _internal(core, context))
-    socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts))
+    socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts), random.random)
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
     boards = BoardSide(core, reaction, city)

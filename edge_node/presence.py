@@ -8,11 +8,15 @@ from collections.abc import Callable
 
 SILENT_US = 3_000_000
 FIRST_CEILING_US = 500_000
+RENEW_US = 15_000_000
 Draw = Callable[[], float]
 
 
 class Presence:
-    """`connected`: the city answered our hello and keeps talking. `problem` says why we will not talk to it."""
+    """`connected`: the city answered our hello and keeps talking. `problem` says why we will not talk to it.
+
+    `hello_us`: when the next hello is due, None while there is nothing to wait for.
+    """
 
     def __init__(self, draw: Draw, max_ceiling_us: int = 8_000_000) -> None:
         self._draw, self._max_ceiling_us = draw, max_ceiling_us
@@ -20,8 +24,9 @@ class Presence:
         self.connected = False
         self.heard_us = self.connections = self.tries = 0
         self.problem = ""
-        self._hello_us: int | None = None
+        self.hello_us: int | None = None
         self._wait_until_us = 0
+        self._renew_us: int | None = None
 
     def greeted(self, start: str, now_us: int) -> bool:
         """The city said hello; return whether it is one that we have to tell everything."""
@@ -44,7 +49,7 @@ class Presence:
         """The city is busy: come back after that time and as much again at random."""
         self.connected = False
         self._wait_until_us = now_us + after_ms * 1000
-        self._hello_us = self._wait_until_us + int(self._draw() * max(after_ms * 1000, FIRST_CEILING_US))
+        self.hello_us = self._wait_until_us + int(self._draw() * max(after_ms * 1000, FIRST_CEILING_US))
 
     def refuse(self, problem: str) -> None:
         """We will not talk to this city; only hellos leave until another one answers."""
@@ -56,7 +61,7 @@ class Presence:
         self.connections += 1
         self.tries = 0
         self.problem = ""
-        self._hello_us = None
+        self.hello_us = None
         self._wait_until_us = 0
 
     def tick(self, now_us: int) -> bool:
@@ -65,13 +70,24 @@ class Presence:
             self.connected = False
         if self.connected:
             return False
-        if self._hello_us is None:
-            self._hello_us = now_us + self._delay_us()
-        if now_us < self._hello_us:
+        if self.hello_us is None:
+            self.hello_us = now_us + self._delay_us()
+        if now_us < self.hello_us:
             return False
         self.tries += 1
-        self._hello_us = now_us + self._delay_us()
+        self.hello_us = now_us + self._delay_us()
         return True
+
+    def stuck(self, now_us: int) -> bool:
+        """Return whether to begin a new connection: links can be dead without TCP having noticed."""
+        if self.connected or now_us < self._wait_until_us:
+            self._renew_us = None
+        elif self._renew_us is None:
+            self._renew_us = now_us + RENEW_US + int(self._draw() * RENEW_US)
+        elif now_us > self._renew_us:
+            self._renew_us = None
+            return True
+        return False
 
     def _delay_us(self) -> int:
         """Return a random time below the ceiling of this try."""

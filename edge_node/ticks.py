@@ -8,8 +8,6 @@ from .city_side import CitySide
 from .core import Core
 from .reaction import Reaction
 
-RECONNECT_US = 15_000_000
-
 
 class Socket(Protocol):
     """What a tick needs of the uplink's socket."""
@@ -30,7 +28,7 @@ class Ticks:
         self._core, self._boards, self._reaction = core, boards, reaction
         self._city, self._socket = city, socket
         self._snapshot_every_us = snapshot_s * 1e6
-        self._snapshot_us = self._connected_us = core.now()
+        self._snapshot_us = core.now()
 
     def tick(self) -> None:
         """Call it 50 times a second."""
@@ -43,10 +41,7 @@ class Ticks:
         if now_us - self._snapshot_us > self._snapshot_every_us:
             self._snapshot_us = now_us
             self.save()
-        if self._core.uplink.connected:
-            self._connected_us = now_us
-        elif now_us - self._connected_us > RECONNECT_US:
-            self._connected_us = now_us
+        if self._core.uplink.presence.stuck(now_us):
             self._socket.reconnect()
 
     def save(self) -> None:

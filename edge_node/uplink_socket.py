@@ -16,22 +16,29 @@ _OPTIONS = (
     (zmq.IMMEDIATE, 1),
     (zmq.SNDHWM, 1024),
     (zmq.RCVHWM, 4096),
-    (zmq.RECONNECT_IVL, 100),
-    (zmq.RECONNECT_IVL_MAX, 1000),
+    (zmq.RECONNECT_IVL_MAX, 4000),
     (zmq.TCP_KEEPALIVE, 1),
     (zmq.LINGER, 0),
 )
 MAX_DRAIN = 1000
+FIRST_RECONNECT_MS = (100, 400)
+"""The first pause before TCP is tried again, one at random per node; libzmq doubles it with each try."""
 
 
 class UplinkSocket:
     """A connected DEALER; `on_parts(parts)` is called for each message, on the event loop."""
 
     def __init__(
-        self, endpoint: str, keys: tuple[bytes, bytes, bytes], on_parts: Callable[[list[bytes]], None]
+        self,
+        endpoint: str,
+        keys: tuple[bytes, bytes, bytes],
+        on_parts: Callable[[list[bytes]], None],
+        draw: Callable[[], float],
     ) -> None:
-        """`keys`: the server's public key, our public and secret key (z85)."""
+        """`keys`: the server's public key, our public and secret key (z85); `draw()`: a random number in [0, 1)."""
         self._endpoint, self._keys, self._on_parts = endpoint, keys, on_parts
+        low, high = FIRST_RECONNECT_MS
+        self._reconnect_ms = low + int(draw() * (high - low))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._connect()
 
@@ -40,6 +47,7 @@ class UplinkSocket:
         socket.curve_serverkey, socket.curve_publickey, socket.curve_secretkey = self._keys
         for option, value in _OPTIONS:
             socket.setsockopt(option, value)
+        socket.setsockopt(zmq.RECONNECT_IVL, self._reconnect_ms)
         socket.connect(self._endpoint)
         asyncio.get_running_loop().add_reader(socket.FD, self.drain)
         return socket

@@ -69,7 +69,7 @@ def troubles(found: Status) -> list[str]:
     told = {row.get("edge") for row in found["incidents"]}
     for edge in found["edges"]:
         if edge["online"]:
-            lines += _link_troubles(edge)
+            lines += _link_troubles(edge) + _journal_troubles(edge)
         elif edge["edge"] not in told:
             lines.append(f"{edge['edge']} offline, not heard since this city started: is `city edge run` running?")
     lines += [fault_line(fault) for fault in found["faults"]]
@@ -87,6 +87,35 @@ def _link_troubles(edge: dict[str, Any]) -> list[str]:
         for board in edge["health"].get("boards", ())
         if board.get("link") != "up"
     ]
+
+
+def _journal_troubles(edge: dict[str, Any]) -> list[str]:
+    """Return what is wrong with an edge's journal, and with its view of the city."""
+    health, name = edge["health"], edge["edge"]
+    journal, quota = health.get("journal") or {}, (health.get("journal") or {}).get("quota") or {}
+    lines = [f"{name}: {quota['problem']}"] if quota.get("problem") else []
+    if journal.get("full") and not lines:
+        lines.append(f"{name}: its disk is full: make room on it, or lower [journal] max_bytes")
+    if journal.get("damaged"):
+        lines.append(f"{name}: {journal['damaged']}")
+    city_problem = (health.get("uplink") or {}).get("problem")
+    return [*lines, f"{name}: {city_problem}"] if city_problem else lines
+
+
+def journal_line(edge: dict[str, Any]) -> str:
+    """Return `journal: 12 batches wait for the city, 1.2 of 2147.5 MB, ...`, "" if the edge told nothing of it."""
+    journal, restore = edge["health"].get("journal") or {}, edge["health"].get("restore") or {}
+    quota = journal.get("quota")
+    if not quota:
+        return ""
+    used, limit = quota.get("used_bytes", 0) / 1e6, quota.get("max_bytes", 0) / 1e6
+    counts = ", ".join(f"{journal.get(name, 0)} {name}" for name in ("dropped", "refused", "quarantined"))
+    line = (
+        f"journal: {journal.get('pending_batches', 0)} batches wait for the city, {used:.1f} of {limit:.1f} MB, "
+        f"when full {quota.get('when_full')}; {counts}"
+    )
+    left = restore.get("streams_left")
+    return f"{line}; asking a restored city about {left} streams" if left else line
 
 
 def processes(found: Status) -> list[tuple[str, dict[str, Any]]]:
@@ -116,6 +145,8 @@ def show(found: Status, console: Console) -> None:
         age = edge.get("health_age_s")
         console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
         _show_boards(edge.get("health", {}).get("boards", []), console)
+        if line := journal_line(edge):
+            console.print(line, highlight=False, markup=False)
     for where, row in processes(found):
         console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
     for row in found["leases"]:

@@ -51,6 +51,31 @@ def test_a_link_that_is_not_up_is_trouble(link: str) -> None:
     assert any(f"mast-1: link {link}" in line for line in status.troubles(rows))
 
 
+def with_journal(problem: str = "") -> dict[str, Any]:
+    rows = found()
+    rows["edges"][0]["health"]["journal"] = {
+        "pending_batches": 12, "dropped": 34, "refused": 5, "quarantined": 1,
+        "quota": {"used_bytes": 1_200_000, "max_bytes": 2_000_000, "when_full": "drop_oldest", "problem": problem},
+    }  # fmt: skip
+    return rows
+
+
+def test_the_journal_of_an_edge_shows_its_quota_and_what_it_cost() -> None:
+    text = shown(with_journal())
+    assert "12 batches wait for the city, 1.2 of 2.0 MB, when full drop_oldest" in text
+    assert "34 dropped, 5 refused, 1 quarantined" in text and "all well" in text
+
+
+def test_a_full_journal_and_a_city_that_is_an_older_copy_are_trouble() -> None:
+    rows = with_journal("the journal holds 2 of 2 bytes: boards are not acked")
+    rows["edges"][0]["health"]["uplink"] = {"problem": "the city is an older copy"}
+    rows["edges"][0]["health"]["restore"] = {"streams_left": 3}
+    assert status.troubles(rows) == [
+        "edge-1: the journal holds 2 of 2 bytes: boards are not acked", "edge-1: the city is an older copy",
+    ]  # fmt: skip
+    assert "asking a restored city about 3 streams" in shown(rows)
+
+
 def test_an_edge_offline_is_one_incident_not_forty() -> None:
     rows = found(incidents=[{"kind": "edge_offline", "edge": "edge-1", "text": "edge-1 offline"}])
     rows["edges"][0]["online"] = False

@@ -311,3 +311,17 @@ def test_an_intent_that_is_never_saved_expires(guard: Guard) -> None:
 def test_a_task_without_a_sane_time_is_refused(guard: Guard, changes: dict, code: int) -> None:
     reports = [e for e in order(guard, task_for(guard, leased(guard), **changes)) if isinstance(e, TaskReport)]
     assert [(r.state, r.code) for r in reports] == [(codes.REFUSED, code)]
+
+
+def test_orders_of_an_earlier_restore_epoch_are_refused_also_while_their_intent_is_saved(guard: Guard) -> None:
+    fence = leased(guard)
+    under_way = task_for(guard, fence, 1, epoch=1)
+    guard.epoch = 1
+    order(guard, under_way)
+    guard.epoch = 2
+    report = reported(guard.intent_saved(under_way.task_id, NOW))
+    assert (report.state, report.code) == (codes.REFUSED, codes.OLD_EPOCH)
+    report = reported(order(guard, task_for(guard, fence, 2, epoch=1)))
+    assert (report.state, report.code) == (codes.REFUSED, codes.OLD_EPOCH) and "epoch 1" in report.text
+    assert guard.refused["old_epoch"] == 2
+    dispatch(guard, task_for(guard, fence, 3, epoch=2))
