@@ -1,19 +1,21 @@
-"""The city's HTTP interface: JSON, read only, on a unix socket or TCP. Shapes: README."""
+"""The city's HTTP interface: JSON on a unix socket or TCP, read only but for /restore. Shapes: README."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from . import latency, ledger_view, status
 from .city import City
 from .dispatch import Now
+from .restoring import Restoring
 
 MAX_PAGE = 1000
 
 
 def make_api(
-    city: City,
+    city: Callable[[], City],
     now: Callable[[], Now],
     zap_alive: Callable[[], bool],
     more_reasons: Callable[[], list[str]] = list,
@@ -22,34 +24,34 @@ def make_api(
     api = FastAPI(title="CityReflex city", docs_url=None, redoc_url=None)
 
     async def get_health() -> dict[str, Any]:
-        return status.health(city, now(), zap_alive=zap_alive(), more=more_reasons())
+        return status.health(city(), now(), zap_alive=zap_alive(), more=more_reasons())
 
     async def get_status() -> dict[str, Any]:
-        return status.status(city, now())
+        return status.status(city(), now())
 
     async def get_ledger() -> dict[str, Any]:
-        rows = ledger_view.account_rows(city.ingest, city.accounts, status.offline(city, now()))
+        rows = ledger_view.account_rows(city().ingest, city().accounts, status.offline(city(), now()))
         return ledger_view.ledger_table(rows)
 
     async def get_things() -> list[dict[str, Any]]:
-        return city.registry.thing_rows()
+        return city().registry.thing_rows()
 
     async def get_datastreams(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
-        return _page(city.registry.datastream_rows(), limit, offset)
+        return _page(city().registry.datastream_rows(), limit, offset)
 
     async def get_latest(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
-        rows = city.host.latest.rows(city.registry, now().utc_us, city.clock.speed)
+        rows = city().host.latest.rows(city().registry, now().utc_us, city().clock.speed)
         return _page(rows, limit, offset)
 
     async def get_tasks(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
-        return _page(city.dispatcher.book.rows(), limit, offset)
+        return _page(city().dispatcher.book.rows(), limit, offset)
 
     async def get_estimates() -> list[dict[str, Any]]:
-        return city.host.rows()
+        return city().host.rows()
 
     async def get_latency() -> dict[str, Any]:
-        told = [session.health.get("latency") for session in city.sessions.by_edge.values()]
-        return latency.merged(city.hops.summary(), [hops for hops in told if isinstance(hops, dict)])
+        told = [session.health.get("latency") for session in city().sessions.by_edge.values()]
+        return latency.merged(city().hops.summary(), [hops for hops in told if isinstance(hops, dict)])
 
     for handler in (
         get_health, get_status, get_ledger, get_things, get_datastreams, get_latest, get_tasks,
@@ -57,6 +59,21 @@ def make_api(
     ):  # fmt: skip
         api.get("/" + handler.__name__.removeprefix("get_"))(handler)
     return api
+
+
+def add_restore(api: FastAPI, restoring: Restoring) -> None:
+    """Let whoever may use the unix socket (mode 0600: our own user) put a backup back."""
+
+    async def get_restore() -> dict[str, Any]:
+        return restoring.row()
+
+    async def post_restore(source: str) -> dict[str, Any]:
+        if not restoring.begin(Path(source)):
+            raise HTTPException(409, f"a restore from {restoring.source} is going on")
+        return restoring.row()
+
+    api.get("/restore")(get_restore)
+    api.post("/restore")(post_restore)
 
 
 def _page(rows: list[dict[str, Any]], limit: int, offset: int) -> list[dict[str, Any]]:

@@ -3,16 +3,17 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import structlog
 import zmq
 
 from service.http import listen, make_server
 from service.keys import read_curve_key
-from service.sections import boottime_us
+from service.sections import UNIX, boottime_us
 
-from . import compactor
-from .api import make_api
+from . import compactor, swap
+from .api import add_restore, make_api
 from .city import City
 from .config import AggregatorConfig
 from .dispatch import Now
@@ -21,6 +22,7 @@ from .key_desk import KeyDesk, allowed
 from .key_store import KeyStore, identity
 from .keys_api import add_key_pages
 from .restore import restore
+from .restoring import Restoring
 from .router_socket import RouterSocket
 from .store import Store
 from .turns import Turns
@@ -36,17 +38,24 @@ class Aggregator:
 
     def __init__(self, config: AggregatorConfig) -> None:
         self.config = config
-        self.store = Store(config.city.data_dir)
-        compactor.clean(self.store)
+        self._finish_restore()
         self.keys = KeyStore(config)
-        self.city: City = restore(config, self.store, self.keys.ring)
+        self.quiet = asyncio.Lock()
+        self._changing: asyncio.Future[Path | None] | None = None
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.gate = Gatekeeper(self.context, allowed(self.keys))
         pair = read_curve_key(config.listen.public_file), read_curve_key(config.listen.secret_file, secret=True)
         self.router = RouterSocket(self.context, *pair)
+        self._open()
         enrol = EnrolSocket(self.context, config.enrol.endpoint, *pair) if config.enrol else None
         self.desk = KeyDesk(self.keys, self.city, self.gate, self.router, enrol, lambda: identity(config))
         self.stopping = False
+
+    def _open(self) -> None:
+        self.store = Store(self.config.city.data_dir)
+        compactor.clean(self.store)
+        self.city: City = restore(self.config, self.store, self.keys.ring)
+        self.turns = Turns(self.city, self.store, lambda *message: self.router.send(*message), self.now)
 
     def now(self) -> Now:
         """Return the moment."""
@@ -55,12 +64,37 @@ class Aggregator:
     async def serve(self) -> None:
         """Move data until `stopping`."""
         self.city.host.advance(self.now().utc_us)
-        turns = Turns(self.city, self.store, self.router.send, self.now)
         while not self.stopping:
             await self.router.wait(TICK_S)
-            await turns.turn(self.router.drain(MAX_DRAIN))
-            turns.send(await self.desk.tick(self.now()))
-        await turns.finish()
+            if self._changing is not None:
+                self._reopen(self._changing)
+            await self.turns.turn(self.router.drain(MAX_DRAIN))
+            self.turns.send(await self.desk.tick(self.now()))
+        await self.turns.finish()
+
+    async def change_over(self) -> Path | None:
+        """Return where the old data is once a restore that is ready has taken its place, between two turns.
+
+        The caller holds `quiet`, so that nobody else works on the store.
+        """
+        self._changing = asyncio.get_running_loop().create_future()
+        return await self._changing
+
+    def _reopen(self, changed: "asyncio.Future[Path | None]") -> None:
+        self._changing, refused = None, self.city.refused
+        self.store.close()
+        aside = self._finish_restore()
+        self._open()
+        self.city.refused = refused
+        self.desk.serve(self.city)
+        self.city.host.advance(self.now().utc_us)
+        changed.set_result(aside)
+
+    def _finish_restore(self) -> Path | None:
+        aside = swap.finish(self.config.city.data_dir)
+        if aside is not None:
+            _log.warning("the data was restored from a backup", replaced_data=str(aside))
+        return aside
 
     def close(self) -> None:
         """Close all that was opened."""
@@ -82,11 +116,12 @@ async def run(config: AggregatorConfig) -> None:
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    api = make_api(parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
+    api = make_api(lambda: parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
     add_key_pages(api, parts.desk, config.city.api)
+    if config.city.api.startswith(UNIX):
+        add_restore(api, Restoring(config.city.data_dir, parts.change_over, parts.quiet))
     server = make_server(api)
-    section = config.store
-    sealing = compactor.seal_for_ever(parts.store, parts.city.registry, section.seal_every_s, section.keep_hot_commits)
+    sealing = compactor.seal_for_ever(lambda: (parts.store, parts.city.registry), config.store, parts.quiet)
     helpers = [
         asyncio.create_task(server.serve(sockets=[listen(config.city.api)])),
         asyncio.create_task(sealing),

@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 
 from . import sealing
+from .config import StoreSection
 from .registry import Registry
 from .snapshot import open_reader
 from .store import Store
@@ -37,12 +38,18 @@ async def seal_once(store: Store, registry: Registry, keep: int, step: sealing.S
     return sum(file.samples for file in plan.files)
 
 
-async def seal_for_ever(store: Store, registry: Registry, every_s: float, keep: int) -> None:
-    """Seal every `every_s` seconds; a failure is logged and tried again."""
+async def seal_for_ever(
+    what: Callable[[], tuple[Store, Registry]], section: StoreSection, quiet: asyncio.Lock
+) -> None:
+    """Seal every `seal_every_s` seconds, holding `quiet`; a failure is logged and tried again.
+
+    `what` is asked anew each time: a restore puts another store in the place of the old one.
+    """
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(section.seal_every_s)
         try:
-            samples = await seal_once(store, registry, keep)
+            async with quiet:
+                samples = await seal_once(*what(), section.keep_hot_commits)
         except (OSError, sqlite3.Error) as error:
             _log.error("sealing failed; hot rows stay", error=repr(error))
         else:

@@ -23,3 +23,19 @@ class KeyringError(AggregatorError, ValueError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class BackupError(AggregatorError, ValueError):
+    """A backup is not what it should be; `missing`: there is none at all."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class DamagedError(AggregatorError, RuntimeError):
+    """A page of store.db is damaged: only a backup helps."""
+
+
+class RoomError(AggregatorError, OSError):
+    """There is not enough room on a disk for what is asked."""

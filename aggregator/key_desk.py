@@ -47,6 +47,10 @@ class KeyDesk:
         self._must_cut = False
         store.changed = self._changed
 
+    def serve(self, city: City) -> None:
+        """Work for this city from now on: a restored one has taken over."""
+        self._city = city
+
     async def tick(self, now: Now) -> list[Send]:
         """Serve time, offers, enrolments; write what is to be written. Returns the answers to offers."""
         self.store.ring.tick(wall_us())

@@ -20,7 +20,7 @@ from protocol.city_link import ThingInfo
 from .columns import Manifests, table
 from .errors import PeerError
 from .registry import Registry
-from .sealing import SEALED
+from .schema import SEALED
 from .snapshot import hot_frames, open_reader
 
 MEMORY_LIMIT = "512MB"

@@ -3,6 +3,7 @@
 from durable import Migration
 
 FILE = "store.db"
+SEALED = "sealed"
 FRAME_COLUMNS = (
     "thing, boot, first, n, commit_no, at, ref_us, ref_utc_us, rate, sigma_us, synced, rx_us, tx_us, city_rx_us"
 )

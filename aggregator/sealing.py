@@ -26,9 +26,10 @@ from protocol.ranges import Ranges
 from .columns import table
 from .ingest import Key
 from .registry import Registry
+from .schema import SEALED
 from .snapshot import hot_frames, last_commit_upto
 
-STAGING, SEALED, CATALOGUE = "staging", "sealed", "manifest.json"
+STAGING, CATALOGUE = "staging", "manifest.json"
 DAY_US = 86_400_000_000
 MAX_SAMPLES = 2_000_000
 STEPS = ("write", "fsync_file", "rename", "fsync_folder", "transaction", "catalogue", "done")

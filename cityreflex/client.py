@@ -46,6 +46,18 @@ class Client:
         answer.raise_for_status()
         return answer.json()
 
+    def post(self, page: str, **query: str) -> Any:
+        """Ask for something to be done; return the JSON of the answer.
+
+        Raises: UnreachableError; httpx.HTTPStatusError for an answer that is no success.
+        """
+        try:
+            answer = self._http.post(f"/{page}", params=query)
+        except (httpx.TransportError, OSError) as error:
+            raise UnreachableError(f"{self.address} does not answer: {error}") from error
+        answer.raise_for_status()
+        return answer.json()
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

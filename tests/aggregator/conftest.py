@@ -1,6 +1,7 @@
 """Parts for the aggregator's tests: a river gauge with a gate, its records, and a process that opens it."""
 
 import hashlib
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from protocol.city_clock import CityClock
 from protocol.city_link import Batch, Clock, Heartbeat, LeaseState, ThingInfo
 from service.fingerprint import fingerprint, raw_key
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests import city_process by name
 TEMPLATE = """
 from pydantic import BaseModel
 import numpy as np

@@ -177,7 +177,7 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
 
 
 def fetch(city: Any, path: str) -> Any:
-    return TestClient(make_api(city, lambda: city.now(T), lambda: True)).get(path)
+    return TestClient(make_api(lambda: city, lambda: city.now(T), lambda: True)).get(path)
 
 
 @pytest.mark.parametrize(

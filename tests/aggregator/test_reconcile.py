@@ -45,7 +45,6 @@ async def commit(kit: Any, store: Store, city: Any, *messages: Any) -> None:
     city.committed(group, now)
 
 
-
 def test_an_edge_learns_what_is_durably_here(kit: Any, store: Store) -> None:
     set_epoch(store, 5)
     city = kit.city(store)
