@@ -46,9 +46,11 @@ class Writes:
 class Store:
     """store.db in the city's data folder, behind durable's one committing thread."""
 
-    def __init__(self, folder: Path, disk: Disk = DISK) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk = DISK, open_committer: Callable[..., Committer] = Committer
+    ) -> None:
         self.folder = folder
-        self.committer = Committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
+        self.committer = open_committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
         self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
         self.epoch = self.committer.read(read_epoch)
 

@@ -123,8 +123,6 @@ class Committer:
             self._wake.notify()
         if threading.current_thread() is not self._thread:
             self._thread.join()
-            with self._reading:
-                self._group.close_reader()
 
     def health(self) -> dict[str, Any]:
         """Return counters for people: commits, works, failures, full, bytes, backlog."""
@@ -140,18 +138,10 @@ class Committer:
     def _run(self) -> None:
         while items := self._take():
             try:
-                self._group.commit(items)
+                self._group.run(items)
             except Exception as error:
                 self._dead = True
                 self._on_fatal(error)
                 return
-            for item in items:
-                self._tell(item)
-        self._group.close_writer()
-
-    def _tell(self, item: Item) -> None:
-        try:
-            item.tell()
-        except Exception as error:
-            self._group.failures += 1
-            print(f"durable: a callback failed: {error!r}", file=sys.stderr, flush=True)
+        with self._reading:
+            self._group.close()

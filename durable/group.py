@@ -2,9 +2,8 @@
 
     group = GroupCommit(path, schema=SCHEMA)
     items = [Item(work, done, failed)]
-    group.commit(items)     # one transaction; raises what only a restart can mend
-    for item in items:
-        item.tell()         # after the commit: `done(result)`, or `failed(error)` for what was undone
+    group.run(items)    # one transaction; raises what only a restart can mend. After the commit each item is
+                        # told: `done(result)`, or `failed(error)` for what was undone
 
 What fails is rolled back alone. A full disk undoes the whole group and gives up the ballast, so that deletes
 work. A failing disk (I/O error, failed fsync, corruption) raises: nobody knows then what is on disk, so nobody
@@ -13,6 +12,7 @@ of the group may be told, and the process has to end and read what really is the
 
 import contextlib
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +82,12 @@ class GroupCommit:
                 raise
             self._roll_back(items, error)
 
+    def run(self, items: Sequence[Item]) -> None:
+        """Commit, and only then tell everybody what came of it. Raises: as `commit`; then nobody was told."""
+        self.commit(items)
+        for item in items:
+            self._tell(item)
+
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `query` returns on the read-only connection, in one snapshot."""
         self._reader.execute("BEGIN")
@@ -90,13 +96,10 @@ class GroupCommit:
         finally:
             self._reader.execute("ROLLBACK")
 
-    def close_writer(self) -> None:
-        """Close the connection that commits."""
-        self._connection.close()
-
-    def close_reader(self) -> None:
-        """Close the connection that reads."""
+    def close(self) -> None:
+        """Close; the writer comes last, so that it can empty the log into the file."""
         self._reader.close()
+        self._connection.close()
 
     def health(self) -> dict[str, Any]:
         """Return counters for people: commits, works, failures, full, bytes."""
@@ -104,6 +107,13 @@ class GroupCommit:
             "commits": self.commits, "works": self.works, "failures": self.failures,
             "full": self.full, "bytes": self._disk.size(self.path) or 0,
         }  # fmt: skip
+
+    def _tell(self, item: Item) -> None:
+        try:
+            item.tell()
+        except Exception as error:
+            self.failures += 1
+            print(f"durable: a callback failed: {error!r}", file=sys.stderr, flush=True)
 
     def _isolated(self, item: Item) -> None:
         """Run one work in a savepoint; its own failure undoes it alone."""

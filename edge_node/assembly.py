@@ -33,11 +33,11 @@ def read_instances(config: EdgeConfig) -> list[Instance]:
     return [read_instance(path, config.processes.templates) for path in config.processes.files]
 
 
-def open_journal(config: EdgeConfig, hop: Hop) -> Journal:
+def open_journal(config: EdgeConfig, hop: Hop, open_committer: Callable[..., Committer] = Committer) -> Journal:
     """Return the journal in the data folder, made if it is not there."""
     DISK.make_folder(config.edge.data_dir, 0o700)
     path = config.edge.data_dir / "journal.db"
-    committer = Committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
+    committer = open_committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
     return Journal(committer, hop, config.edge.id, config.journal.limits())
 
 

@@ -35,8 +35,7 @@ def test_a_new_database_is_found_again_before_anything_is_acked(tmp_path: Path) 
     disk = Watched()
     group = GroupCommit(tmp_path / "d" / "s.db", schema="CREATE TABLE t (v)", disk=disk)
     assert disk.asked == [("sync_folder", tmp_path.name), ("create", "s.db"), ("sync_folder", "d")]
-    group.close_writer()
-    group.close_reader()
+    group.close()
 
 
 def test_names_sizes_and_content(tmp_path: Path) -> None:
@@ -65,13 +64,19 @@ def test_a_group_needs_no_thread_and_tells_after_the_commit(tmp_path: Path) -> N
         item.tell()
     assert told[0] == 1 and isinstance(told[1], ZeroDivisionError)
     assert (group.commits, group.works, group.failures) == (1, 2, 1)
-    group.close_writer()
-    group.close_reader()
+    group.close()
+
+
+def test_an_orderly_end_leaves_all_in_the_file(tmp_path: Path) -> None:
+    group = GroupCommit(tmp_path / "s.db", schema="CREATE TABLE t (v)")
+    group.commit([Item(lambda c: c.execute("INSERT INTO t VALUES (1)"))])
+    assert "s.db-wal" in Disk().names(tmp_path)
+    group.close()
+    assert Disk().names(tmp_path) == ["s.db", "s.db.ballast"]
 
 
 def test_the_reader_can_not_write(tmp_path: Path) -> None:
     group = GroupCommit(tmp_path / "s.db")
     with pytest.raises(Exception, match="readonly"):
         group.read(lambda c: c.execute("CREATE TABLE u (v)"))
-    group.close_writer()
-    group.close_reader()
+    group.close()
