@@ -55,6 +55,12 @@ quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .
 	$(BIN)/pytest -q -n $(JOBS) -m 'not system and not slow' -x
 
+.PHONY: powercut
+powercut: CUTS ?= 3000
+powercut: SEED ?= 1
+powercut: setup ## 3,000 power cuts over a disk that drops and tears what was not synced; CUTS=, SEED=
+	$(PY) -m tests.powercut --cuts $(CUTS) --seed $(SEED)
+
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
