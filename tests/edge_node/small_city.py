@@ -32,12 +32,14 @@ class SmallCity:
         self.starts = self.epoch = 0
         self.credit = cl.DEFAULT_CREDIT
         self.rate: float | None = None
+        self.slots: list[tuple[int, int]] = []
+        """When (boottime us) a batch that was acquired when (boottime us of its arrival at the edge) was taken."""
         self.gap_ids: dict[tuple[str, str], set[int]] = {}
         self._thread: threading.Thread | None = None
 
     def start(self) -> "SmallCity":
         self.starts += 1
-        self._stop = threading.Event()
+        self._stop, self._free_s = threading.Event(), 0.0
         self._context = zmq.Context()
         router = self._context.socket(zmq.ROUTER)
         router.curve_server = True
@@ -72,7 +74,7 @@ class SmallCity:
         known: set[bytes] = set()
         beat_at = 0.0
         while not self._stop.is_set():
-            if router.poll(20):
+            if self._may_take() and router.poll(20):
                 identity, *parts = router.recv_multipart()
                 message = cl.decode(parts)
                 if identity not in known or isinstance(message, cl.EdgeHello):
@@ -88,6 +90,14 @@ class SmallCity:
                     self._send(router, identity, self.outbox[0])
                 self.outbox.pop(0)
         router.close(0)
+
+    def _may_take(self) -> bool:
+        """With a `rate`: wait until the next message may be taken."""
+        if self.rate is None:
+            return True
+        self._free_s = max(self._free_s + 1 / self.rate, time.monotonic() - 0.1)
+        self._stop.wait(max(0.0, self._free_s - time.monotonic()))
+        return True
 
     def _send(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
         router.send_multipart([identity, *cl.encode(message)])
@@ -108,6 +118,7 @@ class SmallCity:
                 record = message.records[12 * i : 12 * i + 12]
                 self.conflicts += self.values.setdefault((*key, message.first + i), record) != record
             span = message.first, message.first + message.n
+            self.slots.append((time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000, message.rx_us))
             self.stored.setdefault(key, Ranges()).add(*span)
             self._send(router, identity, cl.Ack(*key, [span], []))
         elif isinstance(message, cl.GapRecord):

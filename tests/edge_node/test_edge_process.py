@@ -2,144 +2,25 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from protocol import city_link as cl
 from protocol import task_codes as codes
 from protocol import tasks
-from protocol.ranges import Ranges
 
-from .scripted_board import KEY, ScriptedBoard
-from .small_city import PULSE, SmallCity, write_keys
+from .stack import Stack, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-REPOSITORY = Path(__file__).parents[2]
-PROGRAM = """
-import asyncio, sys, tomllib
-from pathlib import Path
-from edge_node.config import parse
-from edge_node.node import run
-path = Path(sys.argv[1])
-asyncio.run(run(parse(tomllib.loads(path.read_text()), path.parent)))
-"""
-CONFIG = """
-[edge]
-id = "edge-1"
-data_dir = "edge"
-api = "unix:edge/api.sock"
-[[boards]]
-thing = "river-1"
-port = "{port}"
-key_file = "keys/river-1.key"
-[city]
-endpoint = "tcp://127.0.0.1:{city}"
-server_public_file = "keys/city.public"
-public_file = "keys/edge-1.public"
-secret_file = "keys/edge-1.secret"
-verify_key_file = "keys/sign.public"
-[processes]
-files = [{files}]
-templates = ["templates"]
-"""
-TEMPLATE = """
-import numpy as np
-from pydantic import BaseModel
-from processes.contract import Outcome, Port, Proposal
-PORTS = {"level": Port("water_surface_height", "m", "sense", False), "gate": Port("o", "1", "respond", False)}
-class Site(BaseModel):
-    pass
-def start(site, seed):
-    return {}
-def step(site, state, now_utc_us, seen):
-    if not seen["level"].value.size:
-        return Outcome(state, (), (), ())
-    setpoint = 0.9 if seen["level"].value[-1] > 1.2 else 0.4
-    return Outcome(state, (), (), (Proposal("gate", setpoint, 5000, "test"),))
-"""
-PROCESS = """
-template = "follow"
-runs_on = "both"
-every_s = 0.2
-lateness_s = 5
-[senses]
-level = "edge-1/river-1.water_level"
-[responds]
-gate = { actuator = "river-1/opening", observe = "river-1/opening_feedback", within_s = 5 }
-"""
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        with PULSE:
-            PULSE.wait(0.1)
-
-
-class Stack:
-    """Board, city, and an edge process that can be killed and started."""
-
-    def __init__(self, folder: Path, process: bool = False) -> None:
-        self.folder = folder
-        self.keys = write_keys(folder / "keys")
-        (folder / "keys" / "river-1.key").write_bytes(KEY)
-        for path in (folder / "keys").iterdir():
-            path.chmod(0o600)
-        self.board = ScriptedBoard().start()
-        self.city = SmallCity((self.keys["city.public"], self.keys["city.secret"])).start()
-        if process:
-            (folder / "templates" / "follow").mkdir(parents=True)
-            (folder / "templates" / "follow" / "process.py").write_text(TEMPLATE)
-            (folder / "follow.toml").write_text(PROCESS)
-        files = '"follow.toml"' if process else ""
-        (folder / "edge.toml").write_text(CONFIG.format(port=self.board.path, city=self.city.port, files=files))
-        self.edge: subprocess.Popen[bytes] | None = None
-
-    def start_edge(self) -> None:
-        log = (self.folder / "edge.log").open("ab")
-        command = [sys.executable, "-c", PROGRAM, str(self.folder / "edge.toml")]
-        self.edge = subprocess.Popen(command, stderr=log, stdout=log, cwd=REPOSITORY)
-
-    def stop_edge(self, number: int = signal.SIGTERM) -> int:
-        assert self.edge is not None
-        self.edge.send_signal(number)
-        return self.edge.wait(20)
-
-    def get(self, page: str) -> dict:
-        transport = httpx.HTTPTransport(uds=str(self.folder / "edge" / "api.sock"))
-        with httpx.Client(transport=transport) as client:
-            return client.get(f"http://edge/{page}").json()
-
-    def stored(self, thing: str) -> int:
-        return sum(r.total() for (name, _), r in self.city.stored.items() if name == thing)
-
-    def everything_arrived(self) -> bool:
-        """Whether the city has every sample of each account in the newest heartbeat."""
-        beats = self.city.of(cl.Heartbeat)
-        accounts = beats[-1].accounts if beats else []
-        return bool(accounts) and all(self._accounted(account) for account in accounts)
-
-    def _accounted(self, account: dict) -> bool:
-        have = self.city.stored.get((account["thing"], account["boot"]), Ranges())
-        return have.union(Ranges(account["buffered"])).covers(0, account["sent"])
-
-
 @pytest.fixture
 def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     made = Stack(tmp_path, process=getattr(request, "param", False))
     made.start_edge()
     yield made
-    if made.edge is not None and made.edge.poll() is None:
-        made.stop_edge(signal.SIGKILL)
-    made.board.stop()
-    made.city.kill()
+    made.close()
 
 
 def test_samples_reach_the_city_unchanged_and_are_accounted_for(stack: Stack) -> None:
