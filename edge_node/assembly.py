@@ -19,7 +19,8 @@ from .core import Board, Core
 from .fuse import Fusion
 from .guard import Guard
 from .infos import Infos
-from .journal import Hop, Identity, Journal, Pending
+from .journal import Hop, Identity, Journal
+from .journal_group import Pending
 from .processes_host import ProcessesHost
 from .task_entry import TaskEntry, from_bytes
 from .uplink import Uplink

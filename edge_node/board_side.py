@@ -12,7 +12,7 @@ from protocol.ranges import Ranges
 from .board_session import BoardSession, Event, LinkDown, LinkUp
 from .city_side import CitySide
 from .core import Board, Core
-from .journal import Stored
+from .journal_group import Stored
 from .journal_rows import NewBatch
 from .reaction import Reaction
 

@@ -22,7 +22,7 @@ from protocol.errors import FrameError, LimitError, UnknownKindError
 
 from .city_epoch import CityEpoch
 from .core import Core
-from .journal import Pending
+from .journal_group import Pending
 from .reaction import Reaction
 
 HEARTBEAT_US = 500_000

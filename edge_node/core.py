@@ -12,7 +12,8 @@ from .commands import BoardCommands, CommandCounter
 from .fuse import Fusion
 from .guard import Guard
 from .infos import Infos
-from .journal import Journal, Pending
+from .journal import Journal
+from .journal_group import Pending
 from .latency import Hops
 from .processes_host import ProcessesHost
 from .uplink import Uplink

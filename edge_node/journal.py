@@ -7,17 +7,18 @@ restored from a backup asks for it again. Batches stay on disk: memory holds ran
 
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from durable import BacklogError, Committer, DiskFullError, opened, quarantined
-from protocol.city_link import Clock, GapRecord
+from protocol.city_link import GapRecord
 from protocol.frames import boot_text
 from protocol.ranges import Ranges, Span
 
 from . import journal_city as city
 from . import journal_rows as rows
 from .commands import BLOCK
+from .journal_group import Frame, Pending, Stored, write
 from .journal_rows import NewBatch
 from .journal_sweep import Swept, read_ran
 from .keeper import Keeper
@@ -29,39 +30,12 @@ Hop = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A batch that the city has not acked."""
-
-    row: int
-    thing: str
-    boot: str
-    first: int
-    n: int
-    clock: Clock
-    rx_us: int
-    records: bytes
-
-    @property
-    def end(self) -> int:
-        """One after the last sample."""
-        return self.first + self.n
-
-
-@dataclass(frozen=True)
 class Identity:
     """This start of this node: boot id, how many starts there were, command counters it may use."""
 
     boot: str
     starts: int
     counters: Span
-
-
-@dataclass
-class Stored:
-    """What one commit made durable: the parts of a board's frame that were new, and own samples."""
-
-    batches: list[Pending] = field(default_factory=list)
-    own: Pending | None = None
 
 
 class Page(NamedTuple):
@@ -85,6 +59,8 @@ class Journal:
         self.quarantined = committer.read(quarantined)
         self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
         self._untold: dict[Key, GapRecord] = {}
+        self._gathered: list[Frame] = []
+        self.writing = False
 
     def tick(self, now_us: int, pinned: Callable[[], Collection[int]] = tuple) -> None:
         """Keep within the limits; call it each tick. `pinned()`: rows under way to the city."""
@@ -147,15 +123,40 @@ class Journal:
                 failed(error)
 
         row, self.next_row = self.next_row, self.next_row + len(parts) + 1
-        self._submit(lambda c: _insert(c, row, parts, own), lambda done: stored(self._took(done)), give_back)
+        self._gathered.append(Frame(row, parts, own, stored, give_back))
+        if not self.writing:
+            self._write()
 
-    def _took(self, done: Stored) -> Stored:
+    def _write(self) -> None:
+        """Give what has gathered to the next commit; what comes meanwhile gathers for the one after."""
+        frames, self._gathered = self._gathered, []
+        self.writing = True
+
+        def told(tell: Callable[[], None]) -> None:
+            self.writing = False
+            tell()
+            if self._gathered and not self.writing:
+                self._write()
+
+        def took(done: list[Stored]) -> None:
+            self._took(done)
+            for frame, stored in zip(frames, done, strict=True):
+                frame.stored(stored)
+
+        def undone(error: Exception) -> None:
+            for frame in frames:
+                frame.failed(error)
+
+        self._submit(
+            lambda c: write(c, frames), lambda done: told(lambda: took(done)), lambda error: told(lambda: undone(error))
+        )
+
+    def _took(self, done: list[Stored]) -> None:
         """Account for what is durable now."""
-        for pending in [*done.batches, *([done.own] if done.own else [])]:
+        for pending in [p for stored in done for p in (*stored.batches, stored.own) if p is not None]:
             self.streams.of(pending.thing, pending.boot).committed(pending.first, pending.end)
             self.pending_batches += 1
         self.keeper.urge(False)
-        return done
 
     @property
     def refusing(self) -> bool:
@@ -314,6 +315,8 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued, then close."""
+        if self._gathered:
+            self._write()
         self._db.close()
 
     def run(self, work: Callable[[Any], Any]) -> Any:
@@ -346,15 +349,3 @@ class Journal:
             first, end = max(held.first, batch.first), min(held.end, batch.end)
             old = records[(first - held.first) * 12 : (end - held.first) * 12]
             self.conflicts += old != batch.part(first, end).records
-
-
-def _insert(c: Any, row: int, parts: list[NewBatch], own: NewBatch | None) -> Stored:
-    stored = Stored([_pending(rows.insert_batch(c, part, row + at), part) for at, part in enumerate(parts)])
-    if own is not None:
-        numbered = NewBatch(**{**vars(own), "first": rows.next_own(c, own.thing, own.boot)})
-        stored.own = _pending(rows.insert_batch(c, numbered, row + len(parts)), numbered)
-    return stored
-
-
-def _pending(row: int, batch: NewBatch) -> Pending:
-    return Pending(row, **vars(batch))

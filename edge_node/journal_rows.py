@@ -112,10 +112,11 @@ def insert_batch(c: sqlite3.Connection, batch: NewBatch, row: int | None = None)
          sealed(batch.records)),
     )  # fmt: skip
     ensure_stream(c, batch.thing, batch.boot)
-    grow(c, "received", batch.thing, batch.boot, [(batch.first, batch.end)])
+    received = stream_ranges(c, "received", batch.thing, batch.boot)
+    received.add(batch.first, batch.end)
     c.execute(
-        "UPDATE streams SET sent = max(sent, ?) WHERE thing = ? AND boot = ?",
-        (batch.end, batch.thing, batch.boot),
+        "UPDATE streams SET received = ?, sent = max(sent, ?) WHERE thing = ? AND boot = ?",
+        (json.dumps(received.to_list()), batch.end, batch.thing, batch.boot),
     )
     return int(cursor.lastrowid or 0)
 

@@ -10,7 +10,7 @@ from protocol.city_link import LeaseState, Message, TaskReport
 from . import journal_rows as rows
 from .core import Core
 from .guard import DoAgain, DoTask, Effect, Renew, Save
-from .journal import Pending
+from .journal_group import Pending
 
 
 class Reaction:

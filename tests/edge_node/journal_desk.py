@@ -7,7 +7,8 @@ from queue import Empty, Queue
 
 from durable import Committer, DiskFullError
 from edge_node import journal_rows
-from edge_node.journal import Journal, Pending, Stored
+from edge_node.journal import Journal
+from edge_node.journal_group import Pending, Stored
 from edge_node.journal_rows import NewBatch
 from edge_node.quota import Limits
 from edge_node.uplink import Ask
@@ -36,7 +37,7 @@ class Desk:
             try:
                 self.calls.get_nowait()()
             except Empty:
-                if self.committer.backlog == 0:
+                if self.committer.backlog == 0 and not self.journal.writing:
                     return
                 self._commit()
 
@@ -50,11 +51,14 @@ class Desk:
         self.journal.tick(round(now_s * 1e6), lambda: flying)
         self.settle()
 
-    def take(self, first: int, n: int, own: int = 0, marker: int = 0, boot: str = BOOT) -> None:
+    def take(self, first: int, n: int, own: int = 0, marker: int = 0, boot: str = BOOT, alone: bool = True) -> None:
+        """Store a frame; not `alone`: it may become one batch with what comes next."""
         batch = new_batch("river-1", boot, first, n, marker)
         if self.journal.is_new(batch):
             made = new_batch("edge-1", "own-1", 0, own) if own else None
             self.journal.store(batch, made, self.stored.append)
+            if alone:
+                self.settle()
         else:
             self.journal.repeated(batch)
 

@@ -23,7 +23,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_nothing_is_acked_before_the_commit(desk: Desk) -> None:
-    desk.take(0, 10)
+    desk.take(0, 10, alone=False)
     assert not desk.stored and not desk.journal.streams.of("river-1", BOOT).received
     desk.settle()
     assert desk.journal.streams.of("river-1", BOOT).received.to_list() == [(0, 10)]
@@ -31,8 +31,8 @@ def test_nothing_is_acked_before_the_commit(desk: Desk) -> None:
 
 
 def test_a_frame_that_comes_twice_before_the_commit_is_stored_once(desk: Desk) -> None:
-    desk.take(0, 10)
-    desk.take(0, 10)
+    desk.take(0, 10, alone=False)
+    desk.take(0, 10, alone=False)
     desk.settle()
     assert len(desk.pending()) == 1 and desk.journal.duplicates == 1
     assert desk.journal.conflicts == 0
