@@ -47,6 +47,12 @@ class EnrolSection(Section):
         return self
 
 
+class KeysSection(Section):
+    """How long the old key of a node stays admitted once its next one has been used."""
+
+    grace_s: float = Field(default=30.0, ge=1, le=3600)
+
+
 class SigningSection(Section):
     """The Ed25519 private key (64 hex digits) that signs tasks."""
 
@@ -68,6 +74,7 @@ class AggregatorConfig(Section):
     listen: ListenSection
     edges: list[EdgeSection] = Field(default_factory=list)
     enrol: EnrolSection | None = None
+    keys: KeysSection = KeysSection()
     signing: SigningSection
     processes: ProcessesSection = ProcessesSection()
     store: StoreSection = StoreSection()

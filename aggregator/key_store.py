@@ -44,6 +44,7 @@ class KeyStore:
         config.city.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.audit = AuditLog(config.city.data_dir)
         self.ring = read_keyring(self._path)
+        self.ring.grace_us = round(config.keys.grace_s * 1e6)
         self.unsaved = False
         self.saved_us = wall_us()
         self.changed: Callable[[list[Row]], None] = lambda events: None

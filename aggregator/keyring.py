@@ -7,7 +7,7 @@
 
 The life of a key: *next* (offered over the link of the current one, or nothing yet), *current*, then dead: revoked by
 a person, retired by its successor, or replaced by a new enrolment. The first message under the next key lets the
-current one live for GRACE_US more, so that what is on its way still counts. A dead key never lives again, whatever
+current one live for a grace, so that what is on its way still counts. A dead key never lives again, whatever
 a configuration file says. Nothing in here is secret: of tokens only a hash is kept.
 """
 
@@ -59,6 +59,7 @@ class Keyring:
     dead: dict[str, Dead] = field(default_factory=dict)
     tokens: Tokens = field(default_factory=Tokens)
     now_us: int = 0
+    grace_us: int = GRACE_US
     _events: list[dict[str, Any]] = field(default_factory=list)
 
     def tick(self, now_us: int) -> None:
@@ -93,7 +94,7 @@ class Keyring:
         if current is None:
             self._promote(key.edge)
         elif not self.keys[current].retire_us:
-            self.keys[current].retire_us = self.now_us + GRACE_US
+            self.keys[current].retire_us = self.now_us + self.grace_us
             self._tell("key_first_used", key.edge, name, retires=current)
 
     def answer(self, edge: str, name: str, public: bytes) -> KeyTaken | Refusal:

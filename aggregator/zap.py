@@ -51,7 +51,7 @@ def judge(request: Sequence[bytes], allowed: Allowed) -> Verdict:
     """
     if len(request) != 7 or request[0] != _VERSION:
         return Verdict(reason="zap_malformed", who="?")
-    address = request[3].decode("ascii", "replace")[:60] or "local"
+    address = _address(request[3])
     if request[5] != b"CURVE" or len(request[6]) != 32:
         return Verdict(reason="zap_mechanism", who=address)
     if request[2] == ENROL_DOMAIN:
@@ -64,6 +64,12 @@ def judge(request: Sequence[bytes], allowed: Allowed) -> Verdict:
     name = fingerprint(bytes(request[6]))
     edge, fate = allowed.dead.get(name, (address, "unknown"))
     return Verdict(reason=f"{fate}_key", who=edge, text=f"key {name} from {address}")
+
+
+def _address(told: bytes) -> str:
+    """Return the IP address of a peer, or "local" for one that came over a unix socket."""
+    address = told.decode("ascii", "replace")[:60]
+    return "local" if not address or address.startswith("localhost:") else address
 
 
 def reply(request: Sequence[bytes], verdict: Verdict) -> list[bytes]:
@@ -135,7 +141,7 @@ class Gatekeeper:
         request = handler.recv_multipart()
         verdict = judge(request, self._allowed)
         if verdict.user and request[2] == ENROL_DOMAIN and not self._may_knock():
-            verdict = Verdict(reason="enrol_flood", who=request[3].decode("ascii", "replace")[:60] or "local")
+            verdict = Verdict(reason="enrol_flood", who=_address(request[3]))
         if verdict.reason:
             self._count(verdict)
         handler.send_multipart(reply(request, verdict))

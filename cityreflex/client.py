@@ -46,13 +46,13 @@ class Client:
         answer.raise_for_status()
         return answer.json()
 
-    def post(self, page: str, **query: str) -> Any:
-        """Ask for something to be done; return the JSON of the answer.
+    def post(self, page: str, body: dict[str, Any] | None = None, **query: str) -> Any:
+        """Ask for something to be done, with a JSON `body` where the page wants one; return the JSON of the answer.
 
         Raises: UnreachableError; httpx.HTTPStatusError for an answer that is no success.
         """
         try:
-            answer = self._http.post(f"/{page}", params=query)
+            answer = self._http.post(f"/{page}", params=query, json=body)
         except (httpx.TransportError, OSError) as error:
             raise UnreachableError(f"{self.address} does not answer: {error}") from error
         answer.raise_for_status()

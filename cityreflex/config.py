@@ -117,14 +117,14 @@ def _not_toml(path: Path, text: str, reason: str) -> Problem:
     return Problem(str(path), line, "", f"not TOML: {reason[0].lower()}{reason[1:]}")
 
 
-def load_edge(path: Path) -> EdgeConfig:
-    """Return the checked edge.toml. Raises: CityError, ConfigFileError."""
-    return _checked_edge(_of_kind(path, "edge"))
+def load_edge(path: Path, *, with_keys: bool = True) -> EdgeConfig:
+    """Return the checked edge.toml; its key files only `with_keys`. Raises: CityError, ConfigFileError."""
+    return _checked_edge(_of_kind(path, "edge"), with_keys)
 
 
-def load_aggregator(path: Path) -> AggregatorConfig:
-    """Return the checked aggregator.toml. Raises: CityError, ConfigFileError."""
-    return _checked_aggregator(_of_kind(path, "aggregator"))
+def load_aggregator(path: Path, *, with_keys: bool = True) -> AggregatorConfig:
+    """Return the checked aggregator.toml; its key files only `with_keys`. Raises: CityError, ConfigFileError."""
+    return _checked_aggregator(_of_kind(path, "aggregator"), with_keys)
 
 
 def load_scenario(name: str | Path) -> Scenario:
@@ -173,16 +173,19 @@ def _of_kind(path: Path, wanted: str) -> Source:
     return source
 
 
-def _checked_edge(source: Source) -> EdgeConfig:
+def _checked_edge(source: Source, with_keys: bool = True) -> EdgeConfig:
     config = _validated(EdgeConfig, source, lambda: edge_node.config.parse(source.data, source.path.parent))
+    if not with_keys:
+        return config
     city = config.city
+    public = [] if city.public_file is None else [(("city", "public_file"), read_curve_key, city.public_file)]
     board_keys = [(("boards", n, "key_file"), read_board_key, board.key_file) for n, board in enumerate(config.boards)]
     _check_keys(
         source,
         [
             *board_keys,
             (("city", "server_public_file"), read_curve_key, city.server_public_file),
-            (("city", "public_file"), read_curve_key, city.public_file),
+            *public,
             (("city", "secret_file"), _read_curve_secret, city.secret_file),
             (("city", "verify_key_file"), read_ed25519_key, city.verify_key_file),
         ],
@@ -191,10 +194,12 @@ def _checked_edge(source: Source) -> EdgeConfig:
     return config
 
 
-def _checked_aggregator(source: Source) -> AggregatorConfig:
+def _checked_aggregator(source: Source, with_keys: bool = True) -> AggregatorConfig:
     config = _validated(
         AggregatorConfig, source, lambda: aggregator.config.parse(source.data, source.path.parent)
     )
+    if not with_keys:
+        return config
     named = [(n, edge.public_file) for n, edge in enumerate(config.edges) if edge.public_file is not None]
     edge_keys = [(("edges", n, "public_file"), read_curve_key, path) for n, path in named]
     _check_keys(

@@ -19,6 +19,7 @@ import processes
 from cityreflex.exits import CONFIG, CityError
 from firmware.kit import board_file, bundle
 from protocol import tasks
+from service.files import write_once
 from simulator.runtime import BoardSpec, boottime_us
 from simulator.scenario import Scenario
 
@@ -89,11 +90,9 @@ def _make_keys(folder: Path, things: list[str]) -> None:
 
 
 def _secret(path: Path, make: Any) -> None:
-    """Write a secret once, never readable by others, not even for a moment."""
-    if path.exists():
-        return
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(make())
+    """Write a secret once."""
+    if not path.exists():
+        write_once(path, make())
 
 
 def _make_boards(folder: Path, scenario: Scenario) -> Iterator[BoardSpec]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from durable import DISK, Committer
 from processes.instance import Instance, read_instance
-from service.keys import read_board_key, read_ed25519_key
+from service.keys import read_board_key, read_ed25519_key, read_slots
 from service.sections import boottime_us
 
 from . import journal_rows
@@ -73,10 +73,12 @@ def assemble(
 
 
 def _guard(config: EdgeConfig, identity: Identity) -> Guard:
+    verify_key, *after = read_slots(config.city.verify_key_file, read_ed25519_key)
     return Guard(
         edge=config.edge.id,
         boot=identity.boot,
-        verify_key=read_ed25519_key(config.city.verify_key_file),
+        verify_key=verify_key,
+        next_verify_key=after[0] if after else b"",
         first_fence=identity.starts * FENCES_PER_START,
         lease_ms=config.guard.city_lease_ms,
         within_s=config.guard.within_s,

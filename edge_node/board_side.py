@@ -9,6 +9,7 @@ from protocol import task_codes as codes
 from protocol.city_link import GapRecord
 from protocol.ranges import Ranges
 
+from . import board_refusals
 from .board_session import BoardSession, Event, LinkDown, LinkUp
 from .city_side import CitySide
 from .core import Board, Core
@@ -159,6 +160,7 @@ class BoardSide:
 
     def _status(self, thing: str, status: link.Status, now_us: int) -> None:
         core, board = self._core, self._core.boards[thing]
+        board_refusals.note(core.guard.refused, thing, board.status, status, now_us)
         board.status, board.status_us = status, now_us
         core.journal.status(thing, status.boot, status.tail, status.head)
         for state in status.actuators:

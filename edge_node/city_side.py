@@ -11,8 +11,10 @@ from protocol.city_link import (
     CityHello,
     EdgeHello,
     Heartbeat,
+    KeyTaken,
     LeaseRequest,
     Message,
+    Refusal,
     Stored,
     TaskOrder,
     ThingInfo,
@@ -62,9 +64,14 @@ class CitySide:
         try:
             message = city_link.decode(parts)
         except FrameError as error:
-            self._core.bad["unknown_kind" if isinstance(error, UnknownKindError) else "malformed"] += 1
+            reason = "unknown_kind" if isinstance(error, UnknownKindError) else "malformed"
+            self._core.bad[reason] += 1
+            self._core.guard.refused.note(reason, "city", str(error), self._core.now())
             return
         now_us = self._core.now()
+        self._core.keys.proven()
+        if isinstance(message, Refusal):
+            self._core.keys.told(message)
         if isinstance(message, CityHello):
             self._greeted(message, now_us)
         elif isinstance(message, Wait):
@@ -114,6 +121,8 @@ class CitySide:
             self.epoch.stored(message)
         elif isinstance(message, TaskOrder):
             self._react(core.guard.order(message.signature, message.task, now_us))
+        elif isinstance(message, KeyTaken):
+            core.keys.taken(message.public)
         elif isinstance(message, LeaseRequest):
             holder = message.holder if message.holder in HOLDERS else ""
             core.bad["foreign_holder"] += not holder
@@ -135,7 +144,13 @@ class CitySide:
             self._beat(now_us)
         self.epoch.tick(now_us)
         self._send_gaps(now_us)
+        self._offer_key(now_us)
         self.send_batches(now_us)
+
+    def _offer_key(self, now_us: int) -> None:
+        offer = self._core.keys.offer(now_us)
+        if offer is not None:
+            self._send_now(offer)
 
     def send_batches(self, now_us: int) -> None:
         """Send what pace and credit allow; what the socket refuses waits in its order."""

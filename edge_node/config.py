@@ -20,11 +20,14 @@ class BoardSection(Section):
 
 
 class CitySection(Section):
-    """The aggregator: ZeroMQ endpoint, CURVE keys (z85 text files), Ed25519 public key of its tasks."""
+    """The aggregator: ZeroMQ endpoint, CURVE keys (z85 text files), Ed25519 public key of its tasks.
+
+    `public_file`: where the public half of the secret is kept for people; the node itself does without.
+    """
 
     endpoint: str = Field(pattern=r"^(tcp|ipc)://.+")
     server_public_file: Path
-    public_file: Path
+    public_file: Path | None = None
     secret_file: Path
     verify_key_file: Path
     reconnect_max_s: float = Field(default=8.0, ge=0.5, le=600, description="longest random wait between two hellos")

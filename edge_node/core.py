@@ -15,6 +15,7 @@ from .infos import Infos
 from .journal import Journal
 from .journal_group import Pending
 from .latency import Hops
+from .node_keys import NodeKeys
 from .processes_host import ProcessesHost
 from .uplink import Uplink
 
@@ -67,6 +68,7 @@ class Core:
     boards: dict[str, Board] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
     bad: Counter[str] = field(default_factory=Counter)
+    keys: NodeKeys = field(default_factory=NodeKeys)
     restored: Restored = field(default_factory=Restored)
     city_us: int = 0
     city_at_us: int = 0

@@ -13,5 +13,13 @@ class PortError(EdgeError, OSError):
         self.state, self.hint = state, hint
 
 
+class EnrolError(EdgeError, ValueError):
+    """The city did not enrol this node; `reason` is its word for why, or "unreachable"."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class WrongBoardError(EdgeError, ValueError):
     """The board behind a port is not the Thing that the configuration expects there."""

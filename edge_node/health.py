@@ -115,7 +115,7 @@ def _uplink(core: Core, now_us: int) -> dict[str, Any]:
     uplink, presence = core.uplink, core.uplink.presence
     return {
         "connected": uplink.connected,
-        "problem": presence.problem,
+        "problem": presence.problem or core.keys.problem,
         "silent_s": round((now_us - presence.heard_us) / 1e6, 3) if presence.heard_us else None,
         "connections": presence.connections,
         "credit": uplink.pace.credit,

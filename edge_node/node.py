@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 
 from models.warm_up import warm_up
+from service.audit import AuditLog
 from service.http import listen, make_server
-from service.keys import read_curve_key
 
 from . import health
 from .api import make_api
@@ -20,6 +20,8 @@ from .board_side import BoardSide
 from .city_side import CitySide
 from .config import EdgeConfig
 from .core import Core
+from .key_side import KeySide, read_keys
+from .keys_api import add_key_pages
 from .reaction import Reaction
 from .serial_port import SerialPort
 from .ticks import Ticks
@@ -41,24 +43,30 @@ async def run(config: EdgeConfig) -> None:
     journal = open_journal(config, hop)
     core = assemble(config, journal, instances)
     loop.set_exception_handler(lambda _, context: _internal(core, context))
-    socket = UplinkSocket(config.city.endpoint, _keys(config), lambda parts: city.received(parts), random.random)
+    core.keys = read_keys(config.city)
+    socket = UplinkSocket(
+        config.city.endpoint, lambda: core.keys.in_use, lambda parts: city.received(parts), random.random
+    )
+    keys = KeySide(config.city, core, socket, AuditLog(config.edge.data_dir))
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
     boards = BoardSide(core, reaction, city)
     ticks = Ticks(core, boards, reaction, city, socket, config.processes.snapshot_s)
     ports = _open_ports(config, core, boards, hop)
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core))
+    add_key_pages(pages, keys, config.edge.api)
     server = make_server(pages)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
     try:
-        await _tick_until(stop, ticks)
+        await _tick_until(stop, ticks, keys)
     finally:
         for port in ports:
             port.close()
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await serving
+        keys.close()
         socket.close()
         ticks.save()
         journal.close()
@@ -81,15 +89,6 @@ def _hop(loop: asyncio.AbstractEventLoop) -> Callable[[Callable[[], None]], None
     return hop
 
 
-def _keys(config: EdgeConfig) -> tuple[bytes, bytes, bytes]:
-    city = config.city
-    return (
-        read_curve_key(city.server_public_file),
-        read_curve_key(city.public_file),
-        read_curve_key(city.secret_file, secret=True),
-    )
-
-
 def _open_ports(config: EdgeConfig, core: Core, boards: BoardSide, hop: Any) -> list[SerialPort]:
     ports = [SerialPort(board.thing, board.port, board.baud, boards, hop) for board in config.boards]
     for port in ports:
@@ -99,9 +98,10 @@ def _open_ports(config: EdgeConfig, core: Core, boards: BoardSide, hop: Any) -> 
     return ports
 
 
-async def _tick_until(stop: asyncio.Event, ticks: Ticks) -> None:
+async def _tick_until(stop: asyncio.Event, ticks: Ticks, keys: KeySide) -> None:
     """Tick 50 times a second until told to stop."""
     while not stop.is_set():
         ticks.tick()
+        keys.tick()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TICK_S)

@@ -1,13 +1,15 @@
 """The edge's end of the city link: a DEALER socket with CURVE. One wake-up, then a NOBLOCK drain.
 
 libzmq's descriptor is edge-triggered: after every send and receive the events are asked again. IMMEDIATE keeps
-messages out of the queues of connections that do not exist, so an old heartbeat is never delivered late.
+messages out of the queues of connections that do not exist, so an old heartbeat is never delivered late. A socket
+monitor tells what libzmq keeps to itself: that the city refused our key, after which it does not even try again.
 """
 
 import asyncio
 from collections.abc import Callable
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from protocol.city_link import MAX_MESSAGE
 
@@ -23,6 +25,7 @@ _OPTIONS = (
 MAX_DRAIN = 1000
 FIRST_RECONNECT_MS = (100, 400)
 """The first pause before TCP is tried again, one at random per node; libzmq doubles it with each try."""
+_UNANSWERED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
 class UplinkSocket:
@@ -31,11 +34,12 @@ class UplinkSocket:
     def __init__(
         self,
         endpoint: str,
-        keys: tuple[bytes, bytes, bytes],
+        keys: Callable[[], tuple[bytes, bytes, bytes]],
         on_parts: Callable[[list[bytes]], None],
         draw: Callable[[], float],
     ) -> None:
-        """`keys`: the server's public key, our public and secret key (z85); `draw()`: a random number in [0, 1)."""
+        """`keys()`: the server's public key, our public and secret key (z85), asked at every connection; `draw()`: a
+        random number in [0, 1)."""
         self._endpoint, self._keys, self._on_parts = endpoint, keys, on_parts
         low, high = FIRST_RECONNECT_MS
         self._reconnect_ms = low + int(draw() * (high - low))
@@ -44,18 +48,28 @@ class UplinkSocket:
 
     def _connect(self) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.DEALER)
-        socket.curve_serverkey, socket.curve_publickey, socket.curve_secretkey = self._keys
+        socket.curve_serverkey, socket.curve_publickey, socket.curve_secretkey = self._keys()
         for option, value in _OPTIONS:
             socket.setsockopt(option, value)
         socket.setsockopt(zmq.RECONNECT_IVL, self._reconnect_ms)
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | _UNANSWERED)
         socket.connect(self._endpoint)
         asyncio.get_running_loop().add_reader(socket.FD, self.drain)
         return socket
 
     def reconnect(self) -> None:
-        """Begin anew; for links that are dead without TCP having noticed."""
+        """Begin anew, under the keys that are in use now; also for links that are dead without TCP having noticed."""
         self._drop()
         self._socket = self._connect()
+
+    def take_events(self) -> tuple[int, int]:
+        """Return how many handshakes the city refused, and how many ended without a word, since the last call."""
+        refused = unanswered = 0
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            refused += event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            unanswered += bool(event & _UNANSWERED)
+        return refused, unanswered
 
     def drain(self) -> None:
         """Hand on all that has arrived."""
@@ -82,6 +96,8 @@ class UplinkSocket:
 
     def _drop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.FD)
+        self._socket.disable_monitor()
+        self._monitor.close(0)
         self._socket.close(0)
 
     def close(self) -> None:

@@ -22,6 +22,22 @@ def replace_durably(path: Path, data: bytes, mode: int = OWNER_ONLY) -> None:
     rename_durably(fresh, path)
 
 
+def write_once(path: Path, data: bytes) -> None:
+    """Write a secret that is not there yet, never readable by others, not even for a moment. Raises: OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    try:
+        os.write(file, data)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    sync_folder(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can look into; one that is there stays as it is. Raises: OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def rename_durably(old: Path, new: Path) -> None:
     """Rename within one folder; durable on return. Raises: OSError."""
     old.replace(new)

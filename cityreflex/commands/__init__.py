@@ -5,9 +5,10 @@ from cityreflex.commands.backup import backup
 from cityreflex.commands.config import config
 from cityreflex.commands.demo import demo
 from cityreflex.commands.edge import edge
+from cityreflex.commands.keys import keys
 from cityreflex.commands.ledger import ledger
 from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 
-COMMANDS = (demo, sim, aggregator, edge, status, ledger, backup, restore, config)
+COMMANDS = (demo, sim, aggregator, edge, status, ledger, backup, restore, keys, config)

@@ -60,6 +60,7 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
         "faults": faults,
         "processes": [],
         "leases": health.get("leases", []),
+        "refusals": [{"where": health["edge"], **row} for row in health.get("refusals", ())],
     }
 
 
@@ -138,6 +139,15 @@ def fault_line(fault: dict[str, Any]) -> str:
     return f"{where}: {fault.get('what')}; {fault.get('check')}"
 
 
+def refusal_line(row: dict[str, Any]) -> str:
+    """Return `refused unknown_key at city: 3, last 2 s ago, 10.0.0.9: key 4f..`; a refusal is no trouble by itself."""
+    where, who = row.get("where"), row.get("who")
+    return (
+        f"refused {row.get('reason')} at {where}: {row.get('count')}, last {row.get('age_s')} s ago, "
+        f"{who}: {row.get('text')}"
+    )
+
+
 def show(found: Status, console: Console) -> None:
     """Print the status as text."""
     for edge in found["edges"]:
@@ -151,6 +161,8 @@ def show(found: Status, console: Console) -> None:
         console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
     for row in found["leases"]:
         console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
+    for row in found.get("refusals", ()):
+        console.print(refusal_line(row), soft_wrap=True, highlight=False, markup=False)
     _show_latest(found.get("latest", []), console)
     found_troubles = troubles(found)
     for line in found_troubles:

@@ -11,6 +11,7 @@ from edge_node.city_side import CitySide
 from edge_node.core import Restored
 from edge_node.guard import Guard
 from edge_node.infos import Infos
+from edge_node.node_keys import NodeKeys
 from edge_node.uplink import Uplink
 from protocol import city_link as cl
 from protocol import task_codes as codes
@@ -33,7 +34,7 @@ class Edge:
             edge="edge-1", boot="0badcafe-3", now=lambda: self.now_us, journal=desk.journal, guard=self.guard,
             uplink=Uplink(desk.journal.next_row, lambda: 0.0), infos=Infos(desk.journal), restored=Restored(),
             host=SimpleNamespace(city_heard_us=0), bad=Counter(), city_us=0, city_at_us=0, city_proto=2,
-            city_problem="",
+            city_problem="", keys=NodeKeys(),
         )  # fmt: skip
         self.city = CitySide(self.core, self.send, dict)  # type: ignore[arg-type]
 
