@@ -12,12 +12,13 @@ from service.http import listen, make_server
 from service.keys import read_curve_key
 from service.sections import UNIX, boottime_us
 
-from . import compactor, swap
+from . import compactor, descriptors, swap
 from .api import add_restore, make_api
 from .city import City
 from .config import AggregatorConfig
 from .dispatch import Now
 from .enrol_socket import EnrolSocket
+from .host_load import HostLoad
 from .key_desk import KeyDesk, allowed
 from .key_store import KeyStore, identity
 from .keys_api import add_key_pages
@@ -29,7 +30,6 @@ from .turns import Turns
 from .zap import Gatekeeper
 
 TICK_S = 0.05
-MAX_DRAIN = 512
 _log = structlog.get_logger(__name__)
 
 
@@ -38,14 +38,17 @@ class Aggregator:
 
     def __init__(self, config: AggregatorConfig) -> None:
         self.config = config
-        self._finish_restore()
+        swap.complete(config.city.data_dir)
+        self.load = HostLoad(config.city.data_dir)
         self.keys = KeyStore(config)
         self.quiet = asyncio.Lock()
         self._changing: asyncio.Future[Path | None] | None = None
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.gate = Gatekeeper(self.context, allowed(self.keys))
         pair = read_curve_key(config.listen.public_file), read_curve_key(config.listen.secret_file, secret=True)
-        self.router = RouterSocket(self.context, *pair)
+        limits = config.limits
+        self.router = RouterSocket(self.context, *pair, limits.receive_queue, limits.send_queue)
+        self.router.on_full = lambda routing_id: self.city.does_not_read(routing_id)
         self._open()
         enrol = EnrolSocket(self.context, config.enrol.endpoint, *pair) if config.enrol else None
         self.desk = KeyDesk(self.keys, self.city, self.gate, self.router, enrol, lambda: identity(config))
@@ -64,11 +67,13 @@ class Aggregator:
     async def serve(self) -> None:
         """Move data until `stopping`."""
         self.city.host.advance(self.now().utc_us)
+        limits = self.config.limits
         while not self.stopping:
             await self.router.wait(TICK_S)
             if self._changing is not None:
                 self._reopen(self._changing)
-            await self.turns.turn(self.router.drain(MAX_DRAIN))
+            self.city.caps.take_load(self.load.at(boottime_us()))
+            await self.turns.turn(self.router.drain(limits.turn_messages, limits.turn_mb << 20))
             self.turns.send(await self.desk.tick(self.now()))
         await self.turns.finish()
 
@@ -83,18 +88,12 @@ class Aggregator:
     def _reopen(self, changed: "asyncio.Future[Path | None]") -> None:
         self._changing, refused = None, self.city.refused
         self.store.close()
-        aside = self._finish_restore()
+        aside = swap.complete(self.config.city.data_dir)
         self._open()
         self.city.refused = refused
         self.desk.serve(self.city)
         self.city.host.advance(self.now().utc_us)
         changed.set_result(aside)
-
-    def _finish_restore(self) -> Path | None:
-        aside = swap.finish(self.config.city.data_dir)
-        if aside is not None:
-            _log.warning("the data was restored from a backup", replaced_data=str(aside))
-        return aside
 
     def close(self) -> None:
         """Close all that was opened."""
@@ -113,6 +112,7 @@ async def run(config: AggregatorConfig) -> None:
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     parts = Aggregator(config)
+    descriptors.reserve(config.limits.descriptors(len(parts.city.sessions.by_edge)))
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)

@@ -6,7 +6,7 @@ sends = city.committed(group, now)       # acks, never earlier
 sends = city.think(now)                  # engine, dispatch; save city.dispatcher.book first
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,10 +25,12 @@ from protocol.city_link import (
     StoredAsk,
     TaskReport,
     ThingInfo,
+    Wait,
 )
 from protocol.errors import LimitError, ProtocolError, UnknownKindError
 from service.refusals import Refusals
 
+from .caps import Caps
 from .dispatch import Dispatcher, Now
 from .errors import PeerError
 from .ingest import Frame, Group, Ingest
@@ -42,6 +44,7 @@ from .router_socket import Received
 from .sessions import Session, Sessions, is_json
 
 HEARTBEAT_US = 500_000
+CREDIT_SINCE = 2  # version of the city link
 Send: TypeAlias = tuple[str, Any]
 
 
@@ -67,13 +70,16 @@ class City:
     ring: Keyring
     reconcile: Reconcile
     start: str
+    caps: Caps
     hops: Hops = field(default_factory=Hops)
     refused: Refusals = field(default_factory=Refusals)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
+    later_epochs: dict[str, int] = field(default_factory=dict)
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
     _beat_us: int = 0
+    _now_us: int = 0
 
     def now(self, us: int) -> Now:
         """Return the moment with its event time."""
@@ -81,6 +87,8 @@ class City:
 
     def take(self, received: Iterable[Received], now: Now) -> Group:
         """Take messages in; return what a commit must make durable (`introduced` and accounts beside it)."""
+        self._now_us = now.us
+        self.caps.credit.start_turn()
         for message in received:
             try:
                 self._take_one(message, now)
@@ -99,11 +107,19 @@ class City:
         for frame in group.frames:
             self.hops.add("city_to_store", frame.city_rx_us, now.us)
             self._arrived.append((frame, now.us))
+        acks = self.ingest.committed(group)
+        for edge in {edge for edge, _ in acks}:
+            self.caps.admission.served(edge)
+        return [*self.take_replies(), *acks]
+
+    def take_replies(self) -> list[Send]:
+        """Return what is owed whether or not anything could be stored: hellos, and who has to wait."""
         replies, self._replies = self._replies, []
-        return [*replies, *self.ingest.committed(group)]
+        return replies
 
     def think(self, now: Now) -> list[Send]:
         """Return the orders that arrivals, time and leases lead to. Save the book before sending them."""
+        self._now_us = now.us
         arrived, self._arrived = self._arrived, []
         for frame, stored_us in joined(arrived):
             for series in self.host.arrived(frame, stored_us):
@@ -119,13 +135,21 @@ class City:
     def unsent(self, edge: str) -> None:
         """A send to this edge failed: it is gone until it speaks again."""
         self.sessions.lost(edge)
+        self.caps.credit.gone(edge, self._now_us)
         self.reconcile.lost(edge)
         self.dispatcher.reconnected(edge)
+
+    def does_not_read(self, routing_id: bytes) -> None:
+        """Count a node whose send queue is full: it is treated as gone."""
+        for session in self.sessions.by_edge.values():
+            if session.routing_id == routing_id:
+                self.refused.note("slow_consumer", session.edge, "it does not read what it is sent", self._now_us)
 
     def link(self, edge: str) -> Session | None:
         """Return the session through which something may be sent to an edge now, if there is one."""
         session = self.sessions.by_edge[edge]
-        return session if session.connected and not self.ring.reason(edge, session.key) else None
+        there = session.connected or session.waiting
+        return session if there and not self.ring.reason(edge, session.key) else None
 
     def cut(self) -> None:
         """All links are about to begin anew: nobody is connected until it speaks again."""
@@ -140,25 +164,50 @@ class City:
         content = city_link.decode(message.parts)
         _check_speaker(message.edge, content)
         self.sessions.add(message.edge, now.us, now.utc_us)
+        if self.sessions.is_new(message.edge, message.routing_id) and self._must_wait(message, now):
+            return
+        if isinstance(content, EdgeHello):
+            self._take_hello(content)
         if self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us, message.key):
-            self._welcome(message.edge)
+            self._welcome(message.edge, now)
         if isinstance(content, KeyOffer):
             self.offers.append(Offer(message.edge, message.key, content.public))
         else:
             self._handle(message.edge, content, now)
+
+    def _must_wait(self, message: Received, now: Now) -> bool:
+        """Whether a new connection has to come back later; then nothing else is taken from it."""
+        wait_us = self.caps.admission.ask(message.edge, now.us)
+        if wait_us:
+            if self.sessions.by_edge[message.edge].connected:
+                self.unsent(message.edge)
+            self.sessions.let_wait(message.edge, message.routing_id, message.key)
+            self._reply(message.edge, Wait(-(-wait_us // 1000), "many edge nodes begin at once"))
+        return wait_us > 0
+
+    def _take_hello(self, hello: EdgeHello) -> None:
+        self.sessions.by_edge[hello.edge].proto = hello.proto
+        if hello.epoch > self.reconcile.epoch:
+            self.later_epochs[hello.edge] = hello.epoch
+
+    def _reply(self, edge: str, message: Any) -> None:
+        """Owe one message of its kind to an edge, the newest."""
+        self._replies = [reply for reply in self._replies if reply[0] != edge or type(reply[1]) is not type(message)]
+        self._replies.append((edge, message))
 
     def _handle(self, edge: str, content: Any, now: Now) -> None:
         if isinstance(content, Batch):
             self._take_batch(edge, content, now)
         elif isinstance(content, GapRecord):
             self._check_thing(edge, content.thing)
+            if self.caps.credit.paused:
+                raise PeerError("paused", self.caps.credit.paused)
             self.ingest.take_gap(edge, content)
         elif isinstance(content, Heartbeat):
             self._take_heartbeat(edge, content, now)
         elif isinstance(content, ThingInfo):
             self._check_introduction(edge, content.thing, now)
-            if self.registry.introduce(edge, content, now.utc_us):
-                self.introduced.append((edge, content, now.utc_us))
+            self._introduce(edge, content, now)
         elif isinstance(content, TaskReport):
             self._take_report(edge, content, now)
         elif isinstance(content, LeaseState):
@@ -167,18 +216,31 @@ class City:
             self._check_thing(edge, content.thing)
             self.reconcile.ask(edge, (content.thing, content.boot))
         elif isinstance(content, EdgeHello):
-            self._welcome(edge)
+            self._welcome(edge, now)
         else:
             raise PeerError("kind", f"{type(content).__name__} is not for the city")
 
-    def _welcome(self, edge: str) -> None:
+    def _introduce(self, edge: str, info: ThingInfo, now: Now) -> None:
+        quota, changed = self.caps.quota, self.registry.differs(info)
+        quota.stream(edge, (info.thing, info.boot))
+        if changed:
+            quota.manifest(edge, len(city_link.encode(info)[0]))
+        if self.registry.introduce(edge, info, now.utc_us):
+            self.introduced.append((edge, info, now.utc_us))
+        if changed:
+            self.host.latest.keep(info.thing, self.registry.channels)
+
+    def _welcome(self, edge: str, now: Now) -> None:
         self.dispatcher.reconnected(edge)
-        hello = (edge, CityHello(city_link.PROTO, self.start, self.reconcile.epoch))
-        if hello not in self._replies:
-            self._replies.append(hello)
+        credit = self.caps.credit.begin(edge, now.us, obeys=self.sessions.by_edge[edge].proto >= CREDIT_SINCE)
+        self._reply(edge, CityHello(city_link.PROTO, self.start, self.reconcile.epoch, credit))
 
     def _take_batch(self, edge: str, batch: Batch, now: Now) -> None:
         self._check_thing(edge, batch.thing)
+        if self.caps.credit.paused:
+            raise PeerError("paused", self.caps.credit.paused)
+        if not self.caps.credit.may_send(edge, now.us):
+            raise PeerError("over_credit", f"{edge} sends more batches than its credit allows")
         self.ingest.take_batch(edge, batch, now.us)
         offset = self.sessions.by_edge[edge].offset_us()
         if offset is not None:
@@ -190,10 +252,18 @@ class City:
             raise PeerError("health", f"health of {edge} holds what JSON can not")
         self.sessions.by_edge[edge].beat(beat, now.us)
         own = [row for row in beat.accounts if self._is_introduced(edge, row["thing"])]
-        self.accounts.take(edge, own, now.utc_us)
+        self.accounts.take(edge, [row for row in own if self._may_account(edge, row, now)], now.utc_us)
         if len(own) < len(beat.accounts):
             foreign = sorted({str(row["thing"]) for row in beat.accounts if row not in own})
             raise PeerError("foreign_account", f"{edge} accounts for {foreign}")
+
+    def _may_account(self, edge: str, row: Mapping[str, Any], now: Now) -> bool:
+        try:
+            self.caps.quota.stream(edge, (row["thing"], row["boot"]))
+        except PeerError as error:
+            self.refused.note(error.reason, edge, str(error), now.us)
+            return False
+        return True
 
     def _is_introduced(self, edge: str, thing: str) -> bool:
         """Whether the Thing is the edge itself, or one that it introduced."""
@@ -201,6 +271,9 @@ class City:
 
     def _take_report(self, edge: str, report: TaskReport, now: Now) -> None:
         known = self.dispatcher.book.by_id.get(report.task_id)
+        if known is None and report.task:
+            own = [r for r in self.dispatcher.book.open_records() if r.requester == "edge" and r.task.edge == edge]
+            self.caps.quota.task(edge, len(own))
         acted = known is not None and "board_act" in known.stamps
         record = self.dispatcher.report(edge, report, now)
         if record is not None and not acted and "board_act" in record.stamps:
@@ -237,7 +310,9 @@ class City:
         if now.us - self._beat_us < HEARTBEAT_US:
             return []
         self._beat_us = now.us
-        return [(s.edge, CityHeartbeat(now.us, _echo(s, now.us))) for s in self.sessions.connected()]
+        connected = self.sessions.connected()
+        credit = self.caps.credit.share([session.edge for session in connected], now.us)
+        return [(s.edge, CityHeartbeat(now.us, _echo(s, now.us), credit[s.edge])) for s in connected]
 
     def _refuse(self, message: Received, reason: str, text: str, now: Now) -> None:
         self.refused.note(reason, message.edge, text, now.us)

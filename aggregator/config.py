@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
+from .limits import LimitsSection
+
 
 class CitySection(ServiceSection):
     """Who this city is, where it keeps its data, where its HTTP interface listens."""
@@ -78,6 +80,7 @@ class AggregatorConfig(Section):
     signing: SigningSection
     processes: ProcessesSection = ProcessesSection()
     store: StoreSection = StoreSection()
+    limits: LimitsSection = LimitsSection()
 
     @model_validator(mode="after")
     def _distinct_edges(self) -> "AggregatorConfig":

@@ -68,6 +68,8 @@ class Dispatcher:
         """Believe the guard about its actuator. Raises: PeerError for another edge's actuator."""
         if not self.registry.owns(edge, lease.actuator.split("/", 1)[0]):
             raise PeerError("foreign_actuator", f"{edge} does not own {lease.actuator}")
+        if lease.actuator not in self.registry.actuators:
+            raise PeerError("unknown_actuator", f"no Thing of {edge} has an actuator {lease.actuator}")
         self.leases[lease.actuator] = lease
 
     def ask_leases(self, actuators: Iterable[str], now: Now) -> list[Send]:

@@ -33,6 +33,14 @@ class BackupError(AggregatorError, ValueError):
         self.missing = missing
 
 
+class DescriptorError(AggregatorError, OSError):
+    """The system allows too few file descriptors for the connections that are configured."""
+
+    def __init__(self, message: str, needed: int) -> None:
+        super().__init__(message)
+        self.needed = needed
+
+
 class DamagedError(AggregatorError, RuntimeError):
     """A page of store.db is damaged: only a backup helps."""
 

@@ -13,6 +13,8 @@ from protocol.city_link import Ack, Batch, Clock, GapRecord
 from protocol.ranges import Ranges
 
 from .errors import PeerError
+from .limits import LimitsSection
+from .quota import Quota
 
 Key: TypeAlias = tuple[str, str]
 RECORD_BYTES = 12
@@ -64,18 +66,21 @@ class Ingest:
     conflicts: int = 0
     duplicates: int = 0
     samples: int = 0
+    quota: Quota = field(default_factory=lambda: Quota(LimitsSection()))
+    gaps: dict[Key, set[tuple[int, int, int]]] = field(default_factory=dict)
     group: Group = field(default_factory=Group)
 
     def __post_init__(self) -> None:
         self._planned = {key: r.copy() for key, r in self.stored.items()}
         for key, ranges in self.quarantined.items():
             self._planned[key] = self._planned.get(key, Ranges()).union(ranges)
+        self._spans = {key: ranges.count() for key, ranges in self._planned.items()}
 
     def take_batch(self, edge: str, batch: Batch, now_us: int) -> None:
         """Plan a batch. Raises: PeerError for one that cannot be right."""
         _check(batch)
         key, end = (batch.thing, batch.boot), batch.first + batch.n
-        new = self._planned.setdefault(key, Ranges()).add(batch.first, end)
+        new = self._plan(edge, key, batch.first, end)
         self._compare_known(batch, new, now_us)
         self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]
         self.group.owe(edge, key)[0].append((batch.first, end))
@@ -84,8 +89,13 @@ class Ingest:
         """Plan a loss that its dropper declares. Raises: PeerError."""
         if not 0 <= gap.first < gap.end <= MAX_SEQ:
             raise PeerError("gap_range", f"gap [{gap.first}, {gap.end}) of {gap.thing} is no range")
+        key, row = (gap.thing, gap.boot), (gap.gap_id, gap.first, gap.end)
+        if row not in self.gaps.get(key, ()):
+            self.quota.stream(edge, key)
+            self.quota.gap(edge)
+            self.gaps.setdefault(key, set()).add(row)
         self.group.gaps.append(gap)
-        self.group.owe(edge, (gap.thing, gap.boot))[1].append(gap.gap_id)
+        self.group.owe(edge, key)[1].append(gap.gap_id)
 
     def close_group(self) -> Group:
         """Return the open group and begin a new one."""
@@ -106,6 +116,25 @@ class Ingest:
         self.conflicts -= len(group.rejected)
         for frame in group.frames:
             self._planned[frame.thing, frame.boot].remove(frame.first, frame.first + frame.n)
+        for edge, thing, boot in group.owed:
+            self._count_spans(edge, (thing, boot))
+
+    def _plan(self, edge: str, key: Key, first: int, end: int) -> list[tuple[int, int]]:
+        """Return the parts of [first, end) that are new, now planned. Raises: PeerError beyond the quota."""
+        if key not in self._planned:
+            self.quota.stream(edge, key)
+        planned = self._planned.setdefault(key, Ranges())
+        if not planned.clip(max(0, first - 1), end + 1):
+            self.quota.span(edge)
+        new = planned.add(first, end)
+        if new:
+            self._count_spans(edge, key)
+        return new
+
+    def _count_spans(self, edge: str, key: Key) -> None:
+        count = self._planned[key].count() if key in self._planned else 0
+        self.quota.spans[edge] += count - self._spans.get(key, 0)
+        self._spans[key] = count
 
     def _compare_known(self, batch: Batch, new: list[tuple[int, int]], now_us: int) -> None:
         known = Ranges([(batch.first, batch.first + batch.n)])

@@ -1,6 +1,6 @@
 """The newest observation of every Datastream, materialised in memory, with its age."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,11 @@ class Latest:
         old = self.by_id.get(series.datastream)
         if old is None or found.t_utc_us >= old.t_utc_us:
             self.by_id[series.datastream] = found
+
+    def keep(self, thing: str, known: Container[str]) -> None:
+        """Forget the Datastreams of a Thing that are not known any more."""
+        for name in [name for name in self.by_id if name.startswith(f"{thing}/") and name not in known]:
+            del self.by_id[name]
 
     def rows(self, registry: Registry, now_utc_us: int, speed: float) -> list[dict[str, Any]]:
         """Return the rows of /latest; ages are in real seconds."""

@@ -39,11 +39,14 @@ class Registry:
         except ValueError as error:
             raise PeerError("manifest", f"manifest of {info.thing}: {error}") from error
         old = self.things.get(info.thing)
+        if old is not None and old.manifest == manifest:
+            manifest = old.manifest  # one object for all boots that say the same
         self.moved += old is not None and old.edge != edge
         by_boot = old.by_boot if old else {}
         by_boot[info.boot] = manifest
         self.things[info.thing] = Thing(info, edge, manifest, now_utc_us, by_boot)
-        self._index(info.thing, manifest)
+        if old is None or old.manifest is not manifest:
+            self._index(info.thing, manifest)
         return old is None or old.edge != edge or old.info != info
 
     def manifest(self, thing: str, boot: str) -> Manifest | None:
@@ -73,7 +76,16 @@ class Registry:
             rows += [_datastream_row(name, c, sensors.get(c.sensor)) for c in thing.manifest.channels]
         return rows
 
+    def differs(self, info: ThingInfo) -> bool:
+        """Whether the Thing describes itself otherwise than before."""
+        known = self.things.get(info.thing)
+        return known is None or known.info.manifest != info.manifest
+
     def _index(self, thing: str, manifest: Manifest) -> None:
+        """Know the Thing's present channels and actuators, and no former ones: names come from outside."""
+        for table in (self.channels, self.actuators):
+            for name in [name for name in table if name.startswith(f"{thing}/")]:
+                del table[name]
         self.channels.update({f"{thing}/{channel.name}": channel for channel in manifest.channels})
         self.actuators.update({f"{thing}/{actuator.name}": actuator for actuator in manifest.actuators})
 

@@ -14,6 +14,7 @@ from protocol.ranges import Ranges
 from service.keys import read_ed25519_key
 from service.sections import boottime_us
 
+from .caps import Caps
 from .city import City
 from .config import AggregatorConfig
 from .dispatch import Dispatcher
@@ -22,7 +23,9 @@ from .ingest import Ingest
 from .keyring import Keyring
 from .latest import Latest
 from .ledger_view import Accounts
+from .limits import LimitsSection
 from .processes_host import ProcessesHost
+from .quota import Quota
 from .reconcile import Reconcile
 from .registry import Registry
 from .sessions import Sessions
@@ -44,7 +47,8 @@ def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     if instances:
         warm_up()
     clock, start = config.clock.city_clock(), secrets.token_hex(8)
-    return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start)
+    return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
+                 limits=config.limits)
 
 
 def build(
@@ -57,6 +61,7 @@ def build(
     sign: Callable[[bytes], bytes],
     now_us: int,
     start: str,
+    limits: LimitsSection | None = None,
 ) -> City:
     """Return the city made of these parts and the store's content, at boottime `now_us`.
 
@@ -68,13 +73,32 @@ def build(
     sessions = Sessions(edges, now_us, now_utc_us)
     book = TaskBook(store.tasks(MAX_RECORDS))
     book.lose_track(now_us, now_utc_us)
-    ingest = Ingest(store.overlapping, store.received(), store.lost(), store.quarantined(), store.conflicts())
+    caps = Caps.of(limits or LimitsSection())
+    ingest = _ingest(store, caps.quota)
     dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch)
     reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
     accounts = Accounts(store.accounts())
-    city = City(clock, sessions, registry, ingest, accounts, host, dispatcher, ring, reconcile, start)
+    city = City(clock, sessions, registry, ingest, accounts, host, dispatcher, ring, reconcile, start, caps)
+    _count(caps.quota, ingest, city)
     _replay(store, host, now_us)
     return city
+
+
+def _ingest(store: Store, quota: Quota) -> Ingest:
+    received, lost, aside = store.received(), store.lost(), store.quarantined()
+    return Ingest(store.overlapping, received, lost, aside, store.conflicts(), quota=quota, gaps=store.gaps())
+
+
+def _count(quota: Quota, ingest: Ingest, city: City) -> None:
+    """Count what the edges have already, so that a restart gives them nothing anew."""
+    for thing, known in city.registry.things.items():
+        for boot in known.by_boot:
+            quota.remember(known.edge, (thing, boot))
+    for key in {*ingest.stored, *ingest.gaps, *city.accounts.by_key}:
+        edge = city.registry.edge_of(key[0]) or ""
+        quota.remember(edge, key)
+        quota.spans[edge] += ingest.stored[key].count() if key in ingest.stored else 0
+        quota.gaps[edge] += len(ingest.gaps.get(key, ()))
 
 
 def _registry(store: Store) -> Registry:

@@ -7,7 +7,8 @@ is longer than a message may be and still arrives is refused by name.
 """
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import zmq
 
@@ -19,8 +20,9 @@ HANDSHAKE_MS = 1000
 REBIND_S = 10.0
 REBIND_EVERY_S = 0.005
 MAX_ON_WIRE = 2 * MAX_MESSAGE
-RECEIVE_QUEUE = 4096
-SEND_QUEUE = 4096
+RECEIVE_QUEUE = 64
+SEND_QUEUE = 256
+MAX_DRAIN_BYTES = 16 << 20
 
 
 class Received(NamedTuple):
@@ -35,8 +37,14 @@ class Received(NamedTuple):
 class RouterSocket:
     """A bound ROUTER. Start the Gatekeeper first: without it, nobody is let in."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], public_z85: bytes, secret_z85: bytes) -> None:
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], public_z85: bytes, secret_z85: bytes,
+        receive_queue: int = RECEIVE_QUEUE, send_queue: int = SEND_QUEUE,
+    ) -> None:  # fmt: skip
+        """Queues are in messages, for each connection. `on_full(routing_id)`: a peer does not read what it is sent."""
         self._context, self._keys = context, (public_z85, secret_z85)
+        self._options = (*_OPTIONS, (zmq.RCVHWM, receive_queue), (zmq.SNDHWM, send_queue))
+        self.on_full: Callable[[bytes], None] = lambda _: None
         self._socket = self._make()
         self._bound = ""
         self._wake = asyncio.Event()
@@ -45,7 +53,7 @@ class RouterSocket:
         socket = self._context.socket(zmq.ROUTER)
         socket.curve_server = True
         socket.curve_publickey, socket.curve_secretkey = self._keys
-        for option, value in _OPTIONS:
+        for option, value in self._options:
             socket.setsockopt(option, value)
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
         return socket
@@ -87,15 +95,21 @@ class RouterSocket:
         finally:
             self._wake.clear()
 
-    def drain(self, limit: int) -> list[Received]:
-        """Return what has arrived, at most `limit` messages, without waiting."""
+    def option(self, option: int) -> Any:
+        """Return what libzmq has for an option of the socket."""
+        return self._socket.getsockopt(option)
+
+    def drain(self, limit: int, max_bytes: int = MAX_DRAIN_BYTES) -> list[Received]:
+        """Return what has arrived, without waiting: at most `limit` messages, and none once `max_bytes` are there."""
         found: list[Received] = []
-        while len(found) < limit:
+        size = 0
+        while len(found) < limit and size < max_bytes:
             try:
                 frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
             found.append(_received(frames))
+            size += sum(len(part) for part in found[-1].parts)
         return found
 
     def send(self, routing_id: bytes, parts: list[bytes]) -> bool:
@@ -103,9 +117,11 @@ class RouterSocket:
         try:
             self._socket.send_multipart([routing_id, *parts], zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
-                return False
-            raise
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            if error.errno == zmq.EAGAIN:
+                self.on_full(routing_id)
+            return False
         finally:
             if self._readable():
                 self._wake.set()
@@ -126,9 +142,11 @@ _OPTIONS = (
     (zmq.ZAP_ENFORCE_DOMAIN, 1),
     (zmq.MAXMSGSIZE, MAX_ON_WIRE),
     (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
-    (zmq.RCVHWM, RECEIVE_QUEUE),
-    (zmq.SNDHWM, SEND_QUEUE),
+    (zmq.HEARTBEAT_IVL, 0),
     (zmq.TCP_KEEPALIVE, 1),
+    (zmq.TCP_KEEPALIVE_IDLE, 30),
+    (zmq.TCP_KEEPALIVE_INTVL, 10),
+    (zmq.TCP_KEEPALIVE_CNT, 3),
     (zmq.LINGER, 0),
 )
 

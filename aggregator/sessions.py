@@ -26,6 +26,8 @@ class Session:
     routing_id: bytes = b""
     key: str = ""
     connected: bool = False
+    waiting: bool = False
+    proto: int = 0
     heard_us: int = 0
     heartbeat_us: int = 0
     silent_since_utc_us: int | None = None
@@ -78,10 +80,20 @@ class Sessions:
     def heard(self, edge: str, routing_id: bytes, now_us: int, now_utc_us: int, key: str = "") -> bool:
         """Note that a message came under a key (its fingerprint); return True if this connection is new."""
         session = self.by_edge[edge]
-        is_new = session.routing_id != routing_id or not session.connected
-        session.routing_id, session.key, session.connected = routing_id, key, True
+        is_new = self.is_new(edge, routing_id)
+        session.routing_id, session.key, session.connected, session.waiting = routing_id, key, True, False
         session.heard_us, session.silent_since_utc_us = now_us, now_utc_us
         return is_new
+
+    def is_new(self, edge: str, routing_id: bytes) -> bool:
+        """Whether nothing was taken from this connection yet."""
+        session = self.by_edge[edge]
+        return session.routing_id != routing_id or not session.connected
+
+    def let_wait(self, edge: str, routing_id: bytes, key: str) -> None:
+        """Note a connection that was told to come back later: it hears nothing else."""
+        session = self.by_edge[edge]
+        session.routing_id, session.key, session.connected, session.waiting = routing_id, key, False, True
 
     def lost(self, edge: str) -> None:
         """Note that a send failed: the connection is gone."""

@@ -16,9 +16,20 @@ def health(city: City, now: Now, *, zap_alive: bool, more: Sequence[str] = ()) -
     faulted = [row["instance"] for row in city.host.engine.health() if row["state"] == "faulted"]
     reasons = [f"process {name} stopped on an error" for name in faulted]
     reasons += [] if zap_alive else ["the ZAP handler is gone: no edge can connect"]
-    reasons += [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    reasons += alarms(city)
     reasons += more
     return {"ok": not reasons, "reasons": reasons, "utc_us": now.utc_us}
+
+
+def alarms(city: City) -> list[str]:
+    """Return what an operator has to see to: caps that are reached, contradictions, a store put back by hand."""
+    found = [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    found += city.caps.reasons()
+    epoch = city.reconcile.epoch
+    return found + [
+        f"{edge} knows restore epoch {later}, this store {epoch}: copied back by hand? use city restore"
+        for edge, later in sorted(city.later_epochs.items())
+    ]
 
 
 def offline(city: City, now: Now) -> dict[str, int | None]:
@@ -46,6 +57,9 @@ def status(city: City, now: Now) -> dict[str, Any]:
         "ignored_reports": dict(city.dispatcher.book.ignored),
         "unsynced_batches": city.host.feed.unsynced_batches,
         "moved_things": city.registry.moved,
+        "epoch": city.reconcile.epoch,
+        "caps": city.caps.row(now.us),
+        "alarms": alarms(city),
     }
 
 

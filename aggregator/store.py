@@ -35,6 +35,7 @@ class Writes:
     accounts: Mapping[Key, Reported] = field(default_factory=dict)
     tasks: Iterable[TaskRecord] = ()
     frozen: bytes | None = None
+    quarantine_bytes: int = 64 << 20
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
@@ -109,6 +110,13 @@ class Store:
         query = "SELECT DISTINCT gap_id FROM gaps WHERE thing = ? AND boot = ? ORDER BY gap_id"
         return [row[0] for row in self._rows(query, (thing, boot))]
 
+    def gaps(self) -> dict[Key, set[tuple[int, int, int]]]:
+        """Return (gap id, first, end) of all declared losses per (thing, boot)."""
+        found: dict[Key, set[tuple[int, int, int]]] = {}
+        for thing, boot, *row in self._rows("SELECT thing, boot, gap_id, first, last FROM gaps"):
+            found.setdefault((thing, boot), set()).add((row[0], row[1], row[2]))
+        return found
+
     def things(self) -> list[tuple[str, ThingInfo, int]]:
         """Return (edge, info, seen_utc_us) of all things, oldest first."""
         rows = self._rows("SELECT edge, info, seen_utc_us FROM things ORDER BY seen_utc_us")
@@ -178,9 +186,7 @@ _PUT_TASK = (
 def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     """Write one group as commit `number`, inside the caller's transaction."""
     _write_frames(connection, number, writes.group.frames)
-    for frame in writes.group.rejected:
-        key = f"{frame.thing}/{frame.boot}/{frame.first}+{frame.n}"
-        quarantine(connection, "batches", key, frame.records, _CONFLICT)
+    _quarantine(connection, writes.group.rejected, writes.quarantine_bytes)
     connection.executemany(_INSERT_GAP, [_gap_row(gap) for gap in writes.group.gaps])
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])
@@ -188,6 +194,18 @@ def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     if writes.frozen is not None:
         at = number if writes.group.frames else number - 1
         connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?)", (at, writes.frozen))
+
+
+def _quarantine(connection: sqlite3.Connection, rejected: list[Frame], most_bytes: int) -> None:
+    """Keep what contradicts stored content, for people to look at, as long as there is room for it."""
+    if not rejected:
+        return
+    kept = int(connection.execute("SELECT coalesce(sum(length(stored)), 0) FROM quarantine").fetchone()[0])
+    for frame in rejected:
+        kept += len(frame.records)
+        if kept <= most_bytes:
+            key = f"{frame.thing}/{frame.boot}/{frame.first}+{frame.n}"
+            quarantine(connection, "batches", key, frame.records, _CONFLICT)
 
 
 def _call(loop: asyncio.AbstractEventLoop, *call: Any) -> None:

@@ -9,6 +9,8 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import structlog
+
 from durable import DISK, Disk, migrations
 
 from . import backup_manifest
@@ -21,6 +23,7 @@ from .snapshot import read_epoch
 
 STAGED, READY = "restoring.partial", "restoring"
 ASIDE = "replaced-before-epoch-"
+_log = structlog.get_logger(__name__)
 _LOG_FILES = (f"{FILE}-wal", f"{FILE}-shm", FILE)
 
 
@@ -90,6 +93,14 @@ def finish(folder: Path, disk: Disk = DISK) -> Path | None:
     _sync_all(disk, folder, ready)
     shutil.rmtree(ready)
     disk.sync_folder(folder)
+    return aside
+
+
+def complete(folder: Path) -> Path | None:
+    """Finish what is ready, at a start or a change-over, and tell the log."""
+    aside = finish(folder)
+    if aside is not None:
+        _log.warning("the data was restored from a backup", replaced_data=str(aside))
     return aside
 
 

@@ -43,6 +43,8 @@ class Turns:
         group = self._city.take(received, self._now())
         if await self._commit(group):
             self.send(self._city.committed(group, self._now()))
+        else:
+            self.send(self._city.take_replies())
         await self._think()
 
     async def finish(self) -> None:
@@ -54,10 +56,13 @@ class Turns:
         city = self._city
         introduced, city.introduced = city.introduced, []
         writes = Writes(group, introduced, city.accounts.take_changed())
+        writes.quarantine_bytes = city.caps.limits.quarantine_mb << 20
         if not writes:
             return True
+        began_us = self._now().us
         try:
             await self._store.commit(writes)
+            city.caps.credit.committed(self._now().us - began_us)
         except DiskFullError as error:
             city.ingest.abandoned(group)
             city.introduced = introduced

@@ -98,6 +98,10 @@ class Ranges:
         """Return whether all of [first, end) is held."""
         return not self.missing(first, end)
 
+    def count(self) -> int:
+        """Return how many spans there are."""
+        return len(self._starts)
+
     def total(self) -> int:
         """Return how many numbers are held."""
         return sum(self._ends) - sum(self._starts)

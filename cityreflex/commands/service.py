@@ -5,6 +5,7 @@ from pathlib import Path
 
 import zmq
 
+from aggregator.errors import DescriptorError
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
 from durable import DISK
 from processes.errors import ProcessError
@@ -24,6 +25,9 @@ def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
         raise CityError(CONFIG, str(error), f"check the key files that {path} names") from error
     except ProcessError as error:
         raise CityError(CONFIG, str(error), f"city config check {path}") from error
+    except DescriptorError as error:
+        hint = f"raise it (systemd: LimitNOFILE={error.needed}), or lower max_connections in [limits] of {path}"
+        raise CityError(CONFIG, str(error), hint) from error
     except PermissionError as error:
         raise CityError(PERMISSION, str(error), "check the owner and mode of that path") from error
     except zmq.ZMQError as error:

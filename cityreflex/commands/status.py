@@ -67,6 +67,7 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
 def troubles(found: Status) -> list[str]:
     """Return one line for each thing that somebody has to look at."""
     lines = [row["text"] for row in found["incidents"]]
+    lines += found.get("alarms", ())
     told = {row.get("edge") for row in found["incidents"]}
     for edge in found["edges"]:
         if edge["online"]:
