@@ -9,7 +9,7 @@ RUN ?= run/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs heap clean
+.PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs heap storm clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ docs: setup ## check that links and examples in the docs hold
 
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
 	$(PY) tests/wasm/heap.py
+
+storm: setup ## 1,000 edge nodes come back at once: prints the time until the last is acked
+	CITYREFLEX_STORM_NODES=1000 $(BIN)/pytest -q tests/aggregator/test_thousand_edges.py
 
 clean: ## remove what builds and runs left behind; keeps .venv
 	rm -rf build dist run report.json report.png *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -232,6 +232,7 @@ class City:
 
     def _welcome(self, edge: str, now: Now) -> None:
         self.dispatcher.reconnected(edge)
+        self.caps.credit.known = len(self.sessions.by_edge)
         credit = self.caps.credit.begin(edge, now.us, obeys=self.sessions.by_edge[edge].proto >= CREDIT_SINCE)
         self._reply(edge, CityHello(city_link.PROTO, self.start, self.reconcile.epoch, credit))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from protocol.city_messages import DEFAULT_CREDIT
 
 HOLD_US = 2_000_000
-SHARE_OF_ROOM = 8
+RESERVE = 4
 SLACK = 4
 LOWER = 0.7
 RAISE = 16
@@ -29,12 +29,16 @@ class _Grant:
 
 @dataclass
 class Credit:
-    """The grants per node. `paused`: why nobody gets any, else ''."""
+    """The grants per node. `paused`: why nobody gets any, else ''; `known`: how many nodes may connect.
+
+    While some of them are away a quarter of the sum is kept for newcomers, who begin with little.
+    """
 
     cap: int
     per_edge: int
     slow_us: int
     paused: str = ""
+    known: int = 1
     total: float = 0.0
     over: int = 0
     _grants: dict[str, _Grant] = field(default_factory=dict)
@@ -57,7 +61,8 @@ class Credit:
         (self._old.discard if obeys else self._old.add)(edge)
         grant = self._grants.setdefault(edge, _Grant())
         room = self._room(now_us) + grant.held(now_us)
-        self._set(grant, 0 if self.paused else min(self.per_edge, -(-max(0, room) // SHARE_OF_ROOM)), now_us)
+        first = min(self.per_edge, max(1, int(self.total) // (RESERVE * self.known)), max(0, room))
+        self._set(grant, 0 if self.paused else first, now_us)
         return grant.now
 
     def gone(self, edge: str, now_us: int) -> None:
@@ -73,11 +78,13 @@ class Credit:
             grant = self._grants.setdefault(edge, _Grant())
             if want < grant.now:
                 self._set(grant, want, now_us)
+        room = self._room(now_us)
         for edge, want in wanted.items():
             grant = self._grants[edge]
             if want > grant.now:
-                room = self._room(now_us) + grant.held(now_us)
-                grant.now = max(grant.now, min(want, room))
+                held = grant.held(now_us)
+                grant.now = max(grant.now, min(want, room + held))
+                room -= grant.held(now_us) - held
         return {edge: self._grants[edge].now for edge in edges}
 
     def start_turn(self) -> None:
@@ -103,6 +110,8 @@ class Credit:
         if self.paused or not edges:
             return dict.fromkeys(edges, 0)
         total = int(self.total)
+        if len(edges) < self.known:
+            total = max(1, total - total // RESERVE)
         each = min(self.per_edge, total // len(edges))
         if each:
             return dict.fromkeys(edges, each)

@@ -43,7 +43,8 @@ class Reconcile:
 
     def due(self, edges: Iterable[str]) -> list[tuple[str, Stored]]:
         """Return what is to be sent now to these edges, in order."""
-        return [(edge, part) for edge in edges for part in self._next(edge)]
+        asking = {edge for edge, asks in self._asks.items() if asks or edge in self._telling}
+        return [(edge, part) for edge in edges if edge in asking for part in self._next(edge)] if asking else []
 
     def lost(self, edge: str) -> None:
         """The connection is gone: nothing of what it asked is owed."""

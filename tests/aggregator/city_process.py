@@ -66,13 +66,20 @@ class CityFolder:
         log = self.folder / "aggregator.log"
         log.touch()
         seen = log.stat().st_size
-        command = [*prefix, sys.executable, "-m", "cityreflex", "aggregator", "run", "--config", "aggregator.toml"]
         with log.open("ab") as file:
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            command, environment = [*prefix, *self.command()], self.environment()
             process = subprocess.Popen(command, stderr=file, cwd=self.folder, env=environment)
         until(lambda: b"ready" in log.read_bytes()[seen:] or process.poll() is not None, "the aggregator is ready")
         assert process.poll() is None, self.log()
         return process
+
+    def command(self) -> list[str]:
+        """What starts the aggregator, in its folder."""
+        return [sys.executable, "-m", "cityreflex", "aggregator", "run", "--config", "aggregator.toml"]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of our processes."""
+        return {**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
 
     def log(self) -> str:
         """What the aggregator wrote."""
@@ -80,7 +87,7 @@ class CityFolder:
 
     def get(self, page: str) -> Any:
         """A page of the HTTP interface."""
-        transport = httpx.HTTPTransport(uds=str(self.folder / "city" / "api.sock"))
+        transport = httpx.HTTPTransport(uds=str(self.folder / self.data["city"]["api"].removeprefix("unix:")))
         with httpx.Client(transport=transport, base_url="http://city", timeout=10) as client:
             return client.get(page).raise_for_status().json()
 
@@ -89,7 +96,7 @@ class CityFolder:
         done = subprocess.run(
             [sys.executable, "-m", "cityreflex", *words, "--dir", str(self.folder), "--json"],
             capture_output=True, text=True, timeout=60, check=False, cwd=self.folder,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+            env=self.environment(),
         )  # fmt: skip
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
 

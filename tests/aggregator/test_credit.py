@@ -12,11 +12,23 @@ US = 1_000_000
 
 def test_golden_one_node_gets_all_it_may_and_many_share() -> None:
     credit = Credit(cap=100, per_edge=60, slow_us=1000)
-    assert credit.begin("a", 0, obeys=True) == 13
+    assert credit.begin("a", 0, obeys=True) == 25
     assert credit.share(["a"], 0) == {"a": 60}
-    assert credit.begin("b", 0, obeys=True) == 5
+    credit.known = 2
+    assert credit.begin("b", 0, obeys=True) == 12
     assert credit.share(["a", "b"], 0) == {"a": 50, "b": 40}, "a may still have 60 in flight"
     assert credit.share(["a", "b"], HOLD_US) == {"a": 50, "b": 50}
+
+
+def test_newcomers_find_room_while_some_are_away() -> None:
+    credit = Credit(cap=400, per_edge=400, slow_us=1000, known=100)
+    assert credit.begin("e0", 0, obeys=True) == 1
+    assert credit.share(["e0"], 0) == {"e0": 300}
+    assert [credit.begin(f"e{at}", 0, obeys=True) for at in range(1, 100)] == [1] * 99
+    told = credit.share([f"e{at}" for at in range(100)], HOLD_US).values()
+    assert sum(told) <= 400 - 300 + 4
+    assert min(told) == 1
+    assert set(credit.share([f"e{at}" for at in range(100)], 3 * HOLD_US).values()) == {4}
 
 
 def test_more_nodes_than_credit_take_turns() -> None:
@@ -53,7 +65,7 @@ def test_a_pause_is_zero_for_everybody_and_ends() -> None:
 def test_beyond_its_credit_a_node_is_not_taken_and_counted() -> None:
     credit = Credit(cap=100, per_edge=10, slow_us=1000)
     credit.begin("a", 0, obeys=True)
-    credit.share(["a"], 0)
+    assert credit.share(["a"], 0) == {"a": 10}
     credit.start_turn()
     assert [credit.may_send("a", 0) for _ in range(20)] == [True] * (10 + SLACK) + [False] * (10 - SLACK)
     assert credit.over == 6
