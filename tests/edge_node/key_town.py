@@ -120,19 +120,9 @@ class Town:
             },
         }  # fmt: skip
 
-    def city(self, *words: str, code: int | tuple[int, ...] = 0, given: str = "") -> str:
-        """The stdout of `city WORDS` in this folder and process, else its stderr; it must end with `code`."""
-        out, err, found = io.StringIO(), io.StringIO(), 0
-        with contextlib.chdir(self.folder), redirect_stdout(out), redirect_stderr(err), patched() as on:
-            on.setattr(sys, "argv", ["city", *words])
-            on.setattr(sys, "stdin", io.StringIO(given))
-            on.setenv("COLUMNS", "200")
-            try:
-                main()
-            except SystemExit as end:
-                found = end.code if isinstance(end.code, int) else 0
-        assert found in ((code,) if isinstance(code, int) else code), (words, found, out.getvalue(), err.getvalue())
-        return out.getvalue() or err.getvalue()
+    def city(self, *words: str, code: int = 0, given: str = "") -> str:
+        """The stdout of `city WORDS` in this folder, else its stderr; it must end with `code`."""
+        return run_city(self.folder, *words, codes=(code,), given=given)
 
     def start(self, name: str) -> None:
         """Start "aggregator" or "edge"; return when it is ready."""
@@ -196,7 +186,7 @@ class Town:
 
     def status_text(self) -> str:
         """What `city status` prints, whether all is well or not."""
-        return self.city("status", "--dir", ".", code=(0, 1))
+        return run_city(self.folder, "status", "--dir", ".", codes=(0, 1))
 
     def close(self) -> None:
         for link in self.links:
@@ -207,9 +197,19 @@ class Town:
         self.board.stop()
 
 
-def patched() -> contextlib.AbstractContextManager[pytest.MonkeyPatch]:
-    """Patches that end with their block."""
-    return pytest.MonkeyPatch.context()
+def run_city(folder: Path, *words: str, codes: tuple[int, ...] = (0,), given: str = "") -> str:
+    """The stdout of `city WORDS` in this process, as if called in `folder`, else its stderr."""
+    out, err, found = io.StringIO(), io.StringIO(), 0
+    with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["city", *words])
+        patch.setattr(sys, "stdin", io.StringIO(given))
+        patch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as end:
+            found = end.code if isinstance(end.code, int) else 0
+    assert found in codes, (words, found, out.getvalue(), err.getvalue())
+    return out.getvalue() or err.getvalue()
 
 
 def environment() -> dict[str, str]:

@@ -100,7 +100,7 @@ class SmallCity:
         return True
 
     def _send(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
-        router.send_multipart([identity, *cl.encode(message)])
+        router.send_multipart([identity, *(message if isinstance(message, list) else cl.encode(message))])
 
     def _answer(self, router: zmq.Socket, identity: bytes, key: tuple[str, str]) -> None:
         """In two parts, as long answers come."""
