@@ -44,7 +44,7 @@ class KeyDesk:
         self.store = store
         self._city, self._gate, self._router, self._socket = city, gate, router, socket
         self._identity = identity
-        self._must_cut = False
+        self._must_cut = self._unsaved = False
         store.changed = self._changed
 
     def serve(self, city: City) -> None:
@@ -59,10 +59,16 @@ class KeyDesk:
         if self._socket is not None:
             self._socket.tick(self.store.ring.tokens.is_open, lambda data, public: self._enrol(data, public, now))
         await self.follow()
+        self._tell_unsaved()
         self._note_refusals(now)
         if wall_us() - self.store.saved_us > USED_SAVE_US:
             self.store.save_quietly()
         return [] if self.store.unsaved else sends
+
+    def _tell_unsaved(self) -> None:
+        if self.store.unsaved and not self._unsaved:
+            _log.error("the keyring cannot be saved: is the disk full?")
+        self._unsaved = self.store.unsaved
 
     async def follow(self, *, must: bool = False) -> None:
         """Save what changed, then cut the links of keys that died by somebody's will.
@@ -102,6 +108,8 @@ class KeyDesk:
 
     def _changed(self, events: list[Row]) -> None:
         self._gate.allow(allowed(self.store))
+        for row in events:
+            _log.info("key", **{"what" if name == "event" else name: value for name, value in row.items()})
         self._must_cut |= any(row["event"] in _CUT for row in events)
 
     def _take_offer(self, offer: Offer, now: Now) -> Send:

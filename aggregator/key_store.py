@@ -4,14 +4,13 @@ Every change is durable before anybody hears of it. The running aggregator holds
 down the command line works with the same class on the same file.
 """
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from protocol import tasks
 from protocol.enrol import TokenText, token_text
@@ -28,7 +27,6 @@ from .keyring import Keyring, from_map
 
 FILE = "keyring.json"
 Row = dict[str, Any]
-_log = structlog.get_logger(__name__)
 
 
 class KeyStore:
@@ -56,11 +54,9 @@ class KeyStore:
             if edge.public_file is None:
                 continue
             try:
-                refusal = self.ring.adopt(edge.id, read_curve_key(edge.public_file))
+                self.ring.adopt(edge.id, read_curve_key(edge.public_file))
             except (KeyringError, ValueError) as error:
                 raise KeyFileError(f"{edge.public_file}: {error}") from error
-            if refusal:
-                _log.info("key not adopted", edge=edge.id, detail=refusal)
         self.settle()
 
     def settle(self, *, must: bool = False) -> None:
@@ -72,8 +68,6 @@ class KeyStore:
         if not events and not self.unsaved:
             return
         self.changed(events)
-        for row in events:
-            _log.info("key", **{"what" if name == "event" else name: value for name, value in row.items()})
         self._tell(events)
         if must:
             self.save()
@@ -88,16 +82,14 @@ class KeyStore:
 
     def save(self) -> None:
         """Write the keyring. Raises: OSError."""
-        self.unsaved = True
+        self.unsaved = True  # until it returns
         replace_durably(self._path, json.dumps(self.ring.to_map(), indent=1).encode())
         self.unsaved, self.saved_us = False, wall_us()
 
     def save_quietly(self) -> None:
-        """Write the keyring; what fails is logged, stays `unsaved` and is tried again with the next `settle`."""
-        try:
+        """Write the keyring; what fails stays `unsaved` and is tried again with the next `settle`."""
+        with contextlib.suppress(OSError):
             self.save()
-        except OSError as error:
-            _log.error("the keyring cannot be saved", file=str(self._path), detail=error.strerror)
 
     def open_token(self, edge: str, life_s: float) -> Row:
         """Return {edge, token, lapses_utc_us} of a new token. Raises: KeyringError, OSError."""

@@ -23,6 +23,7 @@ from service.errors import InUseError, KeyFileError
 from service.lock import hold
 
 POLL_S = 0.2
+ENROL_S = 15.0
 Rows = dict[str, Any]
 _CODES = {
     "no_such_key": NOT_FOUND, "no_endpoint": CONFIG, "key_file": CONFIG, "not_local": PERMISSION, "not_saved": FAILED,
@@ -151,7 +152,7 @@ def enrol_here(path: Path, token: str) -> Rows:
     """Enrol the node of this configuration; return {edge, fingerprint}. Raises: CityError."""
     node = config.load_edge(path, with_keys=False)
     try:
-        pair = enrol(node.city, node.edge.id, read_token(token))
+        pair = enrol(node.city, node.edge.id, read_token(token), ENROL_S)
     except FrameError as error:
         raise CityError(CONFIG, str(error), "on the city: city keys enroll EDGE") from error
     except EnrolError as error:

@@ -21,12 +21,11 @@ from .errors import EnrolError
 from .key_side import PUBLIC_MODE, make_next, read_pair
 from .node_keys import Pair
 
-TIMEOUT_S = 15.0
 DEAD = ("revoked_key", "retired_key", "replaced_key")
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
-def enrol(city: CitySection, edge: str, token: TokenText, timeout_s: float = TIMEOUT_S) -> Pair:
+def enrol(city: CitySection, edge: str, token: TokenText, timeout_s: float) -> Pair:
     """Return the key pair that is enrolled and in its file, beside the city's keys in theirs.
 
     Raises: EnrolError, KeyFileError, OSError.

@@ -195,31 +195,67 @@ def test_a_node_is_told_that_its_key_is_not_enrolled_and_city_status_says_so(tow
         assert "not enrolled" in lonely.city("keys", "list", "--config", "edge.toml")
 
 
-def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(tmp_path: Path) -> None:
-    with a_town(tmp_path) as town:
-        town.start("aggregator")
-        town.enrol_edge()
-        town.start("edge")
-        until(lambda: stored(town) > 50, "samples arrive")
-        first = own_key(town)
-        rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--json"))
-        second = rows["keys"][0]["fingerprint"]
-        assert (rows["state"], rows["connected"]) == ("steady", True) and second != first
-        slots = {row["fingerprint"]: row["slot"] for row in town.get("keys")["keys"]}
-        assert slots == {first: "current", second: "next"}, "the old key has its grace"
-        refused = town.city("keys", "rotate", "--config", "edge.toml", "--wait", "1s", "--json")
-        third = json.loads(refused)["keys"][-1]["fingerprint"]
-        assert json.loads(refused)["state"] == "offering"
-        for name in ("edge", "aggregator", "edge"):  # in the midst of an offer that is not taken yet
-            town.stop(name, 9)
-            town.start(name)
-        assert own_key(town) in (second, third)
-        already = stored(town)
-        until(lambda: stored(town) > already + 50, "samples arrive after the kills")
-        until(lambda: own_key(town) == third and town.get("keys", "edge")["state"] == "steady", "the rotation ends", 60)
-        until(lambda: town.get("ledger")["totals"]["unexplained"] == 0, "the ledger balances")
-        assert town.get("ledger")["totals"]["declared_lost"] == 0
-        assert [row["reason"] for row in town.get("keys")["dead"] if row["fingerprint"] == first] == ["retired"]
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A city with one real edge node that was enrolled by a token, and a board that samples."""
+    with a_town(tmp_path_factory.mktemp("l")) as made:
+        made.start("aggregator")
+        made.enrol_edge()
+        made.start("edge")
+        until(lambda: stored(made) > 50, "samples arrive")
+        yield made
+
+
+def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(living: Town) -> None:
+    town, first = living, own_key(living)
+    rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--json"))
+    second = rows["keys"][0]["fingerprint"]
+    assert (rows["state"], rows["connected"]) == ("steady", True) and second != first
+    slots = {row["fingerprint"]: row["slot"] for row in town.get("keys")["keys"]}
+    assert slots == {first: "current", second: "next"}, "the old key has its grace"
+    rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--wait", "0s", "--json"))
+    third = rows["keys"][-1]["fingerprint"]
+    assert rows["state"] == "offering" and third not in (first, second)
+    for name in ("edge", "aggregator", "edge"):  # in the midst of an offer that is not taken yet
+        town.stop(name, 9)
+        town.start(name)
+    assert own_key(town) in (second, third)
+    already = stored(town)
+    until(lambda: stored(town) > already + 50, "samples arrive after the kills")
+    until(lambda: own_key(town) == third and town.get("keys", "edge")["state"] == "steady", "the rotation ends")
+    balanced(town)
+    assert [row["reason"] for row in town.get("keys")["dead"] if row["fingerprint"] == first] == ["retired"]
+
+
+def test_the_citys_own_keys_change_while_the_node_goes_on(living: Town) -> None:
+    town, known = living, living.folder / "keys" / "known"
+    for which, option, file in (("curve", "--server", "city.public"), ("signing", "--verify", "sign.public")):
+        told = json.loads(town.city("keys", "rotate", "--config", "aggregator.toml", "--which", which, "--json"))
+        town.city("keys", "trust", "--config", "edge.toml", option, told["public"])
+        before = (known / file).read_text()
+        town.city("keys", "rotate", "--config", "aggregator.toml", "--which", which, "--switch")
+        assert (known / file).read_text() == before != told["public"]
+    town.stop("aggregator")
+    town.start("aggregator")
+    already = stored(town)
+    until(lambda: stored(town) > already + 50, "the node is back under the city's next key")
+    until(lambda: (known / "city.public").read_text() == (town.folder / "keys/city.public").read_text(), "and keeps it")
+    assert not (known / "city.public.next").exists()
+    assert (known / "sign.public.next").exists(), "no task was signed yet"
+    balanced(town)
+
+
+def test_no_secret_of_a_node_is_in_its_logs_pages_or_arguments(living: Town) -> None:
+    town = living
+    secrets = secrets_of(town.folder) | {"board": (town.folder / "keys" / "river-1.key").read_bytes()}
+    places = [*(town.folder / "logs").iterdir(), town.folder / "edge" / "audit.jsonl"]
+    seen = {path.name: path.read_bytes() for path in places}
+    seen["arguments"] = Path(f"/proc/{town.running['edge'].pid}/cmdline").read_bytes()
+    for page in ("health", "keys", "ledger"):
+        seen[page] = json.dumps(town.get(page, "edge")).encode()
+    assert len(seen["edge.log"]) > 100 and b"key_current" in seen["audit.jsonl"]
+    forms = [form for secret in secrets.values() for form in written_forms(secret)]
+    assert not [(where, form) for where, text in seen.items() for form in forms if form in text]
 
 
 def own_key(town: Town) -> str:
@@ -228,3 +264,9 @@ def own_key(town: Town) -> str:
 
 def stored(town: Town) -> int:
     return int(town.get("ledger")["totals"]["stored"])
+
+
+def balanced(town: Town) -> None:
+    """Nothing went missing."""
+    until(lambda: town.get("ledger")["totals"]["unexplained"] == 0, "the ledger balances")
+    assert town.get("ledger")["totals"]["declared_lost"] == 0
