@@ -45,6 +45,7 @@ class KeyDesk:
         self._city, self._gate, self._router, self._socket = city, gate, router, socket
         self._identity = identity
         self._must_cut = self._unsaved = False
+        self._since_us = wall_us()
         store.changed = self._changed
 
     def serve(self, city: City) -> None:
@@ -71,7 +72,7 @@ class KeyDesk:
         self._unsaved = self.store.unsaved
 
     async def follow(self, *, must: bool = False) -> None:
-        """Save what changed, then cut the links of keys that died by somebody's will.
+        """Save what changed, then cut the links of keys that died by somebody's will and were used since the start.
 
         libzmq cannot close one peer of a ROUTER, and may hold frames for it: so all links begin anew, which the
         others do within their reconnect interval, without loss, while the dead key no longer passes the gate.
@@ -110,7 +111,7 @@ class KeyDesk:
         self._gate.allow(allowed(self.store))
         for row in events:
             _log.info("key", **{"what" if name == "event" else name: value for name, value in row.items()})
-        self._must_cut |= any(row["event"] in _CUT for row in events)
+        self._must_cut |= any(row["event"] in _CUT and row["used_us"] >= self._since_us for row in events)
 
     def _take_offer(self, offer: Offer, now: Now) -> Send:
         answer = self.store.ring.answer(*offer)

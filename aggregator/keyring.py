@@ -232,7 +232,7 @@ class Keyring:
     def _kill(self, name: str, reason: str) -> None:
         key = self.keys.pop(name)
         self.dead[name] = Dead(key.edge, reason, self.now_us)
-        self._tell(f"key_{reason}", key.edge, name)
+        self._tell(f"key_{reason}", key.edge, name, used_us=key.used_us)
         retired = [name for name, dead in self.dead.items() if dead.reason == "retired"]
         for oldest in retired[: max(0, len(retired) - MAX_RETIRED)]:
             del self.dead[oldest]

@@ -14,7 +14,8 @@ import zmq.asyncio
 from aggregator import app, key_store
 from aggregator.config import parse
 from aggregator.key_store import KeyStore, read_keyring
-from protocol.city_link import Ack, CityHello, EdgeHello, KeyOffer, KeyTaken, Refusal
+from protocol import city_link
+from protocol.city_link import Ack, CityHello, EdgeHello, KeyOffer, KeyTaken, Refusal, Wait
 from service import audit
 from service.errors import KeyFileError
 from service.fingerprint import fingerprint, raw_key
@@ -35,6 +36,18 @@ def name_of(site: Site, key: str) -> str:
 
 async def nothing(*_: Any) -> None:
     """In place of cutting links: the judgement of each message has to do alone."""
+
+
+async def greeted_again(link: ScriptedEdge, edge: str) -> None:
+    """Say hello until the city has time for it, as a node does that is told to wait."""
+    async with asyncio.timeout(20):
+        while True:
+            await link.say(EdgeHello(2, edge, "eb-1", 1))
+            message = city_link.decode(await link.socket.recv_multipart())
+            if isinstance(message, CityHello):
+                return
+            if isinstance(message, Wait):
+                await asyncio.sleep(message.after_ms / 1000)
 
 
 async def turns(parts: app.Aggregator, condition: Any) -> None:
@@ -96,8 +109,32 @@ def test_a_revocation_ends_the_connection_and_others_come_back(site: Site, kit: 
         await parts.desk.revoke("edge-1", "")
         async with asyncio.timeout(20):
             await monitor.recv_multipart()
-        await other.say(EdgeHello(1, "edge-2", "eb-1", 1))
-        await other.hear(CityHello)
+        await greeted_again(other, "edge-2")
+        context.destroy(0)
+
+    run(site, script)
+
+
+def test_a_revocation_of_a_key_that_nobody_uses_disturbs_nobody(
+    site: Site, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.data["edges"].append({"id": "edge-2", "public_file": "stranger.public"})
+
+    async def script(parts: app.Aggregator) -> None:
+        cuts: list[int] = []
+
+        async def cutting() -> None:
+            cuts.append(1)
+
+        monkeypatch.setattr(parts.router, "rebind", cutting)
+        await parts.desk.revoke("edge-2", "")
+        assert not cuts
+        context = zmq.asyncio.Context()
+        edge = ScriptedEdge(context, site)
+        await edge.say(EdgeHello(1, "edge-1", "eb-1", 1))
+        await edge.hear(CityHello)
+        await parts.desk.revoke("edge-1", "")
+        assert cuts
         context.destroy(0)
 
     run(site, script)

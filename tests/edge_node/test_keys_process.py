@@ -210,9 +210,10 @@ def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(living: Tow
     town, first = living, own_key(living)
     rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--json"))
     second = rows["keys"][0]["fingerprint"]
-    assert (rows["state"], rows["connected"]) == ("steady", True) and second != first
+    assert rows["state"] == "steady" and second != first
     slots = {row["fingerprint"]: row["slot"] for row in town.get("keys")["keys"]}
     assert slots == {first: "current", second: "next"}, "the old key has its grace"
+    until(lambda: town.get("keys", "edge")["connected"], "admitted again, perhaps after a moment's wait")
     rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--wait", "0s", "--json"))
     third = rows["keys"][-1]["fingerprint"]
     assert rows["state"] == "offering" and third not in (first, second)
