@@ -49,6 +49,10 @@ class Accounts:
         changed, self._changed = self._changed, set()
         return {key: self.by_key[key] for key in changed}
 
+    def unsaved(self, keys: Iterable[Key]) -> None:
+        """Note that these accounts could not be saved after all."""
+        self._changed |= set(keys)
+
 
 def _account(edge: str, row: Mapping[str, Any], now_utc_us: int) -> tuple[Key, Reported]:
     try:

@@ -54,18 +54,21 @@ def stage(source: Path, manifest: Manifest, folder: Path, progress: Progress = q
 
 
 def arm(folder: Path, now_utc_s: int, disk: Disk = DISK) -> int:
-    """Write a new epoch into the staged copy and make it ready; return the epoch.
-
-    Above every epoch that the copy and the present data know. Unix seconds, so that a restore on another machine,
-    which knows nothing of later epochs, is above them too.
-    """
-    epoch = max(_epoch_of(folder / STAGED / FILE), _epoch_of(folder / FILE)) + 1
-    epoch = max(epoch, now_utc_s)
+    """Write a new epoch into the staged copy and make it ready; return the epoch."""
+    epoch = next_epoch(_epoch_of(folder / STAGED / FILE), _epoch_of(folder / FILE), now_utc_s)
     _write_epoch(folder / STAGED / FILE, epoch)
     disk.sync_folder(folder / STAGED)
     disk.rename(folder / STAGED, folder / READY)
     disk.sync_folder(folder)
     return epoch
+
+
+def next_epoch(copy: int, present: int, now_utc_s: int) -> int:
+    """Return the epoch of a restore: above every epoch that the copy and the present data know.
+
+    Unix seconds, so that a restore on another machine, which knows nothing of later epochs, is above them too.
+    """
+    return max(copy + 1, present + 1, now_utc_s)
 
 
 def finish(folder: Path, disk: Disk = DISK) -> Path | None:

@@ -92,6 +92,10 @@ class TaskBook:
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
+    def unsaved(self, records: Iterable[TaskRecord]) -> None:
+        """Note that these could not be saved after all: they are due again, before anything is sent for them."""
+        self._changed = {record.task.task_id: record for record in records} | self._changed
+
     def lose_track(self, now_us: int, utc_us: int) -> None:
         """After a restart: what was under way may or may not have happened; it is never sent again."""
         for record in self.open_records():

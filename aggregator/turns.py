@@ -66,6 +66,7 @@ class Turns:
         except DiskFullError as error:
             city.ingest.abandoned(group)
             city.introduced = introduced
+            city.accounts.unsaved(writes.accounts)
             _log.error("disk full: no acks", detail=str(error))
             return False
         return True
@@ -74,7 +75,8 @@ class Turns:
         """Decide, save what was decided, then send it."""
         now = self._now()
         sends = self._city.think(now)
-        writes = Writes(tasks=self._city.dispatcher.book.take_changed())
+        book = self._city.dispatcher.book
+        writes = Writes(tasks=(changed := book.take_changed()))
         if now.us - self._frozen_us > FREEZE_US:
             self._frozen_us, writes.frozen = now.us, self._city.host.engine.freeze()
         if writes:
@@ -82,6 +84,7 @@ class Turns:
                 await self._store.commit(writes)
             except DiskFullError as error:
                 _log.error("disk full: no orders", detail=str(error))
+                book.unsaved(changed)
                 sends = []
         self.send(sends)
 

@@ -100,7 +100,8 @@ class ProcessesHost:
         return silent_us >= self.guard.lease_ms * 1000
 
     def _task(self, decision: Decision, proposal: Proposal, actuator: str, fence: int, now_us: int) -> tasks.Task:
-        known = [self._acquired[cause] for cause in decision.causes if cause in self._acquired]
+        # A cause from before the host started has no place in its boottime.
+        known = [self._acquired[cause] for cause in decision.causes if self._acquired.get(cause, -1) >= 0]
         return tasks.Task(
             task_id=decision.task_ids[proposal.port],
             actuator=actuator,
