@@ -50,6 +50,7 @@ demo: setup ## the whole loop on this machine: a storm twice, gate left alone an
 test: setup lint type ## the whole gate, and all that CI runs
 	$(BIN)/pytest -n $(JOBS) -m 'not system'
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m system tests hil_tests
+	$(PY) -m tests.simtest --seeds 100000 --budget-s 240 --at-least 200 --jobs $(JOBS)
 
 quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .
@@ -83,6 +84,16 @@ sim: setup ## the riverside scenario with its ports, until Ctrl-C
 
 docs: setup ## check that links and examples in the docs hold
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_tidy.py
+
+.PHONY: simtest simtest-mutants
+simtest: SEEDS ?= 100
+simtest: FIRST_SEED ?= 1
+simtest: MINUTES ?= 60
+simtest: setup ## the whole system under SEEDS=n seeds from FIRST_SEED=m on, MINUTES virtual minutes each
+	$(PY) -m tests.simtest --seeds $(SEEDS) --first $(FIRST_SEED) --minutes $(MINUTES) $(MORE)
+
+simtest-mutants: setup ## plant each bug of tests/simtest/mutations.py; the simulation must catch every one
+	$(PY) -m tests.simtest.mutants
 
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
 	$(PY) tests/wasm/heap.py
