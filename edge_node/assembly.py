@@ -1,6 +1,7 @@
 """Puts the state machines together from the configuration and from what the journal kept."""
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,10 +19,12 @@ from .config import EdgeConfig
 from .core import Board, Core
 from .fuse import Fusion
 from .guard import Guard
+from .identity import Identity
 from .infos import Infos
-from .journal import Hop, Identity, Journal
+from .journal import Hop, Journal
 from .journal_group import Pending
 from .processes_host import ProcessesHost
+from .start_file import StartFile
 from .task_entry import TaskEntry, from_bytes
 from .uplink import Uplink
 
@@ -34,12 +37,22 @@ def read_instances(config: EdgeConfig) -> list[Instance]:
     return [read_instance(path, config.processes.templates) for path in config.processes.files]
 
 
-def open_journal(config: EdgeConfig, hop: Hop, open_committer: Callable[..., Committer] = Committer) -> Journal:
-    """Return the journal in the data folder, made if it is not there."""
+def open_journal(
+    config: EdgeConfig,
+    hop: Hop,
+    open_committer: Callable[..., Committer] = Committer,
+    on_damage: Callable[[BaseException], None] | None = None,
+) -> Journal:
+    """Return the journal in the data folder, made if it is not there. Raises: sqlite3.DatabaseError."""
     DISK.make_folder(config.edge.data_dir, 0o700)
-    path = config.edge.data_dir / "journal.db"
+    path = config.edge.data_dir / journal_rows.FILE
     committer = open_committer(path, schema=journal_rows.SCHEMA, migrations=journal_rows.MIGRATIONS)
-    return Journal(committer, hop, config.edge.id, config.journal.limits())
+    more = {} if on_damage is None else {"on_damage": on_damage}
+    try:
+        return Journal(committer, hop, config.edge.id, config.journal.limits(), **more)
+    except sqlite3.DatabaseError:
+        committer.close()
+        raise
 
 
 def assemble(
@@ -49,9 +62,10 @@ def assemble(
     now: Callable[[], int] = boottime_us,
     utc_s: Callable[[], float] = time.time,
     random_bits: Callable[[int], int] = secrets.randbits,
+    start_file: StartFile | None = None,
 ) -> Core:
     """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
-    identity, clock = journal.begin(calendar_floor(utc_s()), random_bits), config.clock.city_clock()
+    identity, clock = _identity(journal, start_file, calendar_floor(utc_s()), random_bits), config.clock.city_clock()
     guard = _guard(config, identity)
     guard.epoch = journal.streams.epoch
     guard.restore(_kept_tasks(journal))
@@ -70,6 +84,16 @@ def assemble(
                    for board in config.boards}  # fmt: skip
     _recall(core)
     return core
+
+
+def _identity(
+    journal: Journal, start_file: StartFile | None, least_counter: int, random_bits: Callable[[int], int]
+) -> Identity:
+    """Return the numbers of this start, noted beside the journal too before they are used."""
+    identity = journal.begin(least_counter, random_bits, start_file.read() if start_file else None)
+    if start_file:
+        start_file.write(identity.started)
+    return identity
 
 
 def _guard(config: EdgeConfig, identity: Identity) -> Guard:

@@ -23,3 +23,7 @@ class EnrolError(EdgeError, ValueError):
 
 class WrongBoardError(EdgeError, ValueError):
     """The board behind a port is not the Thing that the configuration expects there."""
+
+
+class JournalDamagedError(EdgeError, OSError):
+    """The journal's file is damaged and could not be replaced by what can be read of it."""

@@ -6,36 +6,32 @@ restored from a backup asks for it again. Batches stay on disk: memory holds ran
 """
 
 import secrets
+import sqlite3
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from durable import BacklogError, Committer, DiskFullError, opened, quarantined
 from protocol.city_link import GapRecord
-from protocol.frames import boot_text
 from protocol.ranges import Ranges, Span
 
 from . import journal_city as city
 from . import journal_rows as rows
 from .commands import BLOCK
+from .identity import Identity, identify
 from .journal_group import Frame, Pending, Stored, write
 from .journal_rows import NewBatch
 from .journal_sweep import Swept, read_ran
 from .keeper import Keeper
 from .quota import Limits
+from .start_file import Started
 from .streams import Key, Stream, Streams
 from .uplink import Ask
 
 Hop = Callable[[Callable[[], None]], None]
 
 
-@dataclass(frozen=True)
-class Identity:
-    """This start of this node: boot id, how many starts there were, command counters it may use."""
-
-    boot: str
-    starts: int
-    counters: Span
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 class Page(NamedTuple):
@@ -48,8 +44,16 @@ class Page(NamedTuple):
 class Journal:
     """Journal on a committer whose schema is `journal_rows.SCHEMA` with `journal_rows.MIGRATIONS`."""
 
-    def __init__(self, committer: Committer, hop: Hop, edge: str = "edge", limits: Limits | None = None) -> None:
-        """Read what the last run left. Raises: sqlite3.DatabaseError."""
+    def __init__(
+        self, committer: Committer, hop: Hop, edge: str = "edge", limits: Limits | None = None,
+        on_damage: Callable[[BaseException], None] = _raise,
+    ) -> None:  # fmt: skip
+        """Read what the last run left; `on_damage` is told when the file turns out to be damaged later.
+
+        Raises: sqlite3.DatabaseError.
+        """
+        self.notices: list[str] = []
+        self._on_damage = on_damage
         self._db, self._hop, self._edge = committer, hop, edge
         self.streams = Streams(committer.read(rows.read_streams), committer.read(rows.city_epoch))
         self.gaps = {(g.thing, g.boot, g.gap_id): g for g in committer.read(rows.read_gaps)}
@@ -66,17 +70,21 @@ class Journal:
         """Keep within the limits; call it each tick. `pinned()`: rows under way to the city."""
         self.keeper.tick(now_us, pinned, self._untold, lambda: bool(self.streams.unreconciled()))
 
-    def begin(self, least_counter: int = 1, random_bits: Callable[[int], int] = secrets.randbits) -> Identity:
-        """Return a fresh identity for this start; its numbers are on disk before it is used."""
+    def begin(
+        self,
+        least_counter: int = 1,
+        random_bits: Callable[[int], int] = secrets.randbits,
+        known: Started | None = None,
+    ) -> Identity:
+        """Return a fresh identity for this start; its numbers are on disk before it is used.
 
-        def work(c: Any) -> Identity:
-            incarnation = int(rows.fixed(c, "incarnation", str(random_bits(32))))
-            starts = rows.reserve(c, "boot", 1)
-            first = rows.reserve(c, "commands", BLOCK, least_counter)
-            boot = boot_text(incarnation.to_bytes(4, "little") + starts.to_bytes(4, "little"))
-            return Identity(boot, starts, (first, first + BLOCK))
-
-        return self._db.run(work)
+        `known`: what is kept beside the journal. A journal that is behind it, or of another incarnation, is an older
+        copy: this node begins a new incarnation, and all its numbers beyond those that were used.
+        """
+        identity: Identity = self._db.run(lambda c: identify(c, least_counter, random_bits, known))
+        if identity.copied:
+            self.notices.append(identity.copied)
+        return identity
 
     def began(self, thing: str, boot: str) -> None:
         """A Thing runs under this boot now."""
@@ -216,7 +224,7 @@ class Journal:
 
     def page(self, ask: Ask) -> Page:
         """Return pending batches from disk; broken ones are set aside and counted."""
-        found = self._db.read(lambda c: rows.read_page(c, *ask))
+        found = self._read(lambda c: rows.read_page(c, *ask))
         items = []
         for row, thing, boot, first, n, clock, rx_us, stored in found:
             records = opened(stored)
@@ -330,8 +338,16 @@ class Journal:
             "pending_batches": self.pending_batches, "pending_samples": samples,
             "retained_batches": self.retained_batches, "pending_gaps": len(self.gaps),
             "duplicates": self.duplicates, "refused": self.refused, "dropped": self.dropped,
-            "quarantined": self.quarantined, "quota": self.keeper.quota.health(), **self._db.health(),
+            "quarantined": self.quarantined, "notices": self.notices, "quota": self.keeper.quota.health(),
+            **self._db.health(),
         }  # fmt: skip
+
+    def _read(self, query: Callable[[Any], Any]) -> Any:
+        try:
+            return self._db.read(query)
+        except sqlite3.DatabaseError as error:
+            self._on_damage(error)
+            raise
 
     def _submit(self, work: Callable[[Any], Any], done: Any = None, failed: Any = None) -> None:
         on_done = None if done is None else lambda value: self._hop(lambda: done(value))
@@ -345,7 +361,7 @@ class Journal:
 
     def _compare(self, batch: NewBatch) -> None:
         """Count a conflict if samples that came before, and are still here, have other content now."""
-        for held, records in self._db.read(lambda c: rows.read_overlapping(c, batch)):
+        for held, records in self._read(lambda c: rows.read_overlapping(c, batch)):
             first, end = max(held.first, batch.first), min(held.end, batch.end)
             old = records[(first - held.first) * 12 : (end - held.first) * 12]
             self.conflicts += old != batch.part(first, end).records

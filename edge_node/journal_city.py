@@ -1,6 +1,7 @@
 """What the city has of the journal, on disk: acks, a restored city's answers, declared losses. Runs on a committer."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.city_link import GapRecord
@@ -124,3 +125,20 @@ def declare_gone(c: sqlite3.Connection, edge: str, key: Key, gone: Ranges) -> li
     lost = recall.intersection(gone)
     rows.set_ranges(c, "recall", *key, recall.difference(lost))
     return declare(c, edge, key, lost.to_list(), "restore")
+
+
+def declare_damage(c: sqlite3.Connection, edge: str, rings: Mapping[Key, Ranges]) -> int:
+    """A damaged journal was replaced by what could be read of it: declare what it held once; return how many."""
+    total = 0
+    for thing, boot in c.execute("SELECT thing, boot FROM streams ORDER BY id").fetchall():
+        key: Key = (thing, boot)
+        received, acked, recall = (rows.stream_ranges(c, name, *key) for name in ("received", "acked", "recall"))
+        gone = rows.stream_ranges(c, "quarantined", *key).union(_declared(c, key)).union(acked)
+        held = c.execute("SELECT first, first + n FROM batches WHERE thing = ? AND boot = ?", key)
+        lost = received.difference(gone).difference(Ranges(held))
+        ring = lost.intersection(rings.get(key, Ranges()))
+        rows.set_ranges(c, "received", *key, received.difference(ring))
+        rows.set_ranges(c, "recall", *key, recall.union(ring))
+        declared = declare(c, edge, key, lost.difference(ring).to_list(), "damage")
+        total += sum(gap.end - gap.first for gap in declared)
+    return total

@@ -14,6 +14,7 @@ from protocol.ranges import Ranges, Span
 
 from .streams import Stream
 
+FILE = "journal.db"
 MAX_TASKS = 2000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -312,3 +313,8 @@ def fixed(c: sqlite3.Connection, key: str, value: str) -> str:
     """Return the value kept under `key`, which is `value` if there was none."""
     c.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
     return str(c.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+
+
+def set_meta(c: sqlite3.Connection, key: str, value: str) -> None:
+    """Keep a value under a key."""
+    c.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

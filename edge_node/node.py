@@ -15,15 +15,17 @@ from service.http import listen, make_server
 
 from . import health
 from .api import make_api
-from .assembly import assemble, open_journal, read_instances
+from .assembly import assemble, read_instances
 from .board_side import BoardSide
 from .city_side import CitySide
 from .config import EdgeConfig
 from .core import Core
 from .key_side import KeySide, read_keys
 from .keys_api import add_key_pages
+from .mending import open_sound_journal
 from .reaction import Reaction
 from .serial_port import SerialPort
+from .start_file import StartFile
 from .ticks import Ticks
 from .uplink_socket import UplinkSocket
 
@@ -40,8 +42,8 @@ async def run(config: EdgeConfig) -> None:
     hop = _hop(loop)
     instances = read_instances(config)
     await asyncio.to_thread(warm_up)
-    journal = open_journal(config, hop)
-    core = assemble(config, journal, instances)
+    journal = open_sound_journal(config, hop)
+    core = assemble(config, journal, instances, start_file=StartFile(config.edge.data_dir))
     loop.set_exception_handler(lambda _, context: _internal(core, context))
     core.keys = read_keys(config.city)
     socket = UplinkSocket(

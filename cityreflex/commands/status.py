@@ -98,8 +98,7 @@ def _journal_troubles(edge: dict[str, Any]) -> list[str]:
     lines = [f"{name}: {quota['problem']}"] if quota.get("problem") else []
     if journal.get("full") and not lines:
         lines.append(f"{name}: its disk is full: make room on it, or lower [journal] max_bytes")
-    if journal.get("damaged"):
-        lines.append(f"{name}: {journal['damaged']}")
+    lines += [f"{name}: {notice}" for notice in journal.get("notices", ())]
     city_problem = (health.get("uplink") or {}).get("problem")
     return [*lines, f"{name}: {city_problem}"] if city_problem else lines
 

@@ -14,6 +14,7 @@ from edge_node.journal_rows import insert_batch
 from protocol import city_link as cl
 from protocol.ranges import Ranges
 
+from .damage import pages_of, wipe
 from .journal_desk import new_batch
 from .stack import Stack, until
 
@@ -26,12 +27,13 @@ Build = Callable[..., Stack]
 def build(tmp_path: Path) -> Iterator[Build]:
     made: list[Stack] = []
 
-    def stack(more: str = "", backlog: int = 0) -> Stack:
+    def stack(more: str = "", backlog: int = 0, start: bool = True) -> Stack:
         made.append(Stack(tmp_path, more=more))
         (tmp_path / "edge").mkdir(exist_ok=True)
         if backlog:
             fill(tmp_path / "edge" / "journal.db", backlog)
-        made[0].start_edge()
+        if start:
+            made[0].start_edge()
         return made[0]
 
     yield stack
@@ -159,3 +161,18 @@ def test_a_disk_that_fails_ends_the_process_with_74_and_a_restart_loses_nothing(
     already = stack.stored("river-1")
     until(lambda: stack.stored("river-1") > already + 40 and stack.everything_arrived())
     assert stack.city.conflicts == 0 and not stack.city.lost
+
+
+def test_a_damaged_page_ends_the_process_and_the_next_start_goes_on_without_it(build: Build) -> None:
+    stack = build(backlog=1500, start=False)
+    path = stack.folder / "edge" / "journal.db"
+    leaves = pages_of(path, "batches")
+    wipe(path, leaves[len(leaves) // 2])
+    stack.start_edge()
+    assert stack.edge is not None and stack.edge.wait(30) == 74
+    stack.start_edge()
+    until(lambda: stack.city.stored.get(OLD, Ranges()).union(stack.city.lost.get(OLD, Ranges())).covers(0, 15_000))
+    assert {(gap.cause, gap.declared_by) for gap in stack.city.of(cl.GapRecord)} == {("damage", "edge-1")}
+    assert 0 < stack.city.lost[OLD].total() <= 500 and not stack.city.lost[OLD].intersection(stack.city.stored[OLD])
+    until(lambda: stack.stored("river-1") > 15_000 and stack.everything_arrived())
+    assert "journal.db.damaged-1" in stack.get("health")["journal"]["notices"][0]
