@@ -23,7 +23,7 @@ MAX_CREDIT = 65535
 MAX_WAIT_MS = 3_600_000
 DEFAULT_CREDIT = 256
 KEY_SIZE = 40
-CAUSES = ("overflow", "power", "quota", "restore")
+CAUSES = ("overflow", "power", "quota", "restore", "damage")
 REFUSALS = ("no_common_proto", "revoked", "foreign_thing")
 
 
