@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_node import journal_rows as rows
@@ -70,6 +70,7 @@ def test_own_samples_are_one_batch_numbered_in_the_commit() -> None:
     assert stored[1].own is not None and (stored[1].own.row, stored[1].own.first, stored[1].own.n) == (2, 0, 6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(1, 900), st.booleans()), max_size=12))
 def test_nothing_is_missing_and_nothing_is_twice(drawn: list[tuple[str, int, int, bool]]) -> None:
     ends, frames, given_samples = {"a": 0, "b": 0}, [], {}

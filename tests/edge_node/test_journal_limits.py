@@ -184,6 +184,7 @@ def test_a_full_disk_makes_room_by_the_same_order(tmp_path: Path) -> None:
 MEASURED = st.builds(Measured, st.integers(0, 3 * SMALL), st.integers(0, 2 * ROOM), st.booleans())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(MEASURED, st.booleans()), max_size=30), st.sampled_from([DROP_OLDEST, REFUSE]))
 def test_the_policy(measured: list, when_full: str) -> None:
     quota = Quota(Limits(max_bytes=SMALL, when_full=when_full))

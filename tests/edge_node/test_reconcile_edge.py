@@ -18,6 +18,7 @@ KEY = ("river-1", BOOT)
 SETS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=6).map(Ranges)
 
 
+@settings(deadline=None)
 @given(SETS, SETS, SETS, SETS, SETS, SETS)
 def test_each_forgotten_sample_is_sent_again_taken_again_or_declared(
     acked: Ranges, have: Ranges, received: Ranges, explained: Ranges, kept: Ranges, ring: Ranges
