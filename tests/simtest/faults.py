@@ -54,7 +54,16 @@ def _flash_cut(sim: Any, fault: Fault) -> None:
 
 
 def _board_off(sim: Any, fault: Fault) -> None:
-    sim.boards[fault.where].power_cycle("power cut", fault.for_us)
+    """Power goes: at rest, or in the middle of many samples, whose link may have gone before."""
+    board = sim.boards[fault.where]
+    if fault.much < 0.7:
+        board.hurry(300)
+        if fault.much < 0.4:
+            board.line.plug(False)
+        sim.world.after(int(8 * SECOND * fault.much), board.power_cycle, "power cut", fault.for_us)
+        sim.world.after(10 * SECOND, board.line.plug, True)
+    else:
+        board.power_cycle("power cut", fault.for_us)
 
 
 def _plug(sim: Any, fault: Fault) -> None:
@@ -65,12 +74,31 @@ def _unplug_end(sim: Any, fault: Fault) -> None:
     sim.boards[fault.where].line.plug(True)
 
 
+def _flurry(sim: Any, fault: Fault) -> None:
+    """Let boards sample often for some seconds, so that a crash finds much under way."""
+    for board in sim.boards.values():
+        if fault.where in ("city", board.plan.edge):
+            board.hurry(400)
+            sim.world.after(4 * SECOND, board.hurry, 0)
+
+
 def _kill(sim: Any, fault: Fault) -> None:
-    sim.host(fault.where).kill("killed", False)
+    _flurry(sim, fault)
+    sim.world.after(int(4 * SECOND * fault.much), sim.host(fault.where).kill, "killed", False)
 
 
 def _power(sim: Any, fault: Fault) -> None:
-    sim.host(fault.where).kill("power cut", True)
+    _flurry(sim, fault)
+    sim.world.after(int(4 * SECOND * fault.much), sim.host(fault.where).kill, "power cut", True)
+
+
+def _cut(sim: Any, fault: Fault) -> None:
+    _flurry(sim, fault)
+    sim.host(fault.where).drive.cut_next = True
+
+
+def _cut_end(sim: Any, fault: Fault) -> None:
+    sim.host(fault.where).drive.cut_next = False
 
 
 def _block(sim: Any, fault: Fault) -> None:
@@ -183,6 +211,19 @@ def _rot(sim: Any, fault: Fault) -> None:
             connection.execute("UPDATE batches SET stored = ? WHERE id = ?", (decayed, row))
 
 
+def _storm(sim: Any, fault: Fault) -> None:
+    """A board samples many times as often; in half of the cases with its plug pulled, so that the ring fills."""
+    board = sim.boards[fault.where]
+    board.hurry(200 + int(fault.much * 600))
+    if fault.much < 0.5:
+        board.line.plug(False)
+
+
+def _storm_end(sim: Any, fault: Fault) -> None:
+    sim.boards[fault.where].hurry(0)
+    sim.boards[fault.where].line.plug(True)
+
+
 def _order_forged(sim: Any, fault: Fault) -> None:
     """An order that nobody signed: an old one with another id and another deadline."""
     known, wire = sim.oracle.acting.orders.get(fault.where), sim.wires[fault.where]
@@ -208,6 +249,7 @@ KINDS: dict[str, Kind] = {
     "flash cut": Kind("board", _flash_cut),
     "sensor fault": Kind("board", lambda s, f: _probe(s, f, True), lambda s, f: _probe(s, f, False), lasts_s=100),
     "forged command": Kind("board", _forge, weight=3),
+    "storm": Kind("board", _storm, _storm_end, lasts_s=15, weight=3),
     "old flash": Kind("board", _old_flash, _new_flash, lasts_s=100),
     "rot in journal": Kind("edge", _rot, weight=2),
     "order again": Kind("edge", _order_again, weight=2),
@@ -220,7 +262,7 @@ KINDS: dict[str, Kind] = {
     "restore": Kind("city", _restore, weight=1),
     "edge killed": Kind("edge", _kill, weight=2),
     "edge power": Kind("edge", _power),
-    "edge cut in commit": Kind("edge", *_set("drive", "cut_next", True, False), weight=2),
+    "edge cut in commit": Kind("edge", _cut, _cut_end, weight=2),
     "edge disk fails": Kind("edge", *_set("drive", "failing", True, False)),
     "edge disk full": Kind("edge", *_set("drive", "full", True, False), lasts_s=90),
     "edge disk slow": Kind("edge", lambda s, f: _slow_disk(s, f, True), lambda s, f: _slow_disk(s, f, False)),
@@ -230,7 +272,7 @@ KINDS: dict[str, Kind] = {
     "link slow": Kind("edge", *_set("wire", "latency_us", lambda fault: int(1000 + fault.much * 900_000), 2000)),
     "city killed": Kind("city", _kill, weight=2),
     "city power": Kind("city", _power),
-    "city cut in commit": Kind("city", *_set("drive", "cut_next", True, False), weight=2),
+    "city cut in commit": Kind("city", _cut, _cut_end, weight=2),
     "city disk fails": Kind("city", *_set("drive", "failing", True, False)),
     "city disk full": Kind("city", *_set("drive", "full", True, False), lasts_s=90),
     "city disk slow": Kind("city", lambda s, f: _slow_disk(s, f, True), lambda s, f: _slow_disk(s, f, False)),

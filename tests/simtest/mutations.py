@@ -100,8 +100,8 @@ MUTATIONS = (
     ),
     Mutation(
         "outbox: slots leak", OUTBOX,
-        "            if self._n[slot] and not self._needed(slot):\n                self._n[slot] = 0\n\n",
-        "            pass\n\n",
+        "            if not self._ring.is_acked(seq):\n                return True\n        return False\n",
+        "            if not self._ring.is_acked(seq):\n                return True\n        return True\n",
     ),
     Mutation(
         "outbox: never sends again", OUTBOX,

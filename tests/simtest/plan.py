@@ -66,7 +66,7 @@ class BoardPlan:
     @property
     def block(self) -> int:
         """Numbers to reserve: a minute's worth."""
-        return max(16, 2 * 60_000 // self.period_ms)
+        return max(32, 2 * 60_000 // self.period_ms)
 
 
 @cache
@@ -90,7 +90,7 @@ def boards(rng: Random, edges: int, per_edge: int) -> list[BoardPlan]:
                 ActuatorInfo(i, name, "sim", 0.0, 1.0, 0.0, seen, pace.BOARD_LEASE_MS * (1 + 3 * i), 1000)
                 for i, name in enumerate({"gate": ["opening"], "pump": ["fill", "drain"]}.get(kind, []))
             ]
-            ring = rng.choice((24, 48, 96, 256))
+            ring = rng.choice((8, 16, 48, 160))
             ppm = rng.uniform(-500, 500)
             made.append(BoardPlan(f"{kind}-{e}", f"edge-{e}", period_ms, ring, ppm, tuple(actuators)))
     return made
