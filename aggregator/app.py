@@ -12,7 +12,7 @@ from service.http import listen, make_server
 from service.keys import read_curve_key
 from service.sections import UNIX, boottime_us
 
-from . import compactor, descriptors, swap
+from . import compactor, descriptors, housekeeping, swap
 from .api import add_restore, make_api
 from .city import City
 from .config import AggregatorConfig
@@ -121,18 +121,16 @@ async def run(config: AggregatorConfig) -> None:
     if config.city.api.startswith(UNIX):
         add_restore(api, Restoring(config.city.data_dir, parts.change_over, parts.quiet))
     server = make_server(api)
-    sealing = compactor.seal_for_ever(lambda: (parts.store, parts.city.registry), config.store, parts.quiet)
-    helpers = [
-        asyncio.create_task(server.serve(sockets=[listen(config.city.api)])),
-        asyncio.create_task(sealing),
-    ]
+    serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
+    keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     _log.info("ready", city=config.city.id, endpoint=endpoint, api=config.city.api)
     try:
         await parts.serve()
     finally:
         server.should_exit = True
-        helpers[1].cancel()
-        await asyncio.gather(*helpers, return_exceptions=True)
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(serving, *keeping, return_exceptions=True)
         parts.close()
         _log.info("stopped", city=config.city.id)
 

@@ -76,6 +76,7 @@ class City:
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     later_epochs: dict[str, int] = field(default_factory=dict)
+    rot: str = ""
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
     _beat_us: int = 0

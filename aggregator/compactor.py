@@ -1,4 +1,4 @@
-"""Seals hot commits from time to time, in a thread, while commits go on."""
+"""Seals hot commits, in a thread, while commits go on."""
 
 import asyncio
 import sqlite3
@@ -8,12 +8,13 @@ from typing import TypeVar
 import structlog
 
 from . import sealing
-from .config import StoreSection
 from .registry import Registry
+from .scrub import Span
 from .snapshot import open_reader
 from .store import Store
 
 T = TypeVar("T")
+SetAside = Callable[[list[Span]], None]
 _log = structlog.get_logger(__name__)
 
 
@@ -21,39 +22,34 @@ def _no_step(_: str) -> None:
     """Do nothing between steps; tests crash here."""
 
 
-async def seal_once(store: Store, registry: Registry, keep: int, step: sealing.Step = _no_step) -> int:
-    """Seal what is due; return how many samples were sealed."""
+def _keep(_: list[Span]) -> None:
+    """Tell nobody."""
+
+
+async def seal_once(
+    store: Store, registry: Registry, keep: int, step: sealing.Step = _no_step, aside: SetAside = _keep
+) -> int:
+    """Seal what is due; return how many samples were sealed. `aside` hears of those that are quarantined instead."""
     folder = store.folder
     disk = store.committer.disk
     plan = await asyncio.to_thread(
-        _with_snapshot, store, lambda c: sealing.prepare(folder, c, registry, keep, step, disk)
+        with_snapshot, store, lambda c: sealing.prepare(folder, c, registry, keep, step, disk)
     )
     if plan is None:
         return 0
     step("transaction")
-    await store.work(lambda connection: sealing.finish(plan, connection))
+    spans: list[Span] = []
+    await store.work(lambda connection: spans.extend(sealing.finish(plan, connection)))
+    aside(spans)
     step("catalogue")
-    await asyncio.to_thread(_with_snapshot, store, lambda c: sealing.write_catalogue(folder, c, disk))
+    await asyncio.to_thread(renew_catalogue, store)
     step("done")
     return sum(file.samples for file in plan.files)
 
 
-async def seal_for_ever(
-    what: Callable[[], tuple[Store, Registry]], section: StoreSection, quiet: asyncio.Lock
-) -> None:
-    """Seal every `seal_every_s` seconds, holding `quiet`; a failure is logged and tried again.
-
-    `what` is asked anew each time: a restore puts another store in the place of the old one.
-    """
-    while True:
-        await asyncio.sleep(section.seal_every_s)
-        try:
-            async with quiet:
-                samples = await seal_once(*what(), section.keep_hot_commits)
-        except (OSError, sqlite3.Error) as error:
-            _log.error("sealing failed; hot rows stay", error=repr(error))
-        else:
-            _log.info("sealed", samples=samples)
+def renew_catalogue(store: Store) -> None:
+    """Write sealed/manifest.json anew, for outsiders."""
+    with_snapshot(store, lambda c: sealing.write_catalogue(store.folder, c, store.committer.disk))
 
 
 def clean(store: Store) -> None:
@@ -65,7 +61,8 @@ def clean(store: Store) -> None:
         _log.info("removed files of an unfinished sealing", files=orphans)
 
 
-def _with_snapshot(store: Store, query: Callable[[sqlite3.Connection], T]) -> T:
+def with_snapshot(store: Store, query: Callable[[sqlite3.Connection], T]) -> T:
+    """Return what `query` returns on a connection of its own, in one snapshot. Any thread."""
     connection = open_reader(store.folder, store.committer.disk)
     try:
         connection.execute("BEGIN")

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from protocol.city_link import Ack, Batch, Clock, GapRecord
 from protocol.ranges import Ranges
 
+from .doubts import Doubts, Piece
 from .errors import PeerError
 from .limits import LimitsSection
 from .quota import Quota
@@ -20,6 +21,7 @@ Key: TypeAlias = tuple[str, str]
 RECORD_BYTES = 12
 MAX_SEQ = 2**32
 MAX_ACK_RANGES = 256
+_NO_CLOCK = Clock(0, 0, 1.0, 0.0, False)
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,11 @@ class Ingest:
     samples: int = 0
     quota: Quota = field(default_factory=lambda: Quota(LimitsSection()))
     gaps: dict[Key, set[tuple[int, int, int]]] = field(default_factory=dict)
+    doubts: Doubts | None = None
     group: Group = field(default_factory=Group)
 
     def __post_init__(self) -> None:
-        self._planned = {key: r.copy() for key, r in self.stored.items()}
-        for key, ranges in self.quarantined.items():
-            self._planned[key] = self._planned.get(key, Ranges()).union(ranges)
+        self._planned = {key: r.copy() for key, r in self.stored.items()}  # what is quarantined may come again
         self._spans = {key: ranges.count() for key, ranges in self._planned.items()}
 
     def take_batch(self, edge: str, batch: Batch, now_us: int) -> None:
@@ -81,9 +82,9 @@ class Ingest:
         _check(batch)
         key, end = (batch.thing, batch.boot), batch.first + batch.n
         new = self._plan(edge, key, batch.first, end)
-        self._compare_known(batch, new, now_us)
+        doubtful = self._compare_known(edge, batch, new, now_us)
         self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]
-        self.group.owe(edge, key)[0].append((batch.first, end))
+        self.group.owe(edge, key)[0].extend(doubtful.missing(batch.first, end))
 
     def take_gap(self, edge: str, gap: GapRecord) -> None:
         """Plan a loss that its dropper declares. Raises: PeerError."""
@@ -105,11 +106,29 @@ class Ingest:
     def committed(self, group: Group) -> list[tuple[str, Ack]]:
         """Note that the group is durable; return (edge, ack) for all it owes."""
         for frame in group.frames:
-            self.stored.setdefault((frame.thing, frame.boot), Ranges()).add(frame.first, frame.first + frame.n)
+            key, end = (frame.thing, frame.boot), frame.first + frame.n
+            self.stored.setdefault(key, Ranges()).add(frame.first, end)
+            if key in self.quarantined:
+                self.quarantined[key].remove(frame.first, end)
             self.samples += frame.n
         for gap in group.gaps:
             self.lost.setdefault((gap.thing, gap.boot), Ranges()).add(gap.first, gap.end)
         return [ack for owed, parts in group.owed.items() for ack in _acks(owed, *parts)]
+
+    def checked(self, piece: Piece, agrees: bool, now_us: int) -> None:
+        """Owe the ack of samples that were compared with their sealed copy; contradicting ones are set aside first."""
+        if not agrees:
+            self.conflicts += 1
+            frame = Frame(*piece[1:5], _NO_CLOCK, 0, 0, now_us, piece.records)
+            self.group.rejected.append(frame)
+        end = piece.first + piece.n
+        self.group.owe(piece.edge, (piece.thing, piece.boot))[0].append((piece.first, end))
+
+    def set_aside(self, key: Key, first: int, end: int) -> None:
+        """Note that stored samples turned out broken: they are quarantined, and welcome if they come again."""
+        for known in (self.stored, self._planned):
+            known.setdefault(key, Ranges()).remove(first, end)
+        self.quarantined.setdefault(key, Ranges()).add(first, end)
 
     def abandoned(self, group: Group) -> None:
         """Note that the group could not be committed: nothing is owed, the edges will send again."""
@@ -136,15 +155,25 @@ class Ingest:
         self.quota.spans[edge] += count - self._spans.get(key, 0)
         self._spans[key] = count
 
-    def _compare_known(self, batch: Batch, new: list[tuple[int, int]], now_us: int) -> None:
+    def _compare_known(self, edge: str, batch: Batch, new: list[tuple[int, int]], now_us: int) -> Ranges:
+        """Compare what came again with what is at hand of it; return what has to be compared with sealed files."""
+        doubtful = Ranges()
         known = Ranges([(batch.first, batch.first + batch.n)])
         for a, b in new:
             known.remove(a, b)
         for a, b in known.to_list():
             self.duplicates += b - a
-            if not all(_agrees(batch, piece) for piece in self._pieces(batch, a, b)):
+            pieces = self._pieces(batch, a, b)
+            if not all(_agrees(batch, piece) for piece in pieces):
                 self.conflicts += 1
                 self.group.rejected.append(_piece(batch, a, b, now_us))
+            elif self.doubts is not None:
+                at_hand = Ranges((first, first + len(records) // RECORD_BYTES) for first, records in pieces)
+                for first, end in at_hand.missing(a, b):
+                    frame = _piece(batch, first, end, now_us)
+                    self.doubts.add(Piece(edge, batch.thing, batch.boot, first, end - first, frame.records))
+                    doubtful.add(first, end)
+        return doubtful
 
     def _pieces(self, batch: Batch, first: int, end: int) -> list[tuple[int, bytes]]:
         """Return what is still at hand of [first, end): the open group's and the store's."""

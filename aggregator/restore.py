@@ -18,6 +18,7 @@ from .caps import Caps
 from .city import City
 from .config import AggregatorConfig
 from .dispatch import Dispatcher
+from .doubts import Doubts
 from .errors import PeerError
 from .ingest import Ingest
 from .keyring import Keyring
@@ -86,7 +87,10 @@ def build(
 
 def _ingest(store: Store, quota: Quota) -> Ingest:
     received, lost, aside = store.received(), store.lost(), store.quarantined()
-    return Ingest(store.overlapping, received, lost, aside, store.conflicts(), quota=quota, gaps=store.gaps())
+    gaps, doubts = store.gaps(), Doubts()
+    return Ingest(
+        store.overlapping, received, lost, aside, store.conflicts(), quota=quota, gaps=gaps, doubts=doubts
+    )
 
 
 def _count(quota: Quota, ingest: Ingest, city: City) -> None:

@@ -1,5 +1,9 @@
 """Tables of store.db. A commit's samples are one blob (with durable's checksum); `at` is a byte offset."""
 
+import sqlite3
+
+import msgpack
+
 from durable import Migration
 
 FILE = "store.db"
@@ -58,11 +62,28 @@ CREATE TABLE IF NOT EXISTS latest(
     datastream TEXT PRIMARY KEY, t_utc_us INTEGER NOT NULL, value REAL, sigma REAL, quality INTEGER NOT NULL
 );
 """
+INSERT_SPAN = "INSERT OR IGNORE INTO sealed_spans(thing, boot, first, last, file) VALUES (?, ?, ?, ?, ?)"
+
+
+def _fill_spans(connection: sqlite3.Connection) -> None:
+    """Know where the samples are that an earlier release sealed."""
+    for file, packed in connection.execute("SELECT file, ranges FROM sealed").fetchall():
+        for thing, boot, spans in msgpack.unpackb(packed):
+            connection.executemany(INSERT_SPAN, [(thing, boot, first, end, file) for first, end in spans])
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         "the restore epoch, and checksums of sealed files",
         "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE TABLE sealed_sums(file TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID",
+    ),
+    Migration(
+        "which sealed file holds a sample",
+        # all columns in the key, in its order: the quick_check of SQLite 3.40 misreads a table without rowid otherwise
+        "CREATE TABLE sealed_spans(thing TEXT NOT NULL, boot TEXT NOT NULL, first INTEGER NOT NULL,"
+        " last INTEGER NOT NULL, file TEXT NOT NULL, PRIMARY KEY(thing, boot, first, last, file)) WITHOUT ROWID",
+        lambda connection: _fill_spans(connection),
     ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -6,6 +6,7 @@ names: `remove_orphans` deletes them at start-up, the hot rows are still there. 
 `step` is called with a name before each step; tests crash there.
 """
 
+import hashlib
 import io
 import json
 import sqlite3
@@ -20,13 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from durable import DISK, Disk, quarantine
+from durable import DISK, Disk
 from protocol.ranges import Ranges
 
 from .columns import table
 from .ingest import Key
 from .registry import Registry
-from .schema import SEALED
+from .schema import INSERT_SPAN, SEALED
+from .scrub import Span, set_blob_aside
 from .snapshot import hot_frames, last_commit_upto
 
 STAGING, CATALOGUE = "staging", "manifest.json"
@@ -44,6 +46,7 @@ class SealedFile:
     samples: int
     size: int
     ranges: dict[Key, Ranges]
+    sha256: str
 
 
 @dataclass
@@ -74,25 +77,23 @@ def prepare(
     return Plan(upto, files, _newest(rows, registry), broken)
 
 
-def finish(plan: Plan, connection: sqlite3.Connection) -> None:
-    """Catalogue the files and delete the hot rows they hold, inside the caller's transaction."""
+def finish(plan: Plan, connection: sqlite3.Connection) -> list[Span]:
+    """Catalogue the files and delete the hot rows they hold, inside the caller's transaction.
+
+    Returns the samples whose blob failed its checksum: they are quarantined instead of sealed.
+    """
     rows = [(f.name, plan.upto, f.samples, f.size, _pack(f.ranges)) for f in plan.files]
     connection.executemany("INSERT INTO sealed VALUES (?, ?, ?, ?, ?)", rows)
+    sums = [(file.name, file.sha256) for file in plan.files]
+    connection.executemany("INSERT INTO sealed_sums(file, sha256) VALUES (?, ?)", sums)
+    for file in plan.files:
+        spans = [(*key, first, end, file.name) for key, ranges in file.ranges.items() for first, end in ranges]
+        connection.executemany(INSERT_SPAN, spans)
     connection.executemany(_PUT_LATEST, plan.newest)
-    for number in sorted(plan.broken):
-        _set_aside(connection, number)
+    aside = [span for number in sorted(plan.broken) for span in set_blob_aside(connection, number)]
     connection.execute("DELETE FROM frames WHERE commit_no <= ?", (plan.upto,))
     connection.execute("DELETE FROM blobs WHERE commit_no <= ?", (plan.upto,))
-
-
-def _set_aside(connection: sqlite3.Connection, number: int) -> None:
-    """Keep a blob that fails its checksum in quarantine, and its ranges for the ledger."""
-    row = connection.execute("SELECT data FROM blobs WHERE commit_no = ?", (number,)).fetchone()
-    quarantine(connection, "blobs", str(number), row[0] if row else b"", "checksum")
-    connection.execute(
-        "INSERT INTO quarantined SELECT thing, boot, first, first + n FROM frames WHERE commit_no = ?",
-        (number,),
-    )
+    return aside
 
 
 def write_catalogue(folder: Path, connection: sqlite3.Connection, disk: Disk = DISK) -> None:
@@ -137,7 +138,8 @@ def _seal_day(folder: Path, day: str, rows: Any, upto: int, step: Step, disk: Di
     disk.sync_file(staged)
     step("rename")
     disk.rename(staged, folder / SEALED / name)
-    return SealedFile(name, rows.num_rows, packed.tell(), _ranges(rows))
+    sha256 = hashlib.sha256(packed.getvalue()).hexdigest()
+    return SealedFile(name, rows.num_rows, packed.tell(), _ranges(rows), sha256)
 
 
 def _order(rows: Any) -> Any:

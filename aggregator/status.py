@@ -24,6 +24,9 @@ def health(city: City, now: Now, *, zap_alive: bool, more: Sequence[str] = ()) -
 def alarms(city: City) -> list[str]:
     """Return what an operator has to see to: caps that are reached, contradictions, a store put back by hand."""
     found = [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    aside = sum(ranges.total() for ranges in city.ingest.quarantined.values())
+    found += [f"{aside} stored samples failed their checksum and are quarantined: look at the disk"] if aside else []
+    found += [city.rot] if city.rot else []
     found += city.caps.reasons()
     epoch = city.reconcile.epoch
     return found + [

@@ -18,6 +18,7 @@ from protocol import tasks
 from protocol.city_link import ThingInfo
 from protocol.ranges import Ranges
 
+from .errors import DamagedError
 from .ingest import Frame, Group, Key
 from .latest import Observation
 from .ledger_view import Reported
@@ -50,10 +51,14 @@ class Store:
     def __init__(
         self, folder: Path, disk: Disk = DISK, open_committer: Callable[..., Committer] = Committer
     ) -> None:
+        """Open or create it. Raises: DamagedError if a page is broken; TooNewError, OSError."""
         self.folder = folder
-        self.committer = open_committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
-        self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
-        self.epoch = self.committer.read(read_epoch)
+        try:
+            self.committer = open_committer(folder / FILE, schema=SCHEMA, migrations=MIGRATIONS, disk=disk)
+            self.commit_no = int(self._rows(_LAST_COMMIT)[0][0] or 0)
+            self.epoch = self.committer.read(read_epoch)
+        except sqlite3.DatabaseError as error:
+            raise damaged(folder, error) from error
 
     async def commit(self, writes: Writes) -> None:
         """Return once it is durable. Raises: DiskFullError (nothing was written), other DurableErrors."""
@@ -95,7 +100,11 @@ class Store:
 
     def quarantined(self) -> dict[Key, Ranges]:
         """Return the ranges whose blobs were found broken, per (thing, boot)."""
-        return self._spans("SELECT thing, boot, first, last FROM quarantined")
+        found = self._spans("SELECT thing, boot, first, last FROM quarantined")
+        for key, ranges in self.received().items():  # what came again intact is stored
+            if key in found:
+                found[key] = found[key].difference(ranges)
+        return found
 
     def conflicts(self) -> int:
         """Return how many pieces were set aside because they contradict stored ones."""
@@ -166,7 +175,18 @@ class Store:
         return found
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        return self.committer.read(lambda connection: connection.execute(query, values).fetchall())
+        try:
+            return self.committer.read(lambda connection: connection.execute(query, values).fetchall())
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.folder, error) from error
+
+
+def damaged(folder: Path, error: sqlite3.DatabaseError) -> Exception:
+    """Return what an error of SQLite means: DamagedError for a broken page, else the error itself."""
+    primary = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedError(f"{folder / FILE}: {error}")
+    return error
 
 
 _LAST_COMMIT = (

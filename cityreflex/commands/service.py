@@ -1,11 +1,13 @@
 """Runs a service; what can go wrong before it is ready ends with the right exit code and a next step."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import zmq
 
-from aggregator.errors import DescriptorError
+from aggregator.errors import DamagedError, DescriptorError
+from cityreflex.commands.storage import damaged
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
 from durable import DISK
 from processes.errors import ProcessError
@@ -25,6 +27,10 @@ def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
         raise CityError(CONFIG, str(error), f"check the key files that {path} names") from error
     except ProcessError as error:
         raise CityError(CONFIG, str(error), f"city config check {path}") from error
+    except DamagedError as error:
+        raise damaged(error, data_dir) from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(error, data_dir) from error
     except DescriptorError as error:
         hint = f"raise it (systemd: LimitNOFILE={error.needed}), or lower max_connections in [limits] of {path}"
         raise CityError(CONFIG, str(error), hint) from error

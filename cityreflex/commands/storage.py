@@ -27,6 +27,10 @@ def storage_errors(backup: Path, data: Path) -> Iterator[None]:
 
 
 def damaged(error: Exception, data: Path) -> CityError:
-    """Return what is said of a store.db with damaged pages."""
+    """Return what is said of a store.db or journal.db with damaged pages."""
+    if (data / "journal.db").exists():
+        aside = quoted(data / "damaged")
+        hint = f"move it away: mkdir {aside} && mv {quoted(data)}/journal.db* {aside}"
+        return CityError(UNVERIFIED, f"the journal is damaged: {error}", hint)
     hint = f"put the newest backup back: city restore BACKUP (what is in {quoted(data)} is kept aside)"
     return CityError(UNVERIFIED, f"the store is damaged: {error}", hint)
