@@ -70,8 +70,9 @@ type: setup ## mypy: strict on CPython code, MicroPython's own stubs on board co
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file mypy-micropython.ini
 
-bench: setup ## samples per second, each beside a peer; writes bench.json; no gate
-	$(PY) tests/bench/measure.py
+bench: setup ## samples per second and round trips, each beside its peers; writes bench.json; no gate
+	$(PY) -m pip install --quiet -e '.[bench]'
+	$(PY) tests/bench/measure.py $(BENCH)
 
 upgradetest: setup ## stores, boards and wires of earlier releases under the code of today
 	$(BIN)/pytest -q tests/upgrade tests/durable/test_migrations.py

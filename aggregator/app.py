@@ -11,6 +11,7 @@ import zmq
 from service.http import listen, make_server
 from service.keys import read_curve_key
 from service.sections import UNIX, boottime_us
+from service.threads import share_fairly
 
 from . import compactor, descriptors, housekeeping, swap
 from .api import add_restore, make_api
@@ -111,6 +112,7 @@ async def run(config: AggregatorConfig) -> None:
     """
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    share_fairly()
     parts = Aggregator(config)
     descriptors.reserve(config.limits.descriptors(len(parts.city.sessions.by_edge)))
     _stop_on_signals(parts)

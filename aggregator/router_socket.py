@@ -47,7 +47,8 @@ class RouterSocket:
         self.on_full: Callable[[bytes], None] = lambda _: None
         self._socket = self._make()
         self._bound = ""
-        self._wake = asyncio.Event()
+        self._woken = False
+        self._waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def _make(self) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.ROUTER)
@@ -61,7 +62,7 @@ class RouterSocket:
     def bind(self, endpoint: str) -> str:
         """Listen; return the endpoint with the real port. Raises: zmq.ZMQError."""
         self._socket.bind(endpoint)
-        asyncio.get_running_loop().add_reader(self._socket.FD, self._wake.set)
+        asyncio.get_running_loop().add_reader(self._socket.FD, self._wake)
         bound = self._socket.getsockopt(zmq.LAST_ENDPOINT)
         self._bound = bytes(bound).rstrip(b"\0").decode() if isinstance(bound, bytes) else endpoint
         return self._bound
@@ -86,14 +87,23 @@ class RouterSocket:
 
     async def wait(self, timeout_s: float) -> None:
         """Return when something may be there to read, or after `timeout_s`."""
-        if self._readable():
+        if self._readable() or self._woken:
+            self._woken = False
             return
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = loop.call_later(timeout_s, self._wake)
         try:
-            await asyncio.wait_for(self._wake.wait(), timeout_s)
-        except TimeoutError:
-            return
+            await self._waiting
         finally:
-            self._wake.clear()
+            timer.cancel()
+            self._woken = False
+
+    def _wake(self) -> None:
+        """Let `wait` return: now, or at once the next time."""
+        self._woken = True
+        if not self._waiting.done():
+            self._waiting.set_result(None)
 
     def option(self, option: int) -> Any:
         """Return what libzmq has for an option of the socket."""
@@ -124,7 +134,7 @@ class RouterSocket:
             return False
         finally:
             if self._readable():
-                self._wake.set()
+                self._wake()
         return True
 
     def close(self) -> None:

@@ -135,11 +135,12 @@ class BoardSide:
         core, now_us = self._core, self._core.now()
         self._ack(batch.thing, batch)
         self._count_hops(batch, now_us)
-        for pending in [*stored.batches, *([stored.own] if stored.own else [])]:
+        for pending in stored.all:
             core.uplink.journaled(pending)
             self._reaction.arrived(pending)
-        self._city.send_batches(now_us)
-        self._reaction.advance(now_us)
+        if stored.all:
+            self._city.send_batches(now_us)
+            self._reaction.advance(now_us)
 
     def _count_hops(self, batch: NewBatch, now_us: int) -> None:
         """Count what was acquired while the link was up; backlog tells nothing of latency."""

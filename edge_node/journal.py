@@ -161,7 +161,7 @@ class Journal:
 
     def _took(self, done: list[Stored]) -> None:
         """Account for what is durable now."""
-        for pending in [p for stored in done for p in (*stored.batches, stored.own) if p is not None]:
+        for pending in [pending for stored in done for pending in stored.all]:
             self.streams.of(pending.thing, pending.boot).committed(pending.first, pending.end)
             self.pending_batches += 1
         self.keeper.urge(False)

@@ -44,6 +44,11 @@ class Stored:
     batches: list[Pending] = field(default_factory=list)
     own: Pending | None = None
 
+    @property
+    def all(self) -> list[Pending]:
+        """Both, in the order of journaling."""
+        return self.batches if self.own is None else [*self.batches, self.own]
+
 
 class Frame(NamedTuple):
     """What is new of a board's frame, own samples made from it, its first row, and whom to tell."""

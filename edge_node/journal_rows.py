@@ -73,6 +73,8 @@ class NewBatch:
 
     def part(self, first: int, end: int) -> "NewBatch":
         """Return the part [first, end) of it."""
+        if (first, end) == (self.first, self.end):
+            return self
         size = len(self.records) // self.n
         cut = self.records[(first - self.first) * size : (end - self.first) * size]
         return replace(self, first=first, n=end - first, records=cut)

@@ -12,6 +12,7 @@ import structlog
 from models.warm_up import warm_up
 from service.audit import AuditLog
 from service.http import listen, make_server
+from service.threads import share_fairly
 
 from . import health
 from .api import make_api
@@ -35,6 +36,7 @@ log = structlog.get_logger("edge_node")
 
 async def run(config: EdgeConfig) -> None:
     """Run until SIGTERM or SIGINT. Raises: KeyFileError, ConfigError, OSError, sqlite3.DatabaseError."""
+    share_fairly()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -87,11 +87,13 @@ class UplinkSocket:
             self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
             return False
+        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:  # a send may swallow what the descriptor told
+            asyncio.get_running_loop().call_soon(self.poll)
         return True
 
     def poll(self) -> None:
         """Drain if something is there that the descriptor did not tell of."""
-        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if not self._socket.closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             self.drain()
 
     def _drop(self) -> None:

@@ -1,172 +1,162 @@
-"""Measures the paths every sample takes, each beside a peer in the same run: `make bench`. Asserts nothing.
+"""`make bench`: the durable link, a ping and the kernels, each beside its peers in one run. Asserts nothing.
 
-Ours and peer run in turn, A B A B ..., and the ratio is the median of the pairs, so that it holds when the
-machine's speed drifts. Prints a table and writes `bench.json`.
+    python tests/bench/measure.py [--rounds 5] [--only link|ping|kernels] [--dir FOLDER] [--out bench.json]
+
+All contenders of a round run one after the other, round after round; a ratio is the median of the rounds' ratios, so
+that it holds when the machine's speed drifts, and its spread is told. What each one does stands in its own file.
 """
 
+import argparse
 import json
-import os
-import sqlite3
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgpack
-import numpy as np
+import facts
+import kernels
+import link_mqtt
+import link_nats
+import link_ours
+import link_zmq
+import payload
+import peers
+import ping
 
-from durable import Committer, sealed
-from models.kalman import fuse, new_bank
-from protocol import board_link, columns, frames
-from protocol.host_decoder import HostDecoder
-
-N = 64
-BOOT = "00000001-1"
-FILTERS = 100_000
-COMMITS = 1000
-ROUNDS = 7
-Work = Callable[[], object]
+PINGS = 2000
 
 
-def records(n: int) -> bytes:
-    """Return n packed records of four channels, 25 ms apart."""
-    i = np.arange(n)
-    return columns.encode(i % 4, np.ones(n), 25_000 * i, 1.0 + 0.01 * i)
+class Contender(NamedTuple):
+    """Who carries the frames, how many of them, the ratio that ours is to reach (None: for information)."""
+
+    name: str
+    frames: int
+    goal: float | None
+    measure: Callable[[Path, int], dict[str, Any]]
 
 
-def board_frames() -> tuple[int, Work, Work]:
-    """200 frames of 64 samples: COBS, CRC and our checks, beside msgpack alone on the bare bodies."""
-    body = msgpack.packb([frames.SAMPLES, frames.boot_bytes(BOOT), 0, records(N)])
-    line = board_link.build_frame(body) * 200
-
-    def ours() -> None:
-        for found in HostDecoder().feed(line):
-            board_link.decode_board(found)
-
-    def peer() -> None:
-        for _ in range(200):
-            msgpack.unpackb(body)
-
-    return 200 * N, ours, peer
+OURS = Contender("journal, CURVE uplink, ingest", 16_000, None, link_ours.measure)
+PEERS = (
+    Contender("raw ZeroMQ CURVE, fdatasync x 2", 16_000, 0.5, link_zmq.measure),
+    Contender("raw ZeroMQ CURVE, merged as ours", 16_000, None, lambda path, n: link_zmq.measure(path, n, merge=32)),
+    Contender("raw ZeroMQ, no CURVE", 16_000, None, lambda path, n: link_zmq.measure(path, n, curve=False)),
+    Contender("JetStream, sync_interval always", 2_000, 1.5, link_nats.measure),
+    Contender("JetStream, default (2 min)", 8_000, None, lambda folder, n: link_nats.measure(folder, n, "")),
+    Contender("Mosquitto QoS 1, persistence", 8_000, 6.0, link_mqtt.measure),
+    Contender("Mosquitto, saved on changes", 400, None, lambda folder, n: link_mqtt.measure(folder, n, each=True)),
+)
 
 
-def fusion() -> tuple[int, Work, Work]:
-    """One update of each of 100,000 two-state filters, beside the same equations in NumPy."""
-    bank, index = new_bank(FILTERS, 1e-11), np.arange(FILTERS, dtype=np.int64)
-    value, sigma, quality = np.ones(FILTERS), np.full(FILTERS, 0.01), np.ones(FILTERS, np.uint8)
-    at = np.zeros(FILTERS, dtype=np.int64)
-    state = [np.ones(FILTERS), np.zeros(FILTERS), np.full(FILTERS, 1e-4), np.zeros(FILTERS), np.full(FILTERS, 1e-6)]
-
-    def ours() -> None:
-        nonlocal at
-        at = at + 1_000_000
-        fuse(bank, index, at, value, sigma, quality)
-
-    return FILTERS, ours, lambda: numpy_update(state, 1.0, 1e-11, value, sigma**2)
-
-
-def numpy_update(state: list[Any], dt: float, q: float, z: Any, r: Any) -> None:
-    """Update level, trend and their covariance in place: local linear trend, struct of arrays."""
-    level, trend, p00, p01, p11 = state
-    level = level + dt * trend
-    p00 = p00 + dt * (2.0 * p01 + dt * p11) + q * dt**3 / 3.0
-    p01 = p01 + dt * p11 + q * dt**2 / 2.0
-    p11 = p11 + q * dt
-    total = p00 + r
-    k0, k1, error = p00 / total, p01 / total, z - level
-    state[:] = (level + k0 * error, trend + k1 * error, (1 - k0) * p00, (1 - k0) * p01, p11 - k1 * p01)
+def link(folder: Path, rounds: int) -> list[dict[str, Any]]:
+    """Return a row for each contender of the durable link."""
+    rates: dict[str, list[float]] = {}
+    notes: dict[str, Any] = {}
+    for number in range(rounds):
+        for contender in (OURS, *PEERS):
+            if contender.name in notes and "missing" in notes[contender.name]:
+                continue
+            try:
+                found = contender.measure(folder / f"{len(rates)}-{contender.name[:6]}-{number}", contender.frames)
+            except peers.MissingPeerError as error:
+                notes[contender.name] = {"missing": str(error)}
+                continue
+            rates.setdefault(contender.name, []).append(found["frames"] * payload.SAMPLES / found["seconds"])
+            notes[contender.name] = {key: found[key] for key in found if key not in ("frames", "seconds")}
+            print(f"  round {number + 1}/{rounds} {contender.name:<34} {rates[contender.name][-1] / 1e6:7.3f} M/s",
+                  file=sys.stderr, flush=True)  # fmt: skip
+    return [_row(contender, rates, notes) for contender in (OURS, *PEERS)]
 
 
-def commits(folder: Path) -> tuple[int, Work, Work]:
-    """1,000 blobs of 64 samples through the committer, beside one append and fdatasync for all of them."""
-    blob = records(N)
-    committer = Committer(folder / "ours.db", schema="CREATE TABLE IF NOT EXISTS b (blob BLOB)")
-    raw = os.open(folder / "raw.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-    def ours() -> None:
-        for _ in range(COMMITS):
-            committer.submit(lambda c: c.execute("INSERT INTO b VALUES (?)", (sealed(blob),)))
-        committer.run(lambda c: None)
-
-    def peer() -> None:
-        for _ in range(COMMITS):
-            os.write(raw, blob)
-        os.fdatasync(raw)
-
-    return COMMITS * N, ours, peer
-
-
-def rows(folder: Path) -> tuple[int, Work, Work]:
-    """The same through the committer, beside SQLite with a row per sample in one FULL transaction."""
-    samples, ours, _ = commits(folder / "..")
-    other = sqlite3.connect(folder / "rows.db", isolation_level=None)
-    other.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE s (c, q, t, v);")
-    data = [(int(r["channel"]), int(r["quality"]), 0, float(r["value"])) for r in columns.decode(records(N))]
-
-    def peer() -> None:
-        with closing(other.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            for _ in range(COMMITS):
-                cursor.executemany("INSERT INTO s VALUES (?, ?, ?, ?)", data)
-            cursor.execute("COMMIT")
-
-    return samples, ours, peer
-
-
-def seconds(work: Work) -> float:
-    """Return how long one call takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def compare(name: str, peer_name: str, case: tuple[int, Work, Work]) -> dict[str, Any]:
-    """Return the medians of both and of their ratio, in samples per second; more than 1: ours is faster."""
-    samples, ours, peer = case
-    ours(), peer()
-    pairs = [(samples / seconds(ours), samples / seconds(peer)) for _ in range(ROUNDS)]
+def _row(contender: Contender, rates: dict[str, list[float]], notes: dict[str, Any]) -> dict[str, Any]:
+    """Return medians; a ratio is ours / this one, round by round."""
+    row = {"contender": contender.name, "goal": contender.goal, "frames": contender.frames, **notes[contender.name]}
+    mine = rates.get(contender.name)
+    if mine is None:
+        return row
+    ratios = [ours / other for ours, other in zip(rates[OURS.name], mine, strict=True)]
     return {
-        "work": name,
-        "peer": peer_name,
-        "ours_per_s": statistics.median(a for a, _ in pairs),
-        "peer_per_s": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(a / b for a, b in pairs),
-    }
+        **row, "samples_per_s": statistics.median(mine), "all_samples_per_s": mine,
+        "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
+    }  # fmt: skip
 
 
-def fdatasync_ms(folder: Path) -> float:
-    """Return the median time of a 4 KiB write with fdatasync, so that a disk that cheats is seen."""
-    file = os.open(folder / "probe", os.O_WRONLY | os.O_CREAT)
+def pings(folder: Path, rounds: int) -> dict[str, Any]:
+    """Return the median round trips in us of ours and of bare ZeroMQ, and their ratio (lower is better)."""
+    pairs = [(ping.ours(folder / f"ping-{number}", PINGS), ping.bare(PINGS)) for number in range(rounds)]
+    ratios = [ours / bare for ours, bare in pairs]
+    return {
+        "ours_us": statistics.median(ours for ours, _ in pairs),
+        "bare_us": statistics.median(bare for _, bare in pairs),
+        "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios), "goal": 1.5,
+    }  # fmt: skip
 
-    def once() -> None:
-        os.pwrite(file, bytes(4096), 0)
-        os.fdatasync(file)
 
-    return 1e3 * statistics.median(seconds(once) for _ in range(21))
-
-
-def main() -> None:
-    """Measure all, print a table and write bench.json beside it."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:  # this disk: a tmpfs ignores fsync
-        folder = Path(name) / "rows"
-        folder.mkdir()
-        found = [
-            compare("board frames decoded", "msgpack alone", board_frames()),
-            compare("Kalman, 1e5 filters", "NumPy", fusion()),
-            compare("durable commits", "raw append + fdatasync", commits(folder)),
-            compare("durable commits", "SQLite, row per sample", rows(folder)),
-        ]
-        sync_ms = fdatasync_ms(folder)
-    for row in found:
+def show(found: dict[str, Any]) -> None:
+    """Print the tables."""
+    machine = found["machine"]
+    print(f"{machine['cores']} cores, load {machine['load_1min']:.1f}, {machine['file_system']}, fdatasync p50 "
+          f"{machine['fdatasync_ms']:.3f} ms, Python {machine['python']}")  # fmt: skip
+    for row in found.get("link", []):
+        _show_link(row)
+    if "ping" in found:
+        p = found["ping"]
+        print(f"ping p50 {p['ours_us']:.0f} us, bare ZeroMQ {p['bare_us']:.0f} us, ratio {p['ratio']:.2f} "
+              f"({p['ratio_min']:.2f} to {p['ratio_max']:.2f}), goal at most {p['goal']}")  # fmt: skip
+    for row in found.get("kernels", []):
         rates = f"{row['ours_per_s'] / 1e6:8.2f} M/s {row['peer_per_s'] / 1e6:8.2f} M/s"
         print(f"{row['work']:<22} {row['peer']:<24} {rates}  ratio {row['ratio']:7.3f}")
-    print(f"fdatasync of 4 KiB: median {sync_ms:.2f} ms; Python {sys.version.split()[0]}")
-    Path("bench.json").write_text(json.dumps({"fdatasync_ms": sync_ms, "cases": found}, indent=2) + "\n")
+
+
+def _show_link(row: dict[str, Any]) -> None:
+    if "missing" in row:
+        print(f"{row['contender']:<34} MISSING: {row['missing']}")
+        return
+    goal = f"goal {row['goal']}" if row["goal"] else ""
+    spread = f"({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
+    rate = f"{row['samples_per_s'] / 1e6:8.3f} M/s"
+    print(f"{row['contender']:<34} {rate}  ours/this {row['ratio']:7.2f} {spread:<18} {goal}")
+
+
+def versions() -> dict[str, str]:
+    """Return what the peers say they are."""
+    found = {}
+    for name, ask in (("nats-server", link_nats.version), ("mosquitto", link_mqtt.version)):
+        try:
+            found[name] = ask()
+        except peers.MissingPeerError as error:
+            found[name] = f"missing: {error}"
+    return found
+
+
+def main() -> int:
+    """Measure, print the tables, write the JSON. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Measure this system beside its peers.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("link", "ping", "kernels"))
+    parser.add_argument("--dir", type=Path, default=Path.cwd(), help="a folder on a disk; not a tmpfs")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    asked = parser.parse_args()
+    parts: dict[str, Callable[[Path], Any]] = {
+        "link": lambda folder: link(folder, asked.rounds),
+        "ping": lambda folder: pings(folder, asked.rounds),
+        "kernels": kernels.run,
+    }
+    try:
+        facts.on_disk(asked.dir)
+    except facts.MemoryDiskError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(dir=asked.dir, prefix="bench-") as name:
+        folder = Path(name).absolute()
+        found = {"machine": {**facts.machine(folder), "peers": versions()}}
+        for part in (asked.only,) if asked.only else parts:
+            found[part] = parts[part](folder)
+    show(found)
+    asked.out.write_text(json.dumps(found, indent=2) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
