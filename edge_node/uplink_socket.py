@@ -23,6 +23,7 @@ _OPTIONS = (
     (zmq.LINGER, 0),
 )
 MAX_DRAIN = 1000
+_POLLIN = int(zmq.POLLIN)
 FIRST_RECONNECT_MS = (100, 400)
 """The first pause before TCP is tried again, one at random per node; libzmq doubles it with each try."""
 _UNANSWERED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -74,11 +75,9 @@ class UplinkSocket:
     def drain(self) -> None:
         """Hand on all that has arrived."""
         for _ in range(MAX_DRAIN):
-            try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            if not self._readable():
                 return
-            self._on_parts(parts)
+            self._on_parts(self._socket.recv_multipart(zmq.NOBLOCK))
         asyncio.get_running_loop().call_soon(self.drain)
 
     def send(self, parts: list[bytes]) -> bool:
@@ -87,14 +86,17 @@ class UplinkSocket:
             self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
             return False
-        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:  # a send may swallow what the descriptor told
-            asyncio.get_running_loop().call_soon(self.poll)
+        if self._readable():  # a send may swallow what the descriptor told
+            asyncio.get_running_loop().call_soon(self.drain)
         return True
 
     def poll(self) -> None:
         """Drain if something is there that the descriptor did not tell of."""
-        if not self._socket.closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            self.drain()
+        self.drain()
+
+    def _readable(self) -> bool:
+        """Ask libzmq, without an error if nothing is there; never once closed."""
+        return not self._socket.closed and bool(int(self._socket.getsockopt(zmq.EVENTS)) & _POLLIN)
 
     def _drop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.FD)

@@ -6,6 +6,7 @@ the fields of a dataclass of city_messages.py; the payload raw bytes (sample rec
 
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -112,6 +113,12 @@ _FIELDS = {kind: _header_fields(kind) for kind in MAKERS}
 _REQUIRED = {kind: sum("since" not in item.metadata for item in items) for kind, items in _FIELDS.items()}
 
 
+@cache
+def _names(kind: int, proto: int) -> tuple[str, ...]:
+    """Return the header items of a kind as version `proto` writes them."""
+    return tuple(item.name for item in _FIELDS[KINDS[kind]] if _since(item) <= proto)
+
+
 def speaks(kind: type[Any], proto: int) -> bool:
     """Return whether version `proto` of the protocol has messages of this class."""
     return int(getattr(kind, "SINCE", 1)) <= proto
@@ -136,7 +143,7 @@ def encode(message: Message, proto: int = PROTO) -> list[bytes]:
 def _split(message: Message, proto: int) -> tuple[list[Any], bytes]:
     """Return the header's items and the payload."""
     values = vars(message)
-    items = [_plain(values[item.name]) for item in _FIELDS[type(message)] if _since(item) <= proto]
+    items = [_plain(values[name]) for name in _names(message.KIND, proto)]
     if isinstance(message, TaskReport):
         items[2] = _code_for(message.code, proto)
         return [message.KIND, *items], message.task

@@ -54,11 +54,11 @@ def link(folder: Path, rounds: int) -> list[dict[str, Any]]:
     rates: dict[str, list[float]] = {}
     notes: dict[str, Any] = {}
     for number in range(rounds):
-        for contender in (OURS, *PEERS):
+        for at, contender in enumerate((OURS, *PEERS)):
             if contender.name in notes and "missing" in notes[contender.name]:
                 continue
             try:
-                found = contender.measure(folder / f"{len(rates)}-{contender.name[:6]}-{number}", contender.frames)
+                found = contender.measure(folder / f"{number}-{at}", contender.frames)
             except peers.MissingPeerError as error:
                 notes[contender.name] = {"missing": str(error)}
                 continue
