@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import structlog
 
+from durable import SyncError
+
 from . import sealing
 from .registry import Registry
 from .scrub import Span
@@ -56,7 +58,12 @@ def clean(store: Store) -> None:
     """At start: remove files of a sealing that was cut short, and renew the catalogue for outsiders."""
     folder, disk = store.folder, store.committer.disk
     orphans = store.committer.read(lambda c: sealing.remove_orphans(folder, c, disk))
-    store.committer.read(lambda c: sealing.write_catalogue(folder, c, disk))
+    try:
+        store.committer.read(lambda c: sealing.write_catalogue(folder, c, disk))
+    except SyncError:
+        raise
+    except OSError as error:  # it is for others to read: with a full disk the old one serves, and the city starts
+        _log.error("the catalogue for outsiders is not renewed", error=repr(error))
     if orphans:
         _log.info("removed files of an unfinished sealing", files=orphans)
 

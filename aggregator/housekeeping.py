@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import pyarrow as pa
 import structlog
 
+from durable import SyncError, exit_process
 from service.sections import boottime_us
 
 from . import compactor, scrub, sealed_check
@@ -47,12 +48,14 @@ def start(present: Present, section: StoreSection, quiet: asyncio.Lock) -> list[
 
 
 async def _for_ever(what: str, job: Callable[[], Awaitable[None]], every_s: float, quiet: asyncio.Lock) -> None:
-    """Do a job every so often; a failure is logged and it is tried again."""
+    """Do a job every so often; a failure is logged and it is tried again. A failed sync ends the process."""
     while True:
         await asyncio.sleep(every_s)
         try:
             async with quiet:
                 await job()
+        except SyncError as error:
+            exit_process(error)
         except (OSError, sqlite3.Error, pa.ArrowException, DamagedError) as error:
             _log.error("failed; tried again later", what=what, error=repr(error))
 

@@ -13,11 +13,10 @@ SIZE = 256 * 1024
 
 
 class Ballast:
-    """Holds SIZE bytes at `path` while there is room."""
+    """Holds SIZE bytes at `path` from `fill` on, until `drop` or for want of room."""
 
     def __init__(self, path: Path, disk: Disk = DISK) -> None:
         self.path, self._disk = path, disk
-        self.fill()
 
     def fill(self) -> bool:
         """Return whether the ballast is in place, written and synced."""

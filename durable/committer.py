@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import BacklogError, ClosedError
+from .errors import BacklogError, ClosedError, DiskFullError
 from .files import DISK, Disk
 from .group import GroupCommit, Item
 from .migrations import Migration
@@ -80,7 +80,16 @@ class Committer:
             self._wake.notify()
 
     def run(self, work: Callable[[sqlite3.Connection], T], timeout_s: float = 60.0) -> T:
-        """Return what `work` returned, once committed; waits, so not for event loops. Raises: its error."""
+        """Return what `work` returned, once committed; waits, so not for event loops. Raises: its error.
+
+        On a full disk it is tried again in the room of the ballast: a start has to write, and then to delete.
+        """
+        try:
+            return self._run_once(work, timeout_s)
+        except DiskFullError:
+            return self._run_once(work, timeout_s)
+
+    def _run_once(self, work: Callable[[sqlite3.Connection], T], timeout_s: float) -> T:
         finished = threading.Event()
         box: list[Any] = []
 

@@ -19,3 +19,7 @@ class DiskFullError(DurableError, OSError):
 
 class TooNewError(DurableError, RuntimeError):
     """A later release wrote this database and changed what this one relies on."""
+
+
+class SyncError(DurableError, OSError):
+    """A sync failed: nobody knows what is on disk. The process has to end and read what really is there."""

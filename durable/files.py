@@ -9,6 +9,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from .errors import SyncError
+
 
 class Disk:
     """The disk of this machine."""
@@ -38,11 +40,11 @@ class Disk:
         path.write_bytes(data)
 
     def sync_file(self, path: Path) -> None:
-        """Make the content of `path` durable."""
+        """Make the content of `path` durable. Raises: SyncError, which the process must not survive."""
         _sync(path, os.O_RDONLY)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in `folder` durable."""
+        """Make the names in `folder` durable. Raises: SyncError, which the process must not survive."""
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def rename(self, old: Path, new: Path) -> None:
@@ -72,5 +74,7 @@ def _sync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        raise SyncError(error.errno, f"fsync failed: {error.strerror}", str(path)) from error
     finally:
         os.close(descriptor)

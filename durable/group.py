@@ -64,9 +64,14 @@ class GroupCommit:
         """
         self.path, self._disk = path, disk
         self.commits = self.works = self.failures = 0
-        self.full = False
-        self._connection = _create(disk, path, [schema] if isinstance(schema, str) else list(schema), migrations)
         self._ballast = Ballast(path.with_name(path.name + ".ballast"), disk)
+        statements = [schema] if isinstance(schema, str) else list(schema)
+        try:
+            self._connection = _create(disk, path, statements, migrations)
+        except (sqlite3.OperationalError, OSError):  # a full disk shows in many ways; with the ballast's room it opens
+            self._ballast.drop()
+            self._connection = _create(disk, path, statements, migrations)
+        self.full = not self._ballast.fill()
         self._reader = disk.connect_reader(path)
 
     def commit(self, items: Sequence[Item]) -> None:

@@ -1,5 +1,7 @@
 """Runs a service; what can go wrong before it is ready ends with the right exit code and a next step."""
 
+import errno
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +11,13 @@ import zmq
 from aggregator.errors import DamagedError, DescriptorError
 from cityreflex.commands.storage import damaged
 from cityreflex.exits import CONFIG, FAILED, PERMISSION, CityError
-from durable import DISK
+from durable import DISK, DiskFullError, DurableError
+from durable.committer import EXIT_IO_ERROR
 from processes.errors import ProcessError
 from service.errors import InUseError, KeyFileError
 from service.lock import hold
+
+LEAST_ROOM = 64 * 1024
 
 
 def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
@@ -29,6 +34,8 @@ def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
         raise CityError(CONFIG, str(error), f"city config check {path}") from error
     except DamagedError as error:
         raise damaged(error, data_dir) from error
+    except sqlite3.OperationalError as error:
+        raise _disk_error(error, data_dir) from error
     except sqlite3.DatabaseError as error:
         raise damaged(error, data_dir) from error
     except DescriptorError as error:
@@ -39,6 +46,19 @@ def run_service(serve: Callable[[], None], path: Path, data_dir: Path) -> None:
     except zmq.ZMQError as error:
         hint = f"free the endpoint that {path} names (ss -ltnp), or change it"
         raise CityError(FAILED, f"ZeroMQ: {error}", hint) from error
+    except OSError as error:
+        if isinstance(error, DurableError) or error.errno in (errno.ENOSPC, errno.EIO):
+            raise _disk_error(error, data_dir) from error
+        raise
+
+
+def _disk_error(error: Exception, data_dir: Path) -> CityError:
+    """Return what is told of a disk that did not let the service start: full, or failing."""
+    full = isinstance(error, DiskFullError) or getattr(error, "errno", 0) == errno.ENOSPC
+    if full or shutil.disk_usage(data_dir).free < LEAST_ROOM:
+        return CityError(FAILED, f"no room to start: {error}", f"make room on the disk of {data_dir}, start again then")
+    hint = f"look at the disk of {data_dir} (dmesg); what was acknowledged is read again at the next start"
+    return CityError(EXIT_IO_ERROR, f"the disk failed: {error}", hint)
 
 
 def in_use(error: InUseError) -> CityError:
