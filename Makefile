@@ -62,6 +62,12 @@ powercut: SEED ?= 1
 powercut: setup ## 3,000 power cuts over a disk that drops and tears what was not synced; CUTS=, SEED=
 	$(PY) -m tests.powercut --cuts $(CUTS) --seed $(SEED)
 
+.PHONY: crashtest
+crashtest: CYCLES ?= 1000
+crashtest: SEED ?= 1
+crashtest: setup ## 1,000 kills of a real edge node and a real city, links cut, disks filled; CYCLES=, SEED=
+	$(PY) -m tests.crashtest --cycles $(CYCLES) --seed $(SEED)
+
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports

@@ -149,6 +149,7 @@ class ScriptedBoard:
 
     def _talk(self, with_status: bool) -> None:
         fresh = [s for s in self.ring if s[0] >= self.sent_to][:32]
+        fresh = [s for at, s in enumerate(fresh) if s[0] == fresh[0][0] + at]  # up to the first hole
         if fresh:
             packed = b"".join(s[1] for s in fresh)
             self._send_samples(fresh[0][0], packed)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-SCRIPT = Path(__file__).with_name("check_board_files.py")
+SCRIPT = Path(__file__).with_name("check_board_flash_cuts.py")
 
 
 def cuts(*arguments: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Kills: edge and aggregator as real processes over real sockets and PTYs, killed, stopped, cut off, out of disk."""
