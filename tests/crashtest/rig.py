@@ -188,7 +188,10 @@ class Rig:
             return None
 
     def settle(self, limit_s: float = 60.0) -> dict[str, Any]:
-        """Return the city's ledger once it has all that the boards had made when this began. Raises: Finding."""
+        """Return the totals of the city's ledger once it has all that the boards had made when this began.
+
+        The limit is for standing still: a slow machine may take long. Raises: Finding.
+        """
         self.heal()
         heads = {board.thing: board.head for board in self.boards}
 
@@ -199,20 +202,28 @@ class Rig:
             done = all(stored[thing] >= heads[thing] for thing in heads)
             return ledger if done and ledger["totals"]["unexplained"] == 0 else None
 
-        ledger = self.until(settled, limit_s, f"the city has {heads} and nothing is unexplained")
+        ledger = self.until(settled, limit_s, f"the city has {heads} and nothing is unexplained", self._stored)
         for name in ("declared_lost", "quarantined", "unexplained"):
             if ledger["totals"][name]:
                 raise Finding(f"{ledger['totals'][name]} samples are {name}: {ledger['totals']}")
         return dict(ledger["totals"])
 
-    def until(self, condition: Callable[[], Any], limit_s: float, what: str) -> Any:
-        """Return the condition's first true value. Raises: Finding after the limit."""
-        end = time.monotonic() + limit_s
+    def _stored(self) -> int:
+        ledger = self.page("city", "ledger")
+        return int(ledger["totals"]["stored"]) if ledger else 0
+
+    def until(
+        self, condition: Callable[[], Any], limit_s: float, what: str, progress: Callable[[], int] = int
+    ) -> Any:
+        """Return the condition's first true value. Raises: Finding `limit_s` after `progress` last rose."""
+        best, end = progress(), time.monotonic() + limit_s
         while not (found := condition()):
             self.check()
             if time.monotonic() > end:
-                pages = {part: self.page(part, "ledger") for part in PARTS}
-                raise Finding(f"not within {limit_s} s: {what}\n{pages}\n{self.tails()}")
+                if (now := progress()) <= best:
+                    pages = {part: self.page(part, "ledger") for part in PARTS}
+                    raise Finding(f"not within {limit_s} s: {what}\n{pages}\n{self.tails()}")
+                best, end = now, time.monotonic() + limit_s
             pass_time(0.05)
         return found
 

@@ -60,7 +60,7 @@ class Zygote:
         """End the zygote; its processes are the caller's to end."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(120)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
