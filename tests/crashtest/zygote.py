@@ -15,6 +15,8 @@ import threading
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+COMPILE_S = 600.0
+"""The kernels are compiled once per checkout; on a busy machine that takes minutes."""
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a fork keeps one thread only
     "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1",
@@ -42,7 +44,7 @@ class Zygote:
         self._process.stdin.write(json.dumps({"argv": argv, "log": str(log)}) + "\n")
         self._process.stdin.flush()
         with self._changed:
-            assert self._changed.wait_for(lambda: self._started, 60), "the zygote does not answer"
+            assert self._changed.wait_for(lambda: self._started, COMPILE_S), "the zygote does not answer"
             return self._started.pop()
 
     def code(self, pid: int) -> int | None:
@@ -58,9 +60,8 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote; its processes are the caller's to end."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(120)
+        self._process.kill()
+        self._process.wait()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
