@@ -27,6 +27,7 @@ from .start_file import Started
 from .streams import Key, Stream, Streams
 from .uplink import Ask
 
+KEEP_AGAIN_US = 1_000_000
 Hop = Callable[[Callable[[], None]], None]
 
 
@@ -63,12 +64,19 @@ class Journal:
         self.quarantined = committer.read(quarantined)
         self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
         self._untold: dict[Key, GapRecord] = {}
+        self._unkept: list[tuple[Key, list[Span], list[int], int]] = []
+        self._keep_again_us = 0
         self._gathered: list[Frame] = []
         self.writing = False
 
     def tick(self, now_us: int, pinned: Callable[[], Collection[int]] = tuple) -> None:
         """Keep within the limits; call it each tick. `pinned()`: rows under way to the city."""
         self.keeper.tick(now_us, pinned, self._untold, lambda: bool(self.streams.unreconciled()))
+        if self._unkept and now_us >= self._keep_again_us:
+            self._keep_again_us = now_us + KEEP_AGAIN_US
+            unkept, self._unkept = self._unkept, []
+            for ack in unkept:
+                self._keep_ack(*ack)
 
     def begin(
         self,
@@ -210,12 +218,19 @@ class Journal:
             fresh = held
             stream.acked_since = stream.acked_since.union(Ranges(held))
         known = [gap for gap in gaps if self.gaps.pop((thing, boot, gap), None)]
-        acked_s = self.keeper.acked_s
         if fresh or known:
-            self._submit(
-                lambda c: city.city_has(c, (thing, boot), fresh, known, acked_s),
-                lambda done: self._count(-done, done if acked_s is not None else 0),
-            )
+            self._keep_ack((thing, boot), fresh, known, self.streams.epoch)
+
+    def _keep_ack(self, key: Key, spans: list[Span], gaps: list[int], epoch: int) -> None:
+        """Note on disk what the city has; a full disk is asked again later, unless the city was restored meanwhile."""
+        if epoch != self.streams.epoch:
+            return
+        acked_s = self.keeper.acked_s
+        self._submit(
+            lambda c: city.city_has(c, key, spans, gaps, acked_s),
+            lambda done: self._count(-done, done if acked_s is not None else 0),
+            lambda _: self._unkept.append((key, spans, gaps, epoch)),
+        )
 
     def wanted(self, pending: Any) -> bool:
         """Return whether a batch is still to be brought to the city."""

@@ -233,3 +233,18 @@ def test_counters_begin_ahead_of_a_lost_journal(tmp_path: Path) -> None:
     second.committer.close()
     assert later[0] >= used[0] + 8 * 3600
     assert again[0] >= later[1]
+
+
+def test_an_ack_that_a_full_disk_refused_is_kept_once_there_is_room(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.settle()
+    journal = desk.journal
+    submit = journal._db.submit
+    journal._db.submit = lambda work, done=None, failed=None: failed(DiskFullError("full"))  # type: ignore[method-assign]
+    journal.city_has("river-1", BOOT, [(0, 10)], [])
+    desk.settle()
+    journal._db.submit = submit  # type: ignore[method-assign]
+    assert journal.pending_batches == 1
+    journal.tick(2_000_000)
+    desk.settle()
+    assert journal.pending_batches == 0 and desk.pending() == []
