@@ -13,6 +13,8 @@ class HostLoad:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # kept open: descriptors may run out when connections take them all
+        self._memory = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115
         self._asked_us = -EVERY_US
         self._load = Load(0, 0)
 
@@ -21,6 +23,6 @@ class HostLoad:
         if now_us - self._asked_us >= EVERY_US:
             self._asked_us = now_us
             disk = os.statvfs(self._folder)
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            pages = int(os.pread(self._memory.fileno(), 100, 0).split()[1])
             self._load = Load(disk.f_bavail * disk.f_frsize, pages * os.sysconf("SC_PAGE_SIZE"))
         return self._load

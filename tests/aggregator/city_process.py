@@ -16,7 +16,7 @@ import tomlkit
 import zmq
 
 from protocol import city_link, tasks
-from protocol.city_link import Ack, Batch, CityHello, EdgeHello
+from protocol.city_link import Ack, Batch, CityHello, EdgeHello, Wait
 from protocol.errors import ProtocolError
 
 LIMIT_S = 30.0
@@ -121,10 +121,14 @@ class Edge:
 
     def hello(self, epoch: int = 0) -> CityHello:
         """Greet; the city's answer."""
-        self.say(EdgeHello(2, self.name, f"{self.name}-boot", 1, 1, epoch))
-        return self.hear(CityHello)  # type: ignore[no-any-return]
+        while True:
+            self.say(EdgeHello(2, self.name, f"{self.name}-boot", 1, 1, epoch))
+            answer: Any = self.hear((CityHello, Wait))
+            if isinstance(answer, CityHello):
+                return answer
+            signal.sigtimedwait([], answer.after_ms / 1000)
 
-    def hear(self, kind: type, wanted: Callable[[Any], bool] = lambda _: True, limit_s: float = LIMIT_S) -> Any:
+    def hear(self, kind: Any, wanted: Callable[[Any], bool] = lambda _: True, limit_s: float = LIMIT_S) -> Any:
         """The next message of this kind that is wanted; fails after the limit."""
         end = time.monotonic() + limit_s
         while True:

@@ -77,11 +77,14 @@ def test_a_node_that_never_reads_is_dropped_counted_and_costs_little(tmp_path: P
         calm = Edge(city, "edge-2")
         calm.hello()
         before = resident_mb(process.pid)
+        reader = Edge(city, "edge-1")
+        reader.hello()
+        reader.say(kit.info())
+        for first in range(0, 5000, 200):
+            reader.deliver(*(kit.batch(2 * at, 1) for at in range(first, first + 200)))
+        reader.close()
         deaf = Edge(city, "edge-1", RCVHWM=1, RCVBUF=2048)
         deaf.hello()
-        deaf.say(kit.info())
-        for first in range(0, 5000, 200):
-            deaf.deliver(*(kit.batch(2 * at, 1) for at in range(first, first + 200)))
 
         def asks_and_does_not_listen() -> bool:
             deaf.say(*[StoredAsk(kit.thing, kit.boot)] * 20)  # the answer has 20 parts
