@@ -12,7 +12,7 @@ from .coverage import missing, table
 from .shrink import shrink
 from .simulation import Result, Setup, run
 
-LONG_RUN = 200
+LONG_RUN = 1000
 
 
 class Tally:

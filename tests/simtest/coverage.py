@@ -49,7 +49,7 @@ def required() -> list[Transition]:
 
 _SESSION = (("down", "up"), ("up", "down"), ("up", "closed"), ("down", "closed"), ("closed", "down"))
 _REASON = (("0", "1"), ("1", "2"), ("2", "1"), ("1", "4"), ("4", "1"))
-_KEYS = ("key_added", "key_first_used", "key_retired", "key_current", "key_revoked", "key_replaced", "token_used")
+_KEYS = ("key_added", "key_first_used", "key_retired", "key_current", "key_revoked", "token_used")
 
 
 def missing(taken: Mapping[Transition, int]) -> list[Transition]:
