@@ -227,7 +227,8 @@ class JournalScene:
             for source in self.sources:
                 for first, end in source.pieces():
                     self._hand_over(journal, source, first, end, "")
-            journal.run(lambda c: None)
+            for _ in range(9):  # what waited for a commit under way comes with the next one
+                journal.run(lambda c: None)
             found = [f"{s.key}: not taken over: {s.held.to_list()}" for s in self.sources if s.held]
         finally:
             self.sources = mine
