@@ -22,6 +22,7 @@ from protocol.city_link import (
     Heartbeat,
     KeyOffer,
     LeaseState,
+    Refusal,
     StoredAsk,
     TaskReport,
     ThingInfo,
@@ -165,16 +166,25 @@ class City:
         content = city_link.decode(message.parts)
         _check_speaker(message.edge, content)
         self.sessions.add(message.edge, now.us, now.utc_us)
-        if self.sessions.is_new(message.edge, message.routing_id) and self._must_wait(message, now):
-            return
         if isinstance(content, EdgeHello):
             self._take_hello(content)
+        self._check_version(message, now)
+        if self.sessions.is_new(message.edge, message.routing_id) and self._must_wait(message, now):
+            return
         if self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us, message.key):
             self._welcome(message.edge, now)
         if isinstance(content, KeyOffer):
             self.offers.append(Offer(message.edge, message.key, content.public))
         else:
             self._handle(message.edge, content, now)
+
+    def _check_version(self, message: Received, now: Now) -> None:
+        """Raises: PeerError, and sends a Refusal, if the edge and we have no version in common."""
+        problem = self.sessions.by_edge[message.edge].problem
+        if problem:
+            self.sessions.heard(message.edge, message.routing_id, now.us, now.utc_us, message.key)
+            self._reply(message.edge, Refusal("no_common_proto", problem))
+            raise PeerError("no_common_proto", problem)
 
     def _must_wait(self, message: Received, now: Now) -> bool:
         """Whether a new connection has to come back later; then nothing else is taken from it."""
@@ -187,7 +197,7 @@ class City:
         return wait_us > 0
 
     def _take_hello(self, hello: EdgeHello) -> None:
-        self.sessions.by_edge[hello.edge].proto = hello.proto
+        self.sessions.by_edge[hello.edge].agree(hello)
         if hello.epoch > self.reconcile.epoch:
             self.later_epochs[hello.edge] = hello.epoch
 
@@ -234,8 +244,10 @@ class City:
     def _welcome(self, edge: str, now: Now) -> None:
         self.dispatcher.reconnected(edge)
         self.caps.credit.known = len(self.sessions.by_edge)
-        credit = self.caps.credit.begin(edge, now.us, obeys=self.sessions.by_edge[edge].proto >= CREDIT_SINCE)
-        self._reply(edge, CityHello(city_link.PROTO, self.start, self.reconcile.epoch, credit))
+        session = self.sessions.by_edge[edge]
+        credit = self.caps.credit.begin(edge, now.us, obeys=session.proto >= CREDIT_SINCE)
+        proto = session.proto or city_link.PROTO
+        self._reply(edge, CityHello(proto, self.start, self.reconcile.epoch, credit))
 
     def _take_batch(self, edge: str, batch: Batch, now: Now) -> None:
         self._check_thing(edge, batch.thing)

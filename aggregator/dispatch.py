@@ -190,7 +190,7 @@ class Dispatcher:
             causes=list(decision.causes)[: tasks.MAX_CAUSES],
             stamps={**stamps, "city_tx": now.us * 1000},
             reason=proposal.reason[:MAX_REASON],
-            epoch=self.epoch,
+            epoch=0 if session.proto == 1 else self.epoch,  # version 1 reads no epoch
         )
 
     def _record(self, task: tasks.Task, now: Now) -> TaskRecord:

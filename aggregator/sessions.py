@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from protocol.city_link import Heartbeat
+from protocol import versions
+from protocol.city_link import PROTO, PROTO_MIN, EdgeHello, Heartbeat, Message, Refusal, Wait, encode, speaks
 
 SILENT_US = 5_000_000
 STALE_US = 2_000_000
@@ -32,10 +33,32 @@ class Session:
     heartbeat_us: int = 0
     silent_since_utc_us: int | None = None
     boot: str = ""
+    problem: str = ""
     edge_boottime_us: int = 0
     health: Mapping[str, Any] = field(default_factory=dict)
     accounts: list[dict[str, Any]] = field(default_factory=list)
     clock: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    def agree(self, hello: EdgeHello) -> None:
+        """Learn from a hello which version to speak from now on; `problem` says if there is none."""
+        here = ("this city", PROTO_MIN, PROTO)
+        self.proto = versions.common(hello.proto_min, hello.proto, PROTO_MIN, PROTO)
+        self.problem = ""
+        if not self.proto:
+            self.problem = versions.mismatch((self.edge, hello.proto_min, hello.proto), here, "city link")
+
+    def parts(self, message: Message) -> list[bytes] | None:
+        """Return a message as this edge reads it; None if its version has no such kind.
+
+        An edge that has not said hello yet gets what version 1 reads, and a Wait, which a version 1 throws away. One
+        without a version in common gets a Refusal.
+        """
+        if self.problem:
+            return encode(message) if isinstance(message, Refusal) else None
+        if not self.proto and isinstance(message, Wait):
+            return encode(message)
+        proto = self.proto or PROTO_MIN
+        return encode(message, proto) if speaks(type(message), proto) else None
 
     def beat(self, heartbeat: Heartbeat, now_us: int) -> None:
         """Take in a heartbeat that arrived now; another boot forgets the old clock."""

@@ -80,6 +80,8 @@ def _edge_row(session: Session, now: Now) -> dict[str, Any]:
         "edge": session.edge,
         "online": session.connected and not session.silent(now.us),
         "boot": session.boot or None,
+        "proto": session.proto or None,
+        "problem": session.problem,
         "health_age_s": None if age_s is None else round(age_s, 3),
         "offset_us": session.offset_us(),
         "rtt_us": session.round_trip_us(),

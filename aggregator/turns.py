@@ -10,7 +10,6 @@ from typing import Protocol
 import structlog
 
 from durable import DiskFullError
-from protocol import city_link
 
 from .city import City, Send
 from .dispatch import Now
@@ -92,5 +91,6 @@ class Turns:
         """Send to the edges that are there and whose key is admitted."""
         for edge, message in sends:
             session = self._city.link(edge)
-            if session is not None and not self._send_parts(session.routing_id, city_link.encode(message)):
+            parts = session.parts(message) if session else None
+            if session and parts and not self._send_parts(session.routing_id, parts):
                 self._city.unsent(edge)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from protocol import board_link as link
-from protocol.errors import FrameError
-from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES
+from protocol import versions
+from protocol.errors import FrameError, UnknownKindError
+from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN
 from protocol.host_decoder import HostDecoder
 from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
@@ -25,7 +26,7 @@ DOWN_US = 5_000_000
 MAX_WAITING_SYNCS = 8
 _COUNTED = (
     "frames", "cobs", "crc", "oversize", "resync", "noise",
-    "malformed", "foreign", "early", "restarts", "bad_sync", "reused",
+    "malformed", "foreign", "early", "restarts", "bad_sync", "reused", "unknown_kind", "no_common_proto",
 )  # fmt: skip
 
 
@@ -99,6 +100,8 @@ class BoardSession:
             try:
                 message = link.decode_board(body)
                 events += self._take(message, rx_us)
+            except UnknownKindError:
+                self.counters["unknown_kind"] += 1
             except FrameError as error:
                 self.counters["malformed"] += 1
                 self.problem = str(error)[:200]
@@ -168,6 +171,8 @@ class BoardSession:
             self.counters["foreign"] += 1
             self._say_hello(now_us)
             return []
+        if not versions.common(hello.proto, hello.proto, PROTO_MIN, PROTO):
+            return self._no_common_version(hello)
         manifest = from_bytes(hello.manifest)
         if hello.thing != self.thing or manifest.thing != self.thing:
             self.counters["foreign"] += 1
@@ -191,10 +196,19 @@ class BoardSession:
     def _refused(self, hello: link.Hello) -> list[Event]:
         """A nonce is fresh at every start: another one under a known boot id is another run with its numbers."""
         self.counters["reused"] += 1
-        reason = (
+        return self._go_down(
             f"boot {hello.boot} began twice, so its sample numbers are used again: the board's state.json is an "
             "old copy; delete it and restart the board"
         )
+
+    def _no_common_version(self, hello: link.Hello) -> list[Event]:
+        """The board told which version it speaks, and that it will say no more."""
+        self.counters["no_common_proto"] += 1
+        board, here = (f"the firmware of {hello.thing}", hello.proto, hello.proto), ("this edge node", PROTO_MIN, PROTO)
+        return self._go_down(versions.mismatch(board, here, "board link"))
+
+    def _go_down(self, reason: str) -> list[Event]:
+        """The board is not to be talked to, for a reason that people must see."""
         was, self.state, self.problem = self.state, "down", reason
         return [LinkDown(reason)] if was == "up" else []
 

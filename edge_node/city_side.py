@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from protocol import city_link
+from protocol import city_link, versions
 from protocol.city_link import (
     Ack,
     Batch,
@@ -52,9 +52,16 @@ class CitySide:
         """Tell the city of a Thing now; it will be told again when it connects."""
         self.tell(info)
 
+    def speaks(self, kind: type[Any]) -> bool:
+        """Whether the city's version of the link has messages of this class."""
+        return city_link.speaks(kind, self._core.city_proto)
+
     def _send_now(self, message: Message) -> bool:
+        """Send in the city's version; what that version has no kind for is not sent."""
+        if not self.speaks(type(message)):
+            return False
         try:
-            return self._send(city_link.encode(message))
+            return self._send(city_link.encode(message, self._core.city_proto))
         except LimitError:
             self._core.bad["too_long"] += 1
             return False
@@ -71,8 +78,8 @@ class CitySide:
         now_us = self._core.now()
         self._core.keys.proven()
         if isinstance(message, Refusal):
-            self._core.keys.told(message)
-        if isinstance(message, CityHello):
+            self._refused(message, now_us)
+        elif isinstance(message, CityHello):
             self._greeted(message, now_us)
         elif isinstance(message, Wait):
             self._core.uplink.presence.wait(message.after_ms, now_us)
@@ -80,12 +87,31 @@ class CitySide:
         elif self._is_there(now_us):
             self._take(message, now_us)
 
+    def _refused(self, refusal: Refusal, now_us: int) -> None:
+        """The city says what it will not do; without a version in common that is everything."""
+        core = self._core
+        core.keys.told(refusal)
+        core.bad[f"refused_{refusal.code if refusal.code in city_link.REFUSALS else 'otherwise'}"] += 1
+        if refusal.code == "no_common_proto":
+            core.uplink.presence.refuse(f"the city refuses: {refusal.text}")
+        else:
+            self._is_there(now_us)
+
     def _greeted(self, hello: CityHello, now_us: int) -> None:
         """The city says who it is; only then, and only if it is no older copy of itself, do we talk to it."""
-        if self.epoch.admits(hello):
-            self._core.uplink.pace.credit = hello.credit
-            if self._core.uplink.presence.greeted(hello.start, now_us):
-                self._begin(now_us)
+        core, presence = self._core, self._core.uplink.presence
+        was_there, spoken = presence.connected, core.city_proto
+        if not self._agreed(hello):
+            return
+        if not self.epoch.admits(hello):
+            if was_there and not hello.epoch:  # one that has just begun leaves it out, not knowing our version: ask
+                self._send_now(self._hello(now_us))
+            return
+        core.uplink.pace.credit = hello.credit
+        if presence.greeted(hello.start, now_us):
+            self._begin(now_us)
+        elif spoken != core.city_proto:
+            self._send_now(self._hello(now_us))  # the first was in version 1's shape and left things out
 
     def _welcome(self, hello: CityHello) -> None:
         """A new epoch is durable here."""
@@ -108,6 +134,17 @@ class CitySide:
         self._core.uplink.begin()
         self.epoch.begin()
         self._tell_everything(now_us)
+
+    def _agreed(self, hello: CityHello) -> bool:
+        """Whether the city chose a version that we speak; it is used from now on."""
+        core = self._core
+        if versions.common(hello.proto, hello.proto, city_link.PROTO_MIN, city_link.PROTO):
+            core.city_proto = hello.proto
+            return True
+        core.bad["no_common_proto"] += 1
+        city, here = ("the city", hello.proto, hello.proto), (core.edge, city_link.PROTO_MIN, city_link.PROTO)
+        core.uplink.presence.refuse(versions.mismatch(city, here, "city link"))
+        return False
 
     def _take(self, message: Message, now_us: int) -> None:
         core = self._core
@@ -136,6 +173,7 @@ class CitySide:
         """Say hello while alone; else beat, and send what is due."""
         core = self._core
         if core.uplink.presence.tick(now_us):
+            core.city_proto = city_link.PROTO_MIN  # until it answers: any city reads this
             self._send_now(self._hello(now_us))
         if not core.uplink.connected:
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from protocol.board_link import Status
 from protocol.city_clock import CityClock
+from protocol.city_link import PROTO_MIN
 
 from .board_session import BoardSession
 from .commands import BoardCommands, CommandCounter
@@ -70,5 +71,6 @@ class Core:
     bad: Counter[str] = field(default_factory=Counter)
     keys: NodeKeys = field(default_factory=NodeKeys)
     restored: Restored = field(default_factory=Restored)
+    city_proto: int = PROTO_MIN
     city_us: int = 0
     city_at_us: int = 0

@@ -115,7 +115,8 @@ def _uplink(core: Core, now_us: int) -> dict[str, Any]:
     uplink, presence = core.uplink, core.uplink.presence
     return {
         "connected": uplink.connected,
-        "problem": presence.problem or core.keys.problem,
+        "problem": presence.problem[:300] or core.keys.problem,
+        "proto": core.city_proto if uplink.connected else None,
         "silent_s": round((now_us - presence.heard_us) / 1e6, 3) if presence.heard_us else None,
         "connections": presence.connections,
         "credit": uplink.pace.credit,

@@ -12,7 +12,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from . import checks, commands, frames, mac, record, task_codes
-from .errors import FrameError
+from .errors import FrameError, LimitError, UnknownKindError
 from .host_decoder import stuff
 from .ranges import Span
 
@@ -127,19 +127,24 @@ BoardMessage = Hello | Samples | Status | Log | SyncReply | TaskResult | Gap
 
 
 def decode_board(body: bytes) -> BoardMessage:
-    """Return the message in a body that a board sent, every field checked.
+    """Return the message in a body that a board sent, every field checked; surplus items are ignored.
 
     Raises:
+        UnknownKindError: a kind of a later version; count it, it has no effect.
         FrameError: malformed; the message names the field.
     """
     items = checks.unpack(body, frames.MAX_BODY_TO_HOST, 4, 512)
-    if type(items) is not list or not items or type(items[0]) is not int or items[0] not in _DECODERS:
-        raise checks.refuse("board link", f"an array that begins with a kind {sorted(_DECODERS)}", items)
+    if type(items) is not list or not items or type(items[0]) is not int:
+        raise checks.refuse("board link", "an array that begins with a kind", items)
+    if items[0] not in _DECODERS:
+        raise UnknownKindError(f"board link: kind {items[0]} is not one of {sorted(_DECODERS)}")
     size, make = _DECODERS[items[0]]
-    if len(items) != size:
-        kind = frames.KINDS[items[0]]
-        raise FrameError(f"{kind}: expected {size} items, found {len(items)}")
-    return make(items[1:])
+    kind = frames.KINDS[items[0]]
+    if len(items) < size:
+        raise FrameError(f"{kind}: expected at least {size} items, found {len(items)}")
+    if len(items) > size + frames.MAX_SURPLUS:
+        raise LimitError(f"{kind}: more than {frames.MAX_SURPLUS} items beyond those of version {frames.PROTO}")
+    return make(items[1:size])
 
 
 def _u32(field: str, value: Any) -> int:
@@ -258,7 +263,7 @@ _DECODERS: dict[int, tuple[int, Callable[[list[Any]], BoardMessage]]] = {
 }
 
 
-def encode_hello(session: int, proto_min: int = frames.PROTO, proto_max: int = frames.PROTO) -> bytes:
+def encode_hello(session: int, proto_min: int = frames.PROTO_MIN, proto_max: int = frames.PROTO) -> bytes:
     """Return the body that opens link mode; `session` (u32, random) comes back in the board's hello."""
     return _command([frames.HELLO, proto_min, proto_max, session])
 

@@ -1,11 +1,13 @@
 """What a host sends to a board, encoded and decoded with every field checked. MicroPython and CPython.
 
 `decode_command` gives a tuple whose first item is the kind; a body that is not exactly
-what docs/protocol.md says raises FrameError and has no effect.
+what docs/protocol.md says raises FrameError and has no effect. Items that a later version
+appended are dropped; a signed payload has exactly its items, for what a board does not
+understand it must not execute.
 """
 
 from . import frames, mpack
-from .errors import FrameError
+from .errors import FrameError, LimitError, UnknownKindError
 from .stamp import SIZE as STAMP_SIZE
 from .stamp import get6
 
@@ -67,16 +69,24 @@ def decode_command(buf: bytes | bytearray | memoryview, start: int, end: int) ->
     """Return the checked items of a body sent to a board; item 0 is the kind.
 
     Raises:
+        UnknownKindError: a kind of a later version.
         FrameError: not a command of this protocol, or a field is out of its limits.
     """
     if end - start > frames.MAX_BODY_TO_BOARD:
-        raise FrameError("command: body is too long")
+        raise LimitError("command: body is too long")
     items = mpack.unpack(buf, start, end, 3, 64)
     _need(items, list)
-    if not items or type(items[0]) is not int or items[0] not in _CHECKS:
-        raise FrameError("command: unknown kind")
+    if not items or type(items[0]) is not int:
+        raise FrameError("command: does not begin with a kind")
+    if items[0] not in _CHECKS:
+        raise UnknownKindError("command: unknown kind")
     n, check = _CHECKS[items[0]]
-    _need(items, list, n)
+    if len(items) < n:
+        raise FrameError("command: too few items")
+    if len(items) > n + frames.MAX_SURPLUS:
+        raise LimitError("command: too many items")
+    while len(items) > n:
+        items.pop()
     check(items)
     return items  # type: ignore[no-any-return]
 

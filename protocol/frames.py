@@ -7,7 +7,9 @@ kind. docs/protocol.md describes each one byte by byte; board_link.py is the hos
 from . import mpack
 from .errors import FrameError
 
-PROTO = 1
+PROTO = 2
+PROTO_MIN = 1
+MAX_SURPLUS = 16
 
 HELLO = 1
 SAMPLES = 2
@@ -86,11 +88,12 @@ def put_hello(
     vm: str,
     firmware_sha256: bytes,
     manifest: bytes,
+    proto: int = PROTO,
 ) -> None:
     """Write [HELLO, proto, session, thing, boot8, nonce8, vm, sha32, manifest]."""
     p.array(9)
     p.uint(HELLO)
-    p.uint(PROTO)
+    p.uint(proto)
     p.uint(session)
     p.str(thing)
     p.bin(boot)

@@ -60,7 +60,9 @@ def task_id(instance: str, step_utc_us: int, port: str) -> bytes:
 
 
 def encode(task: Task) -> bytes:
-    """Return the task as msgpack bytes, to be signed and sent as they are.
+    """Return the task as msgpack bytes, to be signed and sent as they are; an epoch of 0 is left out.
+
+    So one task has one encoding, and that of a task without an epoch is the one version 1 knows.
 
     Raises:
         FrameError: a field is out of its limits.

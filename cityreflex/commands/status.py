@@ -53,6 +53,7 @@ def ask(folder: Path) -> Status:
 def _of_edge(health: dict[str, Any], why: str) -> Status:
     faults = [{"edge": health["edge"], **row} for board in health.get("boards", ()) for row in board["faults"]]
     edge = {"edge": health["edge"], "online": True, "boot": health.get("boot"), "faults": faults}
+    edge["problem"] = health.get("uplink", {}).get("problem", "")
     return {
         "source": "edge",
         "edges": [{**edge, "health_age_s": 0.0, "health": health}],
@@ -70,6 +71,7 @@ def troubles(found: Status) -> list[str]:
     lines += found.get("alarms", ())
     told = {row.get("edge") for row in found["incidents"]}
     for edge in found["edges"]:
+        lines += [edge["problem"]] if edge.get("problem") else []
         if edge["online"]:
             lines += _link_troubles(edge) + _journal_troubles(edge)
         elif edge["edge"] not in told:

@@ -1,11 +1,12 @@
 """The board's end of the board link: port modes, sessions, commands in, frames out. Sans-IO, both VMs.
 
-In text mode (the start) nothing binary is sent. A valid host hello begins link mode; 5 s without a valid frame
+In text mode (the start) nothing binary is sent. A valid host hello begins link mode (one without a version in
+common gets a hello and nothing else); 5 s without a valid frame
 end it, while sampling goes on into the ring. `next_wire()` builds at most one frame at a time, the urgent ones first.
 """
 
 from protocol import commands, frames, framing
-from protocol.errors import FrameError
+from protocol.errors import FrameError, UnknownKindError
 
 from .console import Console
 from .losses import Losses
@@ -39,9 +40,12 @@ class Link:
         self._logs = []
         self.mode = TEXT
         self.session = 0
+        self.proto = frames.PROTO
         self.bad = 0
+        self.unknown_kind = 0
         self._heard_ms = 0
         self._hello = False
+        self._asked = 0
         self._sync = -1
         self._rx_wrap = 0
         self._rx_ticks = 0
@@ -75,6 +79,9 @@ class Link:
         self._console.clear()
         try:
             items = commands.decode_command(self.decoder.buf, 0, self.decoder.length)
+        except UnknownKindError:
+            self.unknown_kind += 1
+            return
         except FrameError:
             self.bad += 1
             return
@@ -85,13 +92,18 @@ class Link:
             self._obey(items)
 
     def _greeted(self, items: list) -> None:  # type: ignore[type-arg]
-        """Host hello: answer it; a new session starts over."""
-        if not items[1] <= frames.PROTO <= items[2]:
-            self._text += ("err E-PROTO this board speaks protocol %d\r\n" % frames.PROTO).encode()
-            return
+        """Host hello: answer it; a new session starts over.
+
+        A host of other versions gets a hello that says ours, and no more: the port stays in its mode.
+        """
         now_ms = self._clock.ms
-        self._heard_ms = now_ms
         self._hello = True
+        self._asked = items[3]
+        self.proto = min(items[2], frames.PROTO)
+        if self.proto < max(items[1], frames.PROTO_MIN):
+            self.proto = frames.PROTO
+            return
+        self._heard_ms = now_ms
         if self.mode == LINK and items[3] == self.session:
             return
         self.mode = LINK
@@ -130,6 +142,7 @@ class Link:
         """Return whether the host has just fallen silent; the port is in text mode then."""
         if self.mode == LINK and self._clock.ms - self._heard_ms >= SILENCE_MS:
             self.mode = TEXT
+            self._hello = False
             self.decoder.reset()
             return True
         return False
@@ -139,7 +152,7 @@ class Link:
 
         `queued_us`: how long bytes given before will still take to leave; a sync reply counts it in.
         """
-        if self.mode == TEXT:
+        if self.mode == TEXT and not self._hello:
             return self._text_wire()
         if self._write_urgent(queued_us) or self._write_data():
             self.writer.wire[0] = 0  # text mode writes there too
@@ -204,7 +217,9 @@ class Link:
         boot = self._node.boot
         packer = self.writer.packer
         packer.reset()
-        frames.put_hello(packer, self.session, who.thing, boot.id, boot.nonce, who.vm, who.sha256, who.manifest())
+        frames.put_hello(
+            packer, self._asked, who.thing, boot.id, boot.nonce, who.vm, who.sha256, who.manifest(), self.proto
+        )
 
     def _write_sync(self, queued_us: int) -> None:
         """Answer the last time-sync request with when it came and when this reply will leave."""

@@ -100,6 +100,7 @@ class Node:
             "resync": decoder.resync,
             "noise": decoder.noise,
             "bad": self.link.bad,
+            "unknown_kind": self.link.unknown_kind,
             "resent": self.link.outbox.resent,
             "late": self.sensors.late(),
             "bus_errors": self.sensors.bus_errors,

@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgpack
 import zmq
 
 from protocol import city_link as cl
@@ -13,14 +14,27 @@ PULSE = threading.Condition()
 """Notified whenever a city took something in; who waits for an effect waits here."""
 
 
+V1_SIZES = {1: 5, 2: 7, 3: 8, 4: 8, 5: 7, 6: 7, 7: 5}
+"""Header items, kind included, that a city of 0.1.0 demands exactly."""
+
+
+def read_by_version_1(parts: list[bytes]) -> bool:
+    """Whether a city of release 0.1.0 would read this message: it demanded exact lengths and known kinds."""
+    items = msgpack.unpackb(parts[0])
+    return V1_SIZES.get(items[0]) == len(items)
+
+
 class SmallCity:
     """Runs in a thread from `start()`; `kill()` closes the socket at once, `start()` is a new start of it.
 
     `restore(stored)` makes it the city of an earlier moment, one epoch on. `rate`: batches a second that it takes.
     """
 
-    def __init__(self, keys: tuple[bytes, bytes], acking: bool = True) -> None:
-        self.keys, self.acking = keys, acking
+    def __init__(self, keys: tuple[bytes, bytes], acking: bool = True, proto: int = cl.PROTO) -> None:
+        self.keys, self.acking, self.proto = keys, acking, proto
+        self.refused: list[list] = []
+        self.answer: cl.Message | None = None
+        self.forgetful = False  # greets a node it does not know yet in the shape of version 1
         self.port = 0
         self.stored: dict[tuple[str, str], Ranges] = {}
         self.lost: dict[tuple[str, str], Ranges] = {}
@@ -76,10 +90,19 @@ class SmallCity:
         while not self._stop.is_set():
             if self._may_take() and router.poll(20):
                 identity, *parts = router.recv_multipart()
+                if self.proto == 1 and not read_by_version_1(parts):
+                    self.refused.append(parts)
+                    continue
                 message = cl.decode(parts)
+                if self.answer is not None:
+                    self.heard.append(message)
+                    self._send(router, identity, self.answer)
+                    continue
                 if identity not in known or isinstance(message, cl.EdgeHello):
                     known.add(identity)
-                    self._send(router, identity, cl.CityHello(2, f"start-{self.starts}", self.epoch, self.credit))
+                    hello = cl.CityHello(self.proto, f"start-{self.starts}", self.epoch, self.credit)
+                    shape = 1 if self.forgetful and not isinstance(message, cl.EdgeHello) else self.proto
+                    router.send_multipart([identity, *cl.encode(hello, shape)])
                 self._take(router, identity, message)
             if known and time.monotonic() > beat_at:
                 beat_at = time.monotonic() + 0.3
@@ -100,7 +123,8 @@ class SmallCity:
         return True
 
     def _send(self, router: zmq.Socket, identity: bytes, message: cl.Message) -> None:
-        router.send_multipart([identity, *(message if isinstance(message, list) else cl.encode(message))])
+        parts = message if isinstance(message, list) else cl.encode(message, self.proto)
+        router.send_multipart([identity, *parts])
 
     def _answer(self, router: zmq.Socket, identity: bytes, key: tuple[str, str]) -> None:
         """In two parts, as long answers come."""

@@ -1,5 +1,6 @@
 import struct
 
+import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +16,10 @@ BOOT_TEXT = frames.boot_text(BOOT)
 SESSION = 0xC0FFEE
 
 
-def hello(session: int = SESSION, thing: str = "river-1", boot: bytes = BOOT) -> bytes:
+def hello(session: int = SESSION, thing: str = "river-1", boot: bytes = BOOT, proto: int = frames.PROTO) -> bytes:
     made = manifest.to_bytes(river_manifest(thing))
     return link.build_frame(
-        body_of(lambda p: frames.put_hello(p, session, thing, boot, bytes(8), "vm", bytes(32), made))
+        body_of(lambda p: frames.put_hello(p, session, thing, boot, bytes(8), "vm", bytes(32), made, proto))
     )
 
 
@@ -53,10 +54,10 @@ def up() -> BoardSession:
 def test_says_hello_until_the_board_answers() -> None:
     session = BoardSession("river-1", SESSION)
     session.opened(1_000_000)
-    assert sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+    assert sent(session) == [[frames.HELLO, 1, 2, SESSION]]
     assert session.tick(1_500_000) == [] and sent(session) == []
     session.tick(2_000_001)
-    assert sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+    assert sent(session) == [[frames.HELLO, 1, 2, SESSION]]
     (event,) = session.received(hello(), 2_100_000)
     assert isinstance(event, LinkUp) and event.restarted and event.manifest.thing == "river-1"
     assert session.up and sent(session)[0][0] == frames.SYNC
@@ -67,7 +68,7 @@ def test_hello_of_another_session_is_asked_again() -> None:
     session.opened(1_000_000)
     session.take_out()
     assert session.received(hello(session=5), 1_400_000) == []
-    assert not session.up and sent(session) == [[frames.HELLO, 1, 1, SESSION]]
+    assert not session.up and sent(session) == [[frames.HELLO, 1, 2, SESSION]]
 
 
 def test_another_board_on_the_port_is_refused_and_named() -> None:
@@ -89,7 +90,7 @@ def test_a_restarted_board_gets_a_new_clock(up: BoardSession) -> None:
     clock = up.clock
     other = BOOT[:4] + (8).to_bytes(4, "little")
     assert up.received(samples(0, 1, other), 2_000_000) == []
-    assert sent(up) == [[frames.HELLO, 1, 1, SESSION]]
+    assert sent(up) == [[frames.HELLO, 1, 2, SESSION]]
     (event,) = up.received(hello(boot=other), 2_100_000)
     assert isinstance(event, LinkUp) and event.restarted
     assert up.clock is not clock and up.counters["restarts"] == 1
@@ -179,3 +180,36 @@ def test_a_boot_id_that_begins_again_is_refused(up: BoardSession) -> None:
     assert not up.up and up.problem == event.reason and up.all_counters()["reused"] == 1
     assert up.received(samples(0, 3), 2_100_000) == []
     assert up.received(hello(), 2_200_000)[0] != event
+
+
+@pytest.mark.parametrize("proto", [1, 2])
+def test_boards_of_every_version_we_speak_come_up(proto: int) -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    (event,) = session.received(hello(proto=proto), 1_010_000)
+    assert isinstance(event, LinkUp) and event.hello.proto == proto
+
+
+@pytest.mark.parametrize(
+    ("proto", "update"), [(0, "update the firmware of river-1"), (3, "update this edge node"), (255, "edge node")]
+)
+def test_a_board_of_no_common_version_is_a_problem_that_says_what_to_update(proto: int, update: str) -> None:
+    session = BoardSession("river-1", SESSION)
+    session.opened(1_000_000)
+    assert session.received(hello(proto=proto), 1_010_000) == []
+    assert session.state == "down" and update in session.problem and f"version {proto}" in session.problem
+    assert session.all_counters()["no_common_proto"] == 1
+    assert session.received(samples(0, 3), 1_020_000) == []
+
+
+def test_a_board_flashed_with_a_foreign_version_goes_down(up: BoardSession) -> None:
+    (event,) = up.received(hello(proto=9, boot=BOOT[:4] + (8).to_bytes(4, "little")), 1_500_000)
+    assert isinstance(event, LinkDown) and "update this edge node" in event.reason
+
+
+def test_unknown_kinds_and_surplus_items_of_a_later_board(up: BoardSession) -> None:
+    later = link.build_frame(msgpack.packb([99, BOOT, 5]))
+    log = link.build_frame(msgpack.packb([frames.LOG, 20, "hi", "surplus", [1]]))
+    assert up.received(later + log, 1_020_000) == [link.Log(20, "hi")]
+    counters = up.all_counters()
+    assert (counters["unknown_kind"], counters["malformed"]) == (1, 0)

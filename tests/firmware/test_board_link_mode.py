@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from protocol import frames
 from protocol.board_link import (
     Gap,
     Hello,
@@ -196,11 +198,39 @@ def test_sync_reply_brackets_the_request(board: Any, pick: Any) -> None:
     assert (reply.rx_us, reply.tx_us) == (came, came + 3000)
 
 
-def test_wrong_protocol_is_told_in_text(board: Any) -> None:
-    board.receive(encode_hello(1, 7, 9))
-    board.heard()
-    assert b"err E-PROTO" in board.sent
+@pytest.mark.parametrize(("low", "high"), [(7, 9), (0, 0)])
+def test_a_host_without_a_common_version_gets_a_hello_and_nothing_else(
+    board: Any, probe: Any, pick: Any, low: int, high: int
+) -> None:
+    board.sensor(probe)
+    board.receive(encode_hello(41, low, high))
+    (hello,) = board.run(1000)
+    assert (hello.proto, hello.session) == (frames.PROTO, 41)
     assert board.node.link.mode == 0
+    board.hello(42)
+    assert pick(Hello, board.run(500))[0].session == 42
+    board.receive(encode_hello(43, low, high))
+    board.run(100)
+    assert board.node.link.mode == 1 and board.node.link.session == 42
+
+
+@pytest.mark.parametrize(("low", "high", "spoken"), [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 9, 2), (2, 3, 2)])
+def test_the_board_speaks_the_highest_common_version(
+    board: Any, pick: Any, low: int, high: int, spoken: int
+) -> None:
+    board.receive(encode_hello(41, low, high))
+    assert [m.proto for m in pick(Hello, board.run(500))] == [spoken]
+    assert board.node.link.mode == 1
+
+
+def test_what_a_later_host_appends_is_ignored_and_its_kinds_are_counted(board: Any, pick: Any) -> None:
+    board.receive(msgpack.packb([frames.HELLO, 1, 3, 41, {"a": "b"}, *range(15)]))
+    board.receive(msgpack.packb([frames.SYNC, 5, "surplus"]))
+    board.receive(msgpack.packb([77, "what"]))
+    assert [m.sync_id for m in pick(SyncReply, board.heard())] == [5]
+    assert board.node.counters()["unknown_kind"] == 1 and board.node.counters()["bad"] == 0
+    board.receive(msgpack.packb([frames.SYNC, 6, *range(17)]))
+    assert not pick(SyncReply, board.heard()) and board.node.counters()["bad"] == 1
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def to_host() -> dict[str, list[Any]]:
     fault = [1, 7, 300, t6(2, 9)]
     actuator = [0, 1, 0, 0.5, 0.25, 2900]
     return {
-        "hello": [1, 1, 70000, "river-1", BOOT, NONCE, "MicroPython v1.29", bytes(32), b"\x80"],
+        "hello": [1, 2, 70000, "river-1", BOOT, NONCE, "MicroPython v1.29", bytes(32), b"\x80"],
         "samples": [2, BOOT, 65536, record * 2],
         "status": [3, BOOT, t6(1, 5), 10, 20, 3, [fault], [actuator], {"crc": 100000}],
         "log": [4, 30, "sensor level is silent"],
@@ -108,7 +108,7 @@ def to_board() -> dict[str, list[Any]]:
     task = msgpack.packb([NONCE, 5, TASK_ID, 0, 0.5, t6(1, 7), 3000], use_single_float=True)
     lease = msgpack.packb([NONCE, 6, 0, 0])
     return {
-        "hello": [1, 1, 1, 70000],
+        "hello": [1, 1, 2, 70000],
         "sync": [5, 77],
         "ack": [6, BOOT, [[0, 64], [128, 70000]], [2]],
         "task": [7, task, hmac.digest(KEY, task, "sha256")],

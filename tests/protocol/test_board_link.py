@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import board_link, commands, frames, mac
-from protocol.errors import FrameError
+from protocol.errors import FrameError, LimitError, UnknownKindError
 from protocol.host_decoder import HostDecoder
 
 VECTORS = Path(__file__).parents[2] / "protocol/vectors"
@@ -28,7 +28,7 @@ def test_golden_bodies_become_messages():
     record = struct.pack("<BB6sf", 0, 1, bytes(6), 1.5)
     vm = "MicroPython v1.29"
     assert found == {
-        "hello": board_link.Hello(1, 70000, "river-1", boot, bytes(range(8)), vm, "00" * 32, b"\x80"),
+        "hello": board_link.Hello(2, 70000, "river-1", boot, bytes(range(8)), vm, "00" * 32, b"\x80"),
         "samples": board_link.Samples(boot, 65536, record * 2),
         "status": board_link.Status(
             boot, 2**30 + 5, 10, 20, 3,
@@ -51,8 +51,29 @@ def test_wrong_types_and_lengths_are_refused_and_named(name):
         wrong = [*items[:place], {"x": None}, *items[place + 1 :]]
         with pytest.raises(FrameError, match=rf"{name}|Boot|board|fault|sync"):
             board_link.decode_board(msgpack.packb(wrong))
-    with pytest.raises(FrameError, match=f"{name}: expected {len(items)} items, found {len(items) + 1}"):
-        board_link.decode_board(msgpack.packb([*items, 0]))
+    with pytest.raises(FrameError, match=f"{name}: expected at least {len(items)} items, found {len(items) - 1}"):
+        board_link.decode_board(msgpack.packb(items[:-1]))
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_surplus_items_are_ignored_up_to_sixteen(name):
+    items = msgpack.unpackb(BODIES[name])
+    found = board_link.decode_board(BODIES[name])
+    for surplus in ([None], [{"a": 1}, b"later"], list(range(16))):
+        assert repr(board_link.decode_board(msgpack.packb([*items, *surplus]))) == repr(found)
+    with pytest.raises(LimitError, match=f"{name}: more than 16 items beyond"):
+        board_link.decode_board(msgpack.packb([*items, *range(17)]))
+
+
+def test_boards_ignore_surplus_items_up_to_sixteen():
+    items = [frames.SYNC, 7]
+    assert decoded(msgpack.packb([*items, {"a": [1]}, *range(15)])) == items
+    with pytest.raises(LimitError, match="too many items"):
+        decoded(msgpack.packb([*items, *range(17)]))
+    with pytest.raises(FrameError, match="too few items"):
+        decoded(msgpack.packb([frames.SYNC]))
+    with pytest.raises(UnknownKindError):
+        decoded(msgpack.packb([frames.SETTINGS, 1]))
 
 
 @given(st.sampled_from(sorted(BODIES)), st.integers(0), st.integers(1, 255))
@@ -72,7 +93,7 @@ def test_any_bytes_are_refused_or_decode(body):
 @pytest.mark.parametrize(
     ("items", "error"),
     [
-        ([99], "begins with a kind"),
+        ([99], "kind 99 is not one of"),
         ({"kind": 1}, "begins with a kind"),
         ([True], "begins with a kind"),
         ([2, bytes(8), 0, bytes(13)], "multiple of 12"),
@@ -104,7 +125,7 @@ def decoded(body: bytes) -> list:
 
 @given(u32, u32, st.lists(st.tuples(u32, u32).map(sorted).map(tuple), max_size=8), st.lists(u32, max_size=8))
 def test_boards_read_what_hosts_write(session, sync_id, ranges, gaps):
-    assert decoded(board_link.encode_hello(session)) == [frames.HELLO, 1, 1, session]
+    assert decoded(board_link.encode_hello(session)) == [frames.HELLO, 1, 2, session]
     assert decoded(board_link.encode_sync(sync_id)) == [frames.SYNC, sync_id]
     boot = frames.boot_bytes("0badcafe-12")
     ack = decoded(board_link.encode_ack("0badcafe-12", ranges, gaps))

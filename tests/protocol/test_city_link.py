@@ -251,6 +251,7 @@ def test_tasks_go_round(task):
 def test_a_task_of_version_1_has_epoch_0_and_surplus_items_are_ignored():
     task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1, epoch=5)
     items = msgpack.unpackb(tasks.encode(task))
+    assert len(items) == 14 and len(msgpack.unpackb(tasks.encode(dataclasses.replace(task, epoch=0)))) == 13
     assert tasks.decode(msgpack.packb(items[:13])) == dataclasses.replace(task, epoch=0)
     assert tasks.decode(msgpack.packb([*items, *range(16)])) == task
     for wrong in (items[:12], [*items, *range(17)]):
