@@ -9,7 +9,7 @@ RUN ?= run/demo
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs heap storm clean
+.PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs fuzz heap storm clean
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -45,7 +45,8 @@ class Session:
         self.proto = versions.common(hello.proto_min, hello.proto, PROTO_MIN, PROTO)
         self.problem = ""
         if not self.proto:
-            self.problem = versions.mismatch((self.edge, hello.proto_min, hello.proto), here, "city link")
+            low = min(hello.proto_min, hello.proto)
+            self.problem = versions.mismatch((self.edge, low, hello.proto), here, "city link")
 
     def parts(self, message: Message) -> list[bytes] | None:
         """Return a message as this edge reads it; None if its version has no such kind.

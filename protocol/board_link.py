@@ -14,6 +14,7 @@ import msgpack  # type: ignore[import-untyped]
 from . import checks, commands, frames, mac, record, task_codes
 from .errors import FrameError, LimitError, UnknownKindError
 from .host_decoder import stuff
+from .manifest import MAX_BYTES as MANIFEST_BYTES
 from .ranges import Span
 
 Command = list[Any]
@@ -169,7 +170,7 @@ def _hello(items: list[Any]) -> Hello:
         checks.binary("hello.nonce", nonce, 8),
         checks.text("hello.vm", vm, 200),
         checks.binary("hello.firmware_sha256", firmware, 32).hex(),
-        checks.binary("hello.manifest", manifest),
+        checks.binary("hello.manifest", manifest, longest=MANIFEST_BYTES),
     )
 
 

@@ -96,24 +96,32 @@ def stamps(field: str, value: Any) -> dict[str, int]:
 
 
 def _unique(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """Return the pairs as a dict; msgpack would let the last of two equal keys win."""
+    """Return the pairs as a dict with text keys; msgpack would let the last of two equal keys win."""
     found: dict[Any, Any] = {}
     for key, value in pairs:
+        if type(key) is not str:
+            raise FrameError("msgpack: a map key is not text")
         if key in found:
             raise FrameError(f"msgpack: duplicate key {key!r}")
         found[key] = value
     return found
 
 
+def _no_ext(code: int, _: bytes) -> Any:
+    """Refuse ext types; `max_ext_len` alone lets empty ones through."""
+    raise FrameError(f"msgpack: ext type {code} is not in our subset")
+
+
 def _bounded(value: Any, max_depth: int, max_items: int) -> None:
     """Refuse values nested deeper or larger than agreed; walks without recursion."""
-    level, items = [value], 0
-    for _ in range(max_depth + 1):
-        level = [child for parent in level for child in _children(parent)]
+    containers, items = [value], 0
+    for _ in range(max_depth):
+        level = [child for parent in containers for child in _children(parent)]
         items += len(level)
         if items > max_items:
             raise LimitError(f"msgpack: more than {max_items} values")
-        if not level:
+        containers = [child for child in level if type(child) in (list, dict)]
+        if not containers:
             return
     raise LimitError(f"msgpack: nested deeper than {max_depth}")
 
@@ -130,13 +138,19 @@ def unpack(data: bytes, max_bytes: int, max_depth: int = 8, max_items: int = 819
 
     Raises:
         LimitError: longer, deeper or more values than the limits.
-        FrameError: malformed, trailing bytes, duplicate keys, ext types.
+        FrameError: malformed, trailing bytes, keys that are duplicate or no text, ext types.
     """
     if len(data) > max_bytes:
         raise LimitError(f"msgpack: {len(data)} bytes, at most {max_bytes} allowed")
     try:
         value = msgpack.unpackb(
-            data, object_pairs_hook=_unique, max_ext_len=0, max_array_len=max_items, max_map_len=max_items
+            data,
+            object_pairs_hook=_unique,
+            ext_hook=_no_ext,
+            strict_map_key=False,
+            max_ext_len=0,
+            max_array_len=max_items,
+            max_map_len=max_items,
         )
     except FrameError:
         raise

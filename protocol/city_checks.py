@@ -12,6 +12,7 @@ from .city_messages import (
     MAX_MESSAGE,
     MAX_PARTS,
     MAX_SPANS,
+    MAX_TASK,
     MAX_WAIT_MS,
     Ack,
     Batch,
@@ -35,7 +36,7 @@ from .city_messages import (
     ThingInfo,
     Wait,
 )
-from .errors import FrameError
+from .errors import FrameError, LimitError
 from .ranges import Span
 from .record import SIZE as RECORD_SIZE
 
@@ -46,7 +47,7 @@ _Z85 = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 def _edge_hello(items: list[Any], _: bytes) -> EdgeHello:
     proto, edge, boot, boottime_us, proto_min, epoch = items
     integer("EdgeHello.proto", proto, 0, 255)
-    integer("EdgeHello.proto_min", proto_min, 0, proto)
+    integer("EdgeHello.proto_min", proto_min, 0, 255)
     integer("EdgeHello.epoch", epoch)
     name("EdgeHello.edge", edge)
     name("EdgeHello.boot", boot)
@@ -125,6 +126,13 @@ def _spans(where: str, value: Any) -> list[Span]:
     return [checks.span(where, item) for item in checks.array(where, value, MAX_SPANS)]
 
 
+def _task_bytes(where: str, payload: bytes) -> bytes:
+    """Return the payload if a task can be that long; `tasks.decode` reads it."""
+    if len(payload) > MAX_TASK:
+        raise LimitError(f"{where}: {len(payload)} bytes, at most {MAX_TASK} allowed")
+    return payload
+
+
 def _task_report(items: list[Any], payload: bytes) -> TaskReport:
     task_id, state, code, said, position, stamps = items
     binary("TaskReport.task_id", task_id, 16)
@@ -133,7 +141,7 @@ def _task_report(items: list[Any], payload: bytes) -> TaskReport:
     text("TaskReport.text", said, 200)
     position = checks.position("TaskReport.position", position)
     stamps = checks.stamps("TaskReport.stamps", stamps)
-    return TaskReport(task_id, state, code, said, position, stamps, payload)
+    return TaskReport(task_id, state, code, said, position, stamps, _task_bytes("TaskReport.task", payload))
 
 
 def _lease_state(items: list[Any], _: bytes) -> LeaseState:
@@ -177,7 +185,7 @@ def _city_heartbeat(items: list[Any], _: bytes) -> CityHeartbeat:
 
 
 def _task_order(items: list[Any], payload: bytes) -> TaskOrder:
-    return TaskOrder(binary("TaskOrder.signature", items[0], 64), payload)
+    return TaskOrder(binary("TaskOrder.signature", items[0], 64), _task_bytes("TaskOrder.task", payload))
 
 
 def _lease_request(items: list[Any], _: bytes) -> LeaseRequest:

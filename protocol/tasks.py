@@ -12,9 +12,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from . import checks
+from .city_messages import MAX_TASK
 from .errors import FrameError
 
-MAX_BYTES = 4096
+MAX_BYTES = MAX_TASK
 MAX_CAUSES = 32
 MAX_LEASE_MS = 24 * 3600 * 1000
 SIGNATURE_SIZE = 64
@@ -101,6 +102,7 @@ def decode(data: bytes) -> Task:
     if len(items) < ITEMS_V1:
         raise checks.refuse("task", f"an array of at least {ITEMS_V1} items", items)
     causes = [_cause(item) for item in checks.array("task.causes", items[10], MAX_CAUSES)]
+    items[2] = checks.number("task.setpoint", items[2])
     items[10] = causes
     task = Task(*items)
     _check(task)

@@ -124,9 +124,35 @@ def check_to_board():
             same("lease payload", commands.encode_lease_payload(*payload), hexlify(items[1]).decode())
         for end in range(len(body)):
             refuses("cut", commands.decode_command, body, 0, end)
-    for case in load("refused"):
-        body = unhexlify(case["body"])
-        refuses(case["name"], commands.decode_command, body, 0, len(body))
+
+
+def read_command(body):
+    return commands.decode_command(body, 0, len(body))
+
+
+def check_errors():
+    """Each error a board can raise, with the class and the text that every VM gives."""
+    readers = {"command": read_command, "task": commands.decode_task_payload, "lease": commands.decode_lease_payload}
+    for case in load("errors_to_board"):
+        try:
+            readers[case["reader"]](unhexlify(case["body"]))
+            found = ("", "NOT refused")
+        except FrameError as error:
+            found = (type(error).__name__, str(error))
+        expected = (case["error"], case["text"])
+        print(case["name"], "ok" if found == expected else f"expected {expected} found {found}")
+
+
+def check_streams():
+    for case in load("streams"):
+        decoder = framing.Decoder(frames.MAX_BODY_TO_BOARD)
+        wire = bytearray(unhexlify(case["wire"]))
+        decoder.feed(wire, len(wire))
+        bodies = []
+        while decoder.next():
+            bodies.append(hexlify(decoder.buf[: decoder.length]).decode())
+        wrong = [name for name, count in case["counted"].items() if getattr(decoder, name) != count]
+        print("stream", case["name"], "ok" if bodies == case["bodies"] and not wrong else "expected others")
 
 
 def check_rest():
@@ -150,4 +176,6 @@ check_mac()
 check_records()
 check_to_host()
 check_to_board()
+check_errors()
+check_streams()
 check_rest()

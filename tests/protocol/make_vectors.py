@@ -1,6 +1,7 @@
 """Writes protocol/vectors/*.json with other people's code: msgpack, zlib, hmac, struct.
 
-Run `python tests/protocol/make_vectors.py` after a change of the wire, and read the diff.
+Run `python tests/protocol/make_vectors.py` after a change of the wire, and read the diff. The errors_*.json are the
+inputs of error_cases.py with what our readers say to each: record_errors.py writes them.
 COBS has no library here: its vectors are those of the paper and of the encoding's edges, by hand.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FOLDER = Path(__file__).parents[2] / "protocol/vectors"
 BOOT = bytes.fromhex("fecaad0b0c000000")
@@ -116,22 +118,54 @@ def to_board() -> dict[str, list[Any]]:
     }
 
 
-def refused() -> dict[str, list[Any]]:
-    """Return bodies that a board must refuse."""
-    return {
-        "unknown kind": [99],
-        "kind for hosts": [2, BOOT, 0, b""],
-        "short hello": [1, 1, 1],
-        "negative session": [1, 1, 1, -1],
-        "versions reversed": [1, 2, 1, 5],
-        "sync of text": [5, "x"],
-        "true is no integer": [5, True],
-        "boot too short": [6, BOOT[:7], [], []],
-        "nine ranges": [6, BOOT, [[0, 1]] * 9, []],
-        "range reversed": [6, BOOT, [[5, 1]], []],
-        "mac too short": [7, b"", bytes(31)],
-        "deep": [6, BOOT, [[[[0]], 1]], []],
+CLOCK = [1000, 1_700_000_000_000_000, 1.00001, 50.0, True]
+ACCOUNT = {"thing": "river-1", "boot": "0badcafe-12", "sent": 72, "buffered": [[70, 72]], "quarantined": [[9, 10]]}
+TASK_V1 = [
+    TASK_ID, "gate-1/opening", 0.5, 3000, "flood", 1_700_000_000_000_000, "edge-1", "eb-1", 9_000_000, 4,
+    [["river-1", "0badcafe-12", 70]], {"sample": 1, "city_tx": 2}, "level is high",
+]  # fmt: skip
+
+
+def city_link() -> list[dict[str, Any]]:
+    """Return header and payload of each kind of the city link; `required`: items (kind included) it may not lack."""
+    stream = ["river-1", "0badcafe-12"]
+    task = msgpack.packb(TASK_V1)
+    rows: dict[str, tuple[int, list[Any], bytes]] = {
+        "EdgeHello": (5, [1, 2, "edge-1", "eb-1", 5_000_000, 1, 3], b""),
+        "ThingInfo": (7, [2, *stream, "MicroPython v1.29", "ab" * 32, {"thing": "river-1"}, True], b""),
+        "Batch": (8, [3, *stream, 70, 2, CLOCK, 10, 20], bytes.fromhex(records()[0]["record"]) * 2),
+        "GapRecord": (8, [4, *stream, 3, 0, 5, "quota", "edge-1"], b""),
+        "Heartbeat": (7, [5, "edge-1", "eb-1", 5_000_000, 77, [ACCOUNT], {"edge": "edge-1"}], b""),
+        "TaskReport": (7, [6, TASK_ID, 5, 0, "", 0.5, {"board_act": 9}], task),
+        "LeaseState": (5, [7, "gate-1/opening", "city", 4, 9_000_000], b""),
+        "ClockRecord": (7, [8, *stream, 7, 1000, 9_000_000, CLOCK], b""),
+        "StoredAsk": (3, [9, *stream], b""),
+        "KeyOffer": (2, [10, b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"], b""),
+        "CityHello": (3, [17, 2, "0123456789abcdef", 3, 64], b""),
+        "Ack": (5, [18, *stream, [[0, 72], [80, 90]], [3], [7]], b""),
+        "CityHeartbeat": (3, [19, 88, 99, 0], b""),
+        "TaskOrder": (2, [20, bytes(range(64))], task),
+        "LeaseRequest": (3, [21, "gate-1/opening", "city"], b""),
+        "Stored": (8, [22, *stream, 3, [[0, 50]], [3], 0, 1], b""),
+        "Wait": (3, [23, 1500, "1000 nodes at once"], b""),
+        "Refusal": (3, [24, "revoked", "the key of edge-1 was revoked"], b""),
+        "KeyTaken": (2, [25, b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"], b""),
     }
+    return [
+        {"name": name, "required": required, "header": msgpack.packb(items).hex(), "payload": payload.hex()}
+        for name, (required, items, payload) in rows.items()
+    ]
+
+
+def tasks() -> list[dict[str, str]]:
+    """Return tasks as the city signs them, of both versions, with a signature."""
+    private = Ed25519PrivateKey.from_private_bytes(KEY)
+    public = private.public_key().public_bytes_raw().hex()
+    packed = {"version 1": msgpack.packb(TASK_V1), "version 2": msgpack.packb([*TASK_V1, 3])}
+    return [
+        {"name": name, "task": task.hex(), "public": public, "signature": private.sign(task).hex()}
+        for name, task in packed.items()
+    ]
 
 
 def bodies(named: dict[str, list[Any]]) -> list[dict[str, str]]:
@@ -152,7 +186,8 @@ def all_vectors() -> dict[str, Any]:
         "record": records(),
         "to_host": bodies(to_host()),
         "to_board": bodies(to_board()),
-        "refused": bodies(refused()),
+        "city_link": city_link(),
+        "tasks": tasks(),
     }
 
 

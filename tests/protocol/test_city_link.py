@@ -38,7 +38,7 @@ def batches(draw):
 
 
 messages = st.one_of(
-    st.builds(city_link.EdgeHello, st.integers(3, 255), names, names, times, st.integers(0, 3), times),
+    st.builds(city_link.EdgeHello, st.integers(0, 255), names, names, times, st.integers(0, 255), times),
     st.builds(city_link.ThingInfo, names, names, names, names, health, st.booleans()),
     batches(),
     st.tuples(u32, u32).map(sorted).flatmap(
@@ -263,6 +263,18 @@ def test_a_task_without_an_epoch_is_what_version_1_takes():
     task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1)
     assert len(msgpack.unpackb(tasks.encode(task))) == 13
     assert len(msgpack.unpackb(tasks.encode(dataclasses.replace(task, epoch=1)))) == 14
+
+
+def test_a_setpoint_written_as_an_integer_is_read_as_the_number_that_is_written_again():
+    task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1)
+    items = msgpack.unpackb(tasks.encode(task))
+    found = tasks.decode(msgpack.packb([*items[:2], 2**63 - 1, *items[3:]]))
+    assert type(found.setpoint) is float and tasks.decode(tasks.encode(found)) == found
+
+
+def test_a_hello_of_version_0_is_read_so_that_it_can_be_refused():
+    hello = city_link.decode([msgpack.packb([1, 0, "edge-1", "b", 1]), b""])
+    assert (hello.proto, hello.proto_min) == (0, 1)
 
 
 WRONG = {

@@ -8,7 +8,13 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from protocol import city_link, frames, manifest, record, task_codes, tasks
+from aggregator import sessions
+from edge_node import board_session, city_side, presence
+from firmware.core import link as firmware_link
+from firmware.core import losses, outbox
+from firmware.core import tasks as firmware_tasks
+from protocol import board_link, checks, city_link, commands, frames, manifest, record, task_codes, tasks
+from protocol.errors import LimitError
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/protocol.md").read_text()
@@ -108,6 +114,115 @@ def test_task_items():
     ],
 )
 def test_limits(sentence, value):
+    found = re.search(sentence, TEXT)
+    assert found is not None, sentence
+    assert int(found[1]) == value
+
+
+LIMITS = {
+    ("board link", "bytes of a body to the host"): frames.MAX_BODY_TO_HOST,
+    ("board link", "bytes of a body to the board"): frames.MAX_BODY_TO_BOARD,
+    ("board link", "levels of msgpack to the host"): 4,
+    ("board link", "values of msgpack to the host"): 512,
+    ("board link", "levels of msgpack to the board"): 3,
+    ("board link", "values of msgpack to the board"): 64,
+    ("board link", "surplus items"): frames.MAX_SURPLUS,
+    ("board link", "records in a samples frame"): frames.MAX_RECORDS_PER_FRAME,
+    ("board link", "ranges in an ack"): frames.MAX_ACK_RANGES,
+    ("board link", "gap ids in an ack"): frames.MAX_ACK_GAPS,
+    ("board link", "characters of a log line"): frames.MAX_LOG_TEXT,
+    ("board link", "characters of vm"): 200,
+    ("board link", "faults in a status"): frames.MAX_FAULTS,
+    ("board link", "actuators in a status"): frames.MAX_ACTUATORS,
+    ("board link", "counters in a status"): frames.MAX_COUNTERS,
+    ("board link", "bytes of a manifest"): manifest.MAX_BYTES,
+    ("board link", "levels of msgpack in a manifest"): 4,
+    ("board link", "values of msgpack in a manifest"): 1024,
+    ("both", "characters of a name (thing, boot, actuator, edge, hop ...), and at least 1"): checks.MAX_NAME,
+    ("both", "characters of a reason or text for people"): 200,
+    ("city link", "bytes of header and payload together"): city_link.MAX_MESSAGE,
+    ("city link", "levels of msgpack in a header"): 8,
+    ("city link", "values of msgpack in a header"): 8192,
+    ("city link", "surplus items"): city_link.MAX_SURPLUS,
+    ("city link", "records in a batch"): city_link.MAX_MESSAGE // record.SIZE,
+    ("city link", "ranges, gaps or clocks in a message"): city_link.MAX_SPANS,
+    ("city link", "accounts in a heartbeat"): city_link.MAX_ACCOUNTS,
+    ("city link", "keys of a manifest or of health"): 256,
+    ("city link", "hop stamps"): 16,
+    ("city link", "parts of a Stored"): city_link.MAX_PARTS,
+    ("city link", "credit"): city_link.MAX_CREDIT,
+    ("city link", "milliseconds of a Wait"): city_link.MAX_WAIT_MS,
+    ("city link", "bytes of a task"): tasks.MAX_BYTES,
+    ("city link", "levels of msgpack in a task"): 4,
+    ("city link", "values of msgpack in a task"): 256,
+    ("city link", "causes of a task"): tasks.MAX_CAUSES,
+    ("city link", "milliseconds of a task's lease"): tasks.MAX_LEASE_MS,
+}
+
+
+def test_the_table_of_limits():
+    rows = table("| wire | what | at most |")
+    assert {(wire, what): int(most) for wire, what, most in rows} == LIMITS
+
+
+def deep(levels: int) -> object:
+    """Return an array in an array ..., so many levels in all."""
+    return [deep(levels - 1)] if levels > 1 else []
+
+
+def test_depths_and_counts_of_the_table_are_those_of_the_readers():
+    """A log, a sync, a heartbeat with as much in a surplus item as the table allows, and one more."""
+    readers = [
+        (board_link.decode_board, [4, 30, "x"], 4, 512),
+        (lambda body: commands.decode_command(body, 0, len(body)), [5, 7], 3, 64),
+        (lambda body: city_link.decode([body, b""]), [19, 88, 99, 64], 8, 8192),
+        (tasks.decode, msgpack.unpackb(TASK), 4, 256),
+    ]
+    for read, items, levels, values in readers:
+        read(msgpack.packb([*items, deep(levels - 1)]))
+        with pytest.raises(LimitError, match="nested"):
+            read(msgpack.packb([*items, deep(levels)]))
+        inside = sum(len(item) for item in items if isinstance(item, list | dict))
+        inside += sum(len(inner) for item in items if isinstance(item, list) for inner in item)
+        room = values - len(items) - 1 - inside
+        read(msgpack.packb([*items, [0] * room]))
+        with pytest.raises(LimitError, match=r"items|more than"):
+            read(msgpack.packb([*items, [0] * (room + 1)]))
+
+
+TASK = tasks.encode(tasks.Task(bytes(16), "gate-1/opening", 0.5, 1, "flood", 1, "edge-1", "b", 1, 1, epoch=3))
+
+
+def test_the_examples_byte_by_byte():
+    sections = TEXT.split("| bytes | what |\n|---|---|\n")[1:]
+    found = [re.findall(r"^\| `([0-9a-f ]+)` \|", section.partition("\n\n")[0], re.M) for section in sections]
+    frame, message = (bytes.fromhex("".join(rows).replace(" ", "")) for rows in found)
+    assert frame == board_link.build_frame(board_link.encode_sync(77))
+    assert [message, b""] == city_link.encode(city_link.CityHeartbeat(88, 99, 64))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "value"),
+    [
+        (r"board link is at version (\d+)", frames.PROTO),
+        (r"city link at version (\d+)", city_link.PROTO),
+        (r"ignores up to (\d+) surplus items", frames.MAX_SURPLUS),
+        (r"not acked for (\d+) s they are sent again", outbox.RESEND_MS // 1000),
+        (r"At most (\d+) frames are unacked", outbox.SLOTS),
+        (r"as soon as (\d+) wait", outbox.FLUSH_RECORDS),
+        (r"the oldest is (\d+) ms old", outbox.FLUSH_MS),
+        (r"A gap is sent again each (\d+) s", losses.REPEAT_MS // 1000),
+        (r"Keep (\d+) task ids", firmware_tasks.REMEMBERED),
+        (r"\| (\d+) s without a valid frame \| -", firmware_link.SILENCE_MS // 1000),
+        (r"\| (\d+) s without a valid frame \| down", board_session.DOWN_US // 1_000_000),
+        (r"first six: each (\d+) ms", board_session.FIRST_SYNC_EVERY_US // 1000),
+        (r"nothing heard for (\d+) s \| not connected", presence.SILENT_US // 1_000_000),
+        (r"a gap unacked for (\d+) s", city_side.GAPS_AGAIN_US // 1_000_000),
+        (r"silent for (\d+) s", sessions.SILENT_US // 1_000_000),
+        (r"does not say it means (\d+)", city_link.DEFAULT_CREDIT),
+    ],
+)
+def test_versions_and_timers(sentence, value):
     found = re.search(sentence, TEXT)
     assert found is not None, sentence
     assert int(found[1]) == value
