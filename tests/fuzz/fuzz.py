@@ -9,8 +9,10 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import seeds
 
@@ -21,17 +23,19 @@ SHARE = {"board_to_host": 0.5, "board_commands": 0.5, "config": 0.02}
 """Part of RUNS that a slow target gets: two decoders byte by byte; TOML and its schemas."""
 LIMITS = ["-timeout=5", "-rss_limit_mb=1024", "-malloc_limit_mb=256", "-print_final_stats=1"]
 KEEP_BYTES = 160_000
+Step = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one target did."""
+    """What one target did. `finished` False: it was stopped from outside, and found nothing until then."""
 
     target: str
     executions: int
     per_second: int
     peak_mb: int
     finding: Path | None
+    finished: bool = True
 
 
 def run(target: str, runs: int, seed: int) -> Outcome:
@@ -50,12 +54,14 @@ def run(target: str, runs: int, seed: int) -> Outcome:
         code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False, cwd=seeds.ROOT).returncode
     new = sorted(set(found.iterdir()) - before)
     said = log.read_text(errors="replace")
+    stopped = "libFuzzer: run interrupted" in said
     return Outcome(
         target,
         _figure(said, "number_of_executed_units"),
         _figure(said, "average_exec_per_sec"),
         _figure(said, "peak_rss_mb"),
-        new[0] if new else (log if code else None),
+        new[0] if new else (log if code and not stopped else None),
+        not stopped,
     )
 
 
@@ -65,21 +71,48 @@ def _figure(log: str, name: str) -> int:
 
 
 def keep(target: str) -> None:
-    """Write the smallest set of inputs with the coverage of all that is in `.fuzz/TARGET` to the corpus."""
-    merged = STATE / f"{target}.merged"
-    merged.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(HERE / "one_target.py"), target, str(merged), str(STATE / target), "-merge=1"]
-    subprocess.run(command, check=True, capture_output=True, cwd=seeds.ROOT)
-    inputs = sorted({path.read_bytes() for path in merged.iterdir()}, key=lambda data: (len(data), data))
+    """Write the inputs that, shortest first, each reach a new step of our code to the corpus, as room allows."""
+    import targets  # noqa: PLC0415 - one_target.py imports it under instrumentation, this does not
+
+    found = {path.read_bytes() for path in (STATE / target).iterdir()} | set(seeds.kept(target))
+    inputs = sorted(found, key=lambda data: (len(data), data))
+    seen: set[Step] = set()
     lines, room = [], KEEP_BYTES // len(TARGETS)
     for data in inputs:
+        steps = _steps(targets.TARGETS[target], data)
+        if steps <= seen or room < 2 * len(data) + 1:
+            continue
+        seen |= steps
         room -= 2 * len(data) + 1
-        if room < 0:
-            break
         lines.append(data.hex() + "\n")
     seeds.CORPUS.mkdir(exist_ok=True)
     (seeds.CORPUS / f"{target}.hex").write_text("".join(lines))
     print(f"{target}: kept {len(lines)} of {len(inputs)} inputs")
+
+
+def _steps(target: Callable[[bytes], None], data: bytes) -> set[Step]:
+    """Return (file, line, next line) of our code that an input runs through."""
+    steps: set[Step] = set()
+
+    def on_call(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        if not frame.f_code.co_filename.startswith(str(seeds.ROOT)):
+            return None
+        last = frame.f_lineno
+
+        def on_line(inner: FrameType, event: str, _: object) -> Callable[..., object]:
+            nonlocal last
+            steps.add((inner.f_code.co_filename, last, inner.f_lineno))
+            last = inner.f_lineno
+            return on_line
+
+        return on_line
+
+    sys.settrace(on_call)
+    try:
+        target(data)
+    finally:
+        sys.settrace(None)
+    return steps
 
 
 def main() -> int:
@@ -102,13 +135,14 @@ def main() -> int:
     outcomes = [_told(run(t, max(1, int(options.runs * SHARE.get(t, 1))), options.seed)) for t in chosen]
     print(f"total {sum(outcome.executions for outcome in outcomes)} inputs, ", end="")
     print(f"{sum(outcome.finding is not None for outcome in outcomes)} findings")
-    return int(any(outcome.finding for outcome in outcomes))
+    return int(any(outcome.finding or not outcome.finished for outcome in outcomes))
 
 
 def _told(outcome: Outcome) -> Outcome:
     print(
         f"{outcome.target}: {outcome.executions} inputs, {outcome.per_second} a second, "
-        f"peak {outcome.peak_mb} MB, {'FINDING' if outcome.finding else 'no finding'}",
+        f"peak {outcome.peak_mb} MB, {'FINDING' if outcome.finding else 'no finding'}"
+        f"{'' if outcome.finished else ', interrupted'}",
         flush=True,
     )
     if outcome.finding:

@@ -15,9 +15,9 @@ def seeds(target: str) -> list[bytes]:
 
 
 def kept(target: str) -> list[bytes]:
-    """Return the kept corpus of a target."""
-    path = CORPUS / f"{target}.hex"
-    return [bytes.fromhex(line) for line in path.read_text().split()] if path.exists() else []
+    """Return the kept corpus of a target, and what once was a finding."""
+    paths = [path for path in (CORPUS / f"{target}.hex", CORPUS / f"{target}.found.hex") if path.exists()]
+    return [bytes.fromhex(line) for path in paths for line in path.read_text().split()]
 
 
 def _bodies(*names: str) -> list[bytes]:
