@@ -1,15 +1,21 @@
 """What 0.1.0 said on the wires, heard by the parts of today, and what these answer, judged as 0.1.0 did."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import as_0_1_0
 import pytest
 import releases
+from test_upgraded_city import start
+from test_upgraded_edge import Node
 
+from aggregator.router_socket import Received
 from edge_node.board_session import BoardSession, LinkUp
-from protocol import board_link, checks, frames
+from protocol import board_link, checks, city_link, frames
+from protocol.city_link import Ack, Batch, CityHello, EdgeHello
 from protocol.host_decoder import HostDecoder
+from protocol.ranges import Ranges
 
 RELEASE = "0.1.0"
 BOARDS = ("river-1", "mast-1", "gate-1")
@@ -23,6 +29,43 @@ def crossed(who: str) -> list[list[bytes]]:
 def test_the_recording_has_every_kind_that_the_release_sent() -> None:
     kinds = {as_0_1_0.message(parts) for who in ("edge-1", "") for parts in crossed(who)}
     assert kinds >= {1, 2, 3, 5, 6, 7, 17, 18, 19, 20, 21}
+
+
+def test_an_edge_node_of_the_release_is_served_by_the_city_of_today(tmp_path: Path) -> None:
+    folder = releases.run_folder(RELEASE, "killed", tmp_path / "recorded")
+    (folder / "city" / "store.db").unlink()
+    (folder / "city" / "store.db-wal").unlink()
+    messages = [Received(b"id", "edge-1", tuple(parts)) for parts in crossed("edge-1")]
+    city, said = start(folder, messages)
+    assert dict(city.refused) == {}
+    assert {as_0_1_0.message(parts) for parts in said} >= {CityHello.KIND, Ack.KIND}
+    sent: dict[tuple[str, str], Ranges] = {}
+    acked: dict[tuple[str, str], Ranges] = {}
+    for parts in crossed("edge-1"):
+        message = city_link.decode(parts)
+        if isinstance(message, Batch):
+            sent.setdefault((message.thing, message.boot), Ranges()).add(message.first, message.first + message.n)
+    for parts in said:
+        message = city_link.decode(parts)
+        if isinstance(message, Ack):
+            for span in message.ranges:
+                acked.setdefault((message.thing, message.boot), Ranges()).add(*span)
+    assert acked == sent
+    assert city.ingest.stored == sent
+
+
+def test_a_city_of_the_release_is_served_by_the_edge_node_of_today(tmp_path: Path) -> None:
+    node = Node(releases.run_folder(RELEASE, "clean", tmp_path / "run"))
+    said = next(filter(None, (node.tick() for _ in range(200))))
+    assert [type(message) for message in said] == [EdgeHello]
+    assert [as_0_1_0.message(parts) for parts in node.sent] == [EdgeHello.KIND], "a first hello that it understands"
+    for parts in crossed(""):
+        node.city.received(parts)
+        node.tick()
+        for mine in node.sent:
+            as_0_1_0.message(mine)
+    assert node.core.bad["malformed"] == 0
+    node.core.journal.close()
 
 
 @pytest.mark.parametrize("thing", BOARDS)
