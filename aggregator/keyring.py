@@ -25,7 +25,8 @@ CURRENT = "current"
 NEXT = "next"
 GRACE_US = 30_000_000
 ANSWER_US = 60_000_000  # how long the key that used a token may ask again, should the answer have been lost
-MAX_RETIRED = 10_000
+OFFER_AGAIN_US = 60_000_000  # how soon another next key may take the place of one that was never used
+MAX_ROTATED = 1000
 VERSION = 1
 
 
@@ -44,11 +45,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Dead:
-    """A key that is never admitted again, and why: revoked, retired or replaced."""
+    """A key that is never admitted again, and why: revoked, retired or replaced; `origin` as of the key."""
 
     edge: str
     reason: str
     at_us: int
+    origin: str = ""
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Keyring:
             raise KeyringError("rotation_under_way", f"the last rotation of {edge} is not over yet: offer again later")
         old = self._slot(edge, NEXT)
         if old is not None:
+            if self.now_us - self.keys[old].since_us < OFFER_AGAIN_US:
+                raise KeyringError("offers_too_often", f"{edge} offered another key less than a minute ago")
             self._kill(old, "replaced")
         self._add(edge, public, NEXT, "rotation")
 
@@ -231,10 +235,18 @@ class Keyring:
 
     def _kill(self, name: str, reason: str) -> None:
         key = self.keys.pop(name)
-        self.dead[name] = Dead(key.edge, reason, self.now_us)
+        self.dead[name] = Dead(key.edge, reason, self.now_us, key.origin)
         self._tell(f"key_{reason}", key.edge, name, used_us=key.used_us)
-        retired = [name for name, dead in self.dead.items() if dead.reason == "retired"]
-        for oldest in retired[: max(0, len(retired) - MAX_RETIRED)]:
+        self._forget_rotated(key.edge)
+
+    def _forget_rotated(self, edge: str) -> None:
+        """Of the keys that an edge itself offered and left behind, the newest stay; no configuration names them.
+
+        A key that a configuration or a token brought stays dead for good: else the next start would adopt it anew.
+        """
+        mine = [n for n, dead in self.dead.items() if (dead.edge, dead.origin) == (edge, "rotation")]
+        gone = [name for name in mine if self.dead[name].reason != "revoked"]
+        for oldest in gone[: max(0, len(gone) - MAX_ROTATED)]:
             del self.dead[oldest]
 
     def _promote(self, edge: str) -> None:
@@ -257,7 +269,9 @@ def from_map(kept: Mapping[str, Any]) -> Keyring:
     if kept.get("version") != VERSION:
         raise KeyringError("version", f"expected a keyring of version {VERSION}, found {kept.get('version')!r}")
     try:
-        keys = {name: Key(**row) for name, row in kept["keys"].items()}
+        keys = {fingerprint(raw_key(row["public"].encode())): Key(**row) for row in kept["keys"].values()}
+        if list(keys) != list(kept["keys"]):
+            raise ValueError("a fingerprint is not that of its key")
         dead = {name: Dead(**row) for name, row in kept["dead"].items()}
         return Keyring(keys, dead, Tokens.of_list(kept["tokens"]), int(kept["now_us"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

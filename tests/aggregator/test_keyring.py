@@ -11,7 +11,7 @@ from zmq.utils import z85
 
 from aggregator import tokens
 from aggregator.errors import KeyringError
-from aggregator.keyring import ANSWER_US, CURRENT, GRACE_US, NEXT, Keyring, from_map
+from aggregator.keyring import ANSWER_US, CURRENT, GRACE_US, MAX_ROTATED, NEXT, OFFER_AGAIN_US, Keyring, from_map
 from protocol.city_link import KeyTaken, Refusal
 from service.fingerprint import fingerprint, raw_key
 
@@ -86,9 +86,31 @@ def test_a_rotation_from_offer_to_retirement(ring: Keyring) -> None:
 
 def test_another_offer_takes_the_place_of_one_that_was_never_used(ring: Keyring) -> None:
     ring.offer("edge-1", name(1), key(2))
+    assert reason_of(lambda: ring.offer("edge-1", name(1), key(3))) == "offers_too_often"
+    ring.tick(1000 * US + OFFER_AGAIN_US)
     ring.offer("edge-1", name(1), key(3))
     assert slots(ring) == {CURRENT: name(1), NEXT: name(3)}
     assert ring.reason("edge-1", name(2)) == "replaced_key"
+
+
+def test_an_edge_that_offers_key_after_key_neither_fills_the_keyring_nor_revives_a_dead_key(ring: Keyring) -> None:
+    ring.adopt("edge-2", key(9))
+    ring.open_token("edge-2", 60 * US, ID, SECRET)
+    ring.redeem(ID, SECRET, key(8))
+    ring.offer("edge-2", name(8), key(7))
+    ring.heard(name(7))
+    ring.tick(1000 * US + GRACE_US)
+    told(ring)
+    for number in range(MAX_ROTATED + 200):
+        offered = bytes(z85.encode(hashlib.sha256(number.to_bytes(4, "big")).digest()))
+        ring.offer("edge-1", name(1), offered)
+        assert len(told(ring)) <= 4
+        for again in (10, 11, 12):
+            assert reason_of(lambda again=again: ring.offer("edge-1", name(1), key(again))) == "offers_too_often"
+        ring.tick(ring.now_us + OFFER_AGAIN_US)
+    assert len(ring.dead) <= MAX_ROTATED + 3
+    assert "replaced" in ring.adopt("edge-2", key(9)) and "retired" in ring.adopt("edge-2", key(8))
+    assert slots(ring, "edge-2") == {CURRENT: name(7)}
 
 
 def test_offers_that_are_refused(ring: Keyring) -> None:
@@ -203,6 +225,13 @@ def test_time_never_goes_back(ring: Keyring) -> None:
     ring.tick(1060 * US)
     ring.tick(1001 * US)
     assert reason_of(lambda: ring.redeem(ID, SECRET, key(7))) == "token_unknown"
+
+
+def test_a_key_under_the_fingerprint_of_another_is_damage(ring: Keyring) -> None:
+    kept = ring.to_map()
+    kept["keys"] = {name(2): kept["keys"][name(1)]}
+    with pytest.raises(KeyringError):
+        from_map(kept)
 
 
 @pytest.mark.parametrize(
