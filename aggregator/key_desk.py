@@ -45,7 +45,7 @@ class KeyDesk:
         self._city, self._gate, self._router, self._socket = city, gate, router, socket
         self._identity = identity
         self._must_cut = self._unsaved = False
-        self._since_us = wall_us()
+        self._since_us = store.ring.now_us
         store.changed = self._changed
 
     def serve(self, city: City) -> None:
@@ -54,7 +54,7 @@ class KeyDesk:
 
     async def tick(self, now: Now) -> list[Send]:
         """Serve time, offers, enrolments; write what is to be written. Returns the answers to offers."""
-        self.store.ring.tick(wall_us())
+        self.store.tick()
         offers, self._city.offers = self._city.offers, []
         sends = [self._take_offer(offer, now) for offer in offers]
         if self._socket is not None:

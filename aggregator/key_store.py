@@ -5,6 +5,7 @@ down the command line works with the same class on the same file.
 """
 
 import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from service.errors import KeyFileError
 from service.files import replace_durably
 from service.fingerprint import raw_key
 from service.keys import read_curve_key, read_ed25519_key, read_slots
+from service.sections import boottime_us
 
 from . import tokens
 from .config import AggregatorConfig
@@ -45,11 +47,21 @@ class KeyStore:
         self.ring.grace_us = round(config.keys.grace_s * 1e6)
         self.unsaved = False
         self.saved_us = wall_us()
+        self._ticked_us = boottime_us()
         self.changed: Callable[[list[Row]], None] = lambda events: None
         self._adopt()
 
+    def tick(self) -> None:
+        """Tell the keyring the time: the wall clock, but never slower than real time.
+
+        A wall clock that was ahead and was set right would else stand still in there, and tokens would not lapse.
+        """
+        now_us = boottime_us()
+        self.ring.tick(max(wall_us(), self.ring.now_us + now_us - self._ticked_us))
+        self._ticked_us = now_us
+
     def _adopt(self) -> None:
-        self.ring.tick(wall_us())
+        self.tick()
         for edge in self._config.edges:
             if edge.public_file is None:
                 continue
@@ -83,7 +95,8 @@ class KeyStore:
     def save(self) -> None:
         """Write the keyring. Raises: OSError."""
         self.unsaved = True  # until it returns
-        replace_durably(self._path, json.dumps(self.ring.to_map(), indent=1).encode())
+        kept = self.ring.to_map()
+        replace_durably(self._path, json.dumps({**kept, "sha256": _sum(kept)}, indent=1).encode())
         self.unsaved, self.saved_us = False, wall_us()
 
     def save_quietly(self) -> None:
@@ -97,7 +110,7 @@ class KeyStore:
             raise KeyringError("no_endpoint", "aggregator.toml has no [enrol] section for nodes to come to")
         token_id, secret = secrets.token_bytes(tokens.ID_BYTES), secrets.token_bytes(tokens.SECRET_BYTES)
         server = raw_key(read_curve_key(self._config.listen.public_file))
-        self.ring.tick(wall_us())
+        self.tick()
         token = self.ring.open_token(edge, round(life_s * 1e6), token_id, secret)
         self.settle(must=True)
         text = TokenText(edge, self._config.enrol.advertised, server, token_id, secret, token.lapses_us // 1_000_000)
@@ -108,12 +121,12 @@ class KeyStore:
 
         Raises: KeyringError.
         """
-        self.ring.tick(wall_us())
+        self.tick()
         return self.ring.revoke(edge, start)
 
     def rows(self) -> Row:
         """Return what `city keys list` shows: {keys[], dead[], tokens[]}; nothing in it is secret."""
-        self.ring.tick(wall_us())
+        self.tick()
         ring = self.ring
         return {
             "keys": [{"fingerprint": name, **_key_row(vars(key))} for name, key in ring.keys.items()],
@@ -151,10 +164,18 @@ def identity(config: AggregatorConfig) -> tuple[tuple[bytes, ...], tuple[bytes, 
 def read_keyring(path: Path) -> Keyring:
     """Return the keyring in a file, an empty one if there is none. Raises: KeyFileError."""
     try:
-        return from_map(json.loads(path.read_text()))
+        kept = json.loads(path.read_text())
+        if not isinstance(kept, dict) or kept.pop("sha256", "") != _sum(kept):
+            raise KeyringError("malformed", "its checksum is wrong: it is damaged, or was edited")
+        return from_map(kept)
     except FileNotFoundError:
         return Keyring()
     except (OSError, ValueError) as error:
         raise KeyFileError(
             f"{path}: cannot be read: {error}; bring it back from a backup, or move it away and enroll every node anew"
         ) from error
+
+
+def _sum(kept: Row) -> str:
+    """Return a checksum: one flipped bit in a fingerprint would let a dead key live."""
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -208,6 +208,39 @@ def test_a_damaged_keyring_stops_the_city_and_says_what_to_do(site: Site, text: 
         KeyStore(parse(site.data, site.folder))
 
 
+def test_one_changed_digit_of_a_dead_key_is_damage_and_revives_nobody(site: Site) -> None:
+    store = KeyStore(parse(site.data, site.folder))
+    store.revoke("edge-1")
+    store.settle(must=True)
+    store.close()
+    path, name = site.folder / "city" / key_store.FILE, name_of(site, "edge-1")
+    flipped = ("0" if name[0] != "0" else "1") + name[1:]
+    path.write_text(path.read_text().replace(name, flipped))
+    with pytest.raises(KeyFileError, match="checksum"):
+        KeyStore(parse(site.data, site.folder))
+
+
+def test_a_token_lapses_though_the_wall_clock_was_ahead_and_is_set_right(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.data["enrol"] = {"endpoint": "tcp://127.0.0.1:*", "public": "tcp://127.0.0.1:5571"}
+    store = KeyStore(parse(site.data, site.folder))
+    wall, real = key_store.wall_us(), key_store.boottime_us()
+    times = {"wall_us": wall + 14 * 86_400_000_000, "boottime_us": real}
+    monkeypatch.setattr(key_store, "wall_us", lambda: times["wall_us"])
+    monkeypatch.setattr(key_store, "boottime_us", lambda: times["boottime_us"])
+    store.tick()
+    times["wall_us"] = wall
+    store.open_token("edge-1", 60)
+    for _ in range(6):
+        assert store.ring.tokens.is_open
+        times["boottime_us"] += 10_000_000
+        times["wall_us"] += 10_000_000
+        store.tick()
+    assert not store.ring.tokens.is_open
+    store.close()
+
+
 def test_a_public_file_that_is_no_key_is_told(site: Site) -> None:
     (site.folder / "edge-1.public").write_text("0" * 40)
     with pytest.raises(KeyFileError, match=r"edge-1\.public"):
