@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cityreflex import exits
 from cityreflex.commands import COMMANDS
+from cityreflex.commands.terminal import harmless
 from cityreflex.exits import CityError
 
 EPILOG = (
@@ -59,7 +60,7 @@ def main() -> None:
 
 def _end(code: int, message: str, hint: str) -> None:
     for line in message.splitlines():
-        print(f"city: {line}", file=sys.stderr)
+        print(f"city: {harmless(line)}", file=sys.stderr)
     if hint:
-        print(f"city: next: {hint}", file=sys.stderr)
+        print(f"city: next: {harmless(hint)}", file=sys.stderr)
     sys.exit(code)

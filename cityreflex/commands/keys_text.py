@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.console import Console
 from rich.table import Table
+
+from cityreflex.commands import terminal
 
 Rows = dict[str, Any]
 MAX_DEAD = 20
@@ -43,6 +44,7 @@ def lapse(opened: Rows) -> str:
 
 def table(found: Rows) -> str:
     """Return the rows of `city keys list`, of a city or of a node."""
+    found = terminal.harmless(found)
     return _node(found) if "state" in found else _city(found)
 
 
@@ -98,6 +100,6 @@ def when(utc_us: int | None) -> str:
 
 
 def _rendered(found: Table) -> str:
-    console = Console(file=io.StringIO(), width=160)
+    console = terminal.console(io.StringIO(), width=160)
     console.print(found)
     return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]

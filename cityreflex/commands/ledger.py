@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cityreflex.client import Client, UnreachableError
+from cityreflex.commands import terminal
 from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import NOT_FOUND, UNVERIFIED, CityError
 
@@ -31,7 +32,7 @@ def ledger(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
     else:
-        show(found, Console())
+        show(terminal.harmless(found), terminal.console())
     if not found["balanced"]:
         sys.exit(UNVERIFIED)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import rich_click as click
 from rich.console import Console
+from rich.errors import ConsoleError
 from rich.table import Table
 
 from cityreflex.client import Client, UnreachableError
+from cityreflex.commands import terminal
 from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import FAILED, NOT_FOUND, CityError
 
@@ -27,11 +29,11 @@ def status(folder: Path, as_json: bool) -> None:
 
     Example: city status --dir run --json
     """
-    found = ask(folder)
+    found = understood(ask(folder))
     if as_json:
         click.echo(json.dumps(found))
     else:
-        show(found, Console())
+        show(terminal.harmless(found), terminal.console())
     if troubles(found):
         sys.exit(FAILED)
 
@@ -63,6 +65,21 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
         "leases": health.get("leases", []),
         "refusals": [{"where": health["edge"], **row} for row in health.get("refusals", ())],
     }
+
+
+def understood(found: Status) -> Status:
+    """Return the status with a trouble in place of each health of no known shape: an edge says what it likes."""
+    edges, told = [], list(found.get("alarms", ()))
+    for edge in found["edges"]:
+        try:
+            _show_edge(edge, terminal.nowhere())
+            _link_troubles(edge)
+            _journal_troubles(edge)
+            edges.append(edge)
+        except (AttributeError, KeyError, TypeError, ValueError, ConsoleError):
+            edges.append({**edge, "health": {}})
+            told.append(f"{edge['edge']}: the health that it tells is not understood: is its version another one?")
+    return {**found, "edges": edges, "alarms": told}
 
 
 def troubles(found: Status) -> list[str]:
@@ -121,6 +138,21 @@ def journal_line(edge: dict[str, Any]) -> str:
     return f"{line}; asking a restored city about {left} streams" if left else line
 
 
+def _show_edge(edge: dict[str, Any], console: Console) -> None:
+    """Print all that one edge tells of itself."""
+    state, age = "online" if edge["online"] else "OFFLINE", edge.get("health_age_s")
+    console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
+    _show_boards(edge.get("health", {}).get("boards", []), console)
+    if line := journal_line(edge):
+        console.print(line, highlight=False)
+    for where, row in processes({"processes": [], "edges": [edge]}):
+        _show_process(where, row, console)
+
+
+def _show_process(where: str, row: dict[str, Any], console: Console) -> None:
+    console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
+
+
 def processes(found: Status) -> list[tuple[str, dict[str, Any]]]:
     """Return (where it runs, its health) of every process, at the city and on the edges that are online."""
     rows = [("city", row) for row in found["processes"]]
@@ -153,22 +185,17 @@ def refusal_line(row: dict[str, Any]) -> str:
 def show(found: Status, console: Console) -> None:
     """Print the status as text."""
     for edge in found["edges"]:
-        state = "online" if edge["online"] else "OFFLINE"
-        age = edge.get("health_age_s")
-        console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
-        _show_boards(edge.get("health", {}).get("boards", []), console)
-        if line := journal_line(edge):
-            console.print(line, highlight=False, markup=False)
-    for where, row in processes(found):
-        console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
+        _show_edge(edge, console)
+    for where, row in [("city", row) for row in found["processes"]]:
+        _show_process(where, row, console)
     for row in found["leases"]:
         console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
     for row in found.get("refusals", ()):
-        console.print(refusal_line(row), soft_wrap=True, highlight=False, markup=False)
+        console.print(refusal_line(row), soft_wrap=True, highlight=False)
     _show_latest(found.get("latest", []), console)
     found_troubles = troubles(found)
     for line in found_troubles:
-        console.print(f"! {line}", style="bold", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"! {line}", style="bold", soft_wrap=True, highlight=False)
     if not found_troubles:
         console.print("all well")
 
@@ -203,4 +230,4 @@ def _show_latest(rows: list[dict[str, Any]], console: Console) -> None:
             row["quality_name"],
         )
     if rows:
-        console.print(table, markup=False)
+        console.print(table)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from cityreflex.client import Client, UnreachableError
@@ -118,3 +119,47 @@ def test_a_process_that_stopped_on_the_edge_is_trouble() -> None:
     rows["edges"][0]["health"]["processes"] = [{"instance": "fan", "state": "faulted", "reason": "division by zero"}]
     assert status.troubles(rows) == ["process fan on edge-1 stopped: division by zero"]
     assert "process fan on edge-1: faulted" in shown(rows)
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202e[bold]x[/nothing]\r\nall well"
+
+
+def test_what_an_edge_says_neither_commands_the_terminal_nor_takes_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = found(refusals=[{"where": EVIL, "reason": EVIL, "who": EVIL, "count": 1, "age_s": 1, "text": EVIL}])
+    health = rows["edges"][0]["health"]
+    health["boards"][0] |= {"thing": EVIL, "link": EVIL, "hint": EVIL}
+    health |= {"processes": [{"instance": EVIL, "state": "faulted", "reason": EVIL}], "uplink": {"problem": EVIL}}
+    text = printed(monkeypatch, status, rows)
+    assert "owned" in text and "[/nothing]" in text and "all well" not in text.splitlines()
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_names_in_a_ledger_neither_command_the_terminal_nor_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = dict.fromkeys(ledger.COLUMNS, 0) | {"thing": EVIL, "boot": "[/b]"}
+    rows = {"accounts": [row], "totals": dict.fromkeys(ledger.COLUMNS, 0), "balanced": True}
+    text = printed(monkeypatch, ledger, rows)
+    assert "[/b]" in text and all(line.isprintable() for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        {"boards": 5}, {"boards": [5]}, {"boards": [{}]}, {"boards": [{"thing": 1}]}, {"journal": 7},
+        {"boards": [{"thing": "a", "last_seen_s": "x"}]}, {"processes": [{}]}, {"processes": 1}, {"uplink": [1]},
+        {"journal": {"quota": {"used_bytes": "x"}}}, {"boards": [{"thing": "a", "clock": 3}]},
+    ],
+)  # fmt: skip
+def test_a_health_of_no_known_shape_is_a_trouble_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, health: dict[str, Any]
+) -> None:
+    rows = found()
+    rows["edges"][0]["health"] = health
+    assert "! edge-1: the health that it tells is not understood" in printed(monkeypatch, status, rows)
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, module: Any, rows: dict[str, Any]) -> str:
+    """What the command prints when a city answers so."""
+    monkeypatch.setattr(module, "ask", lambda *_: rows)
+    result = CliRunner().invoke(getattr(module, module.__name__.rpartition(".")[2]), [], env={"COLUMNS": "300"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return str(result.stdout)
