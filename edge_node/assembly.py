@@ -78,7 +78,8 @@ def assemble(
     max_hello_us = round(config.city.reconnect_max_s * 1e6)
     uplink = Uplink[Pending](journal.next_row, lambda: random_bits(53) / (1 << 53), max_hello_us)
     core = Core(
-        config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal)
+        config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal),
+        utc_s,
     )
     core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core, random_bits)
                    for board in config.boards}  # fmt: skip

@@ -11,6 +11,7 @@ Source: Mills, RFC 5905 (2010), section 8 (on-wire protocol) and section 10 (clo
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf, sqrt
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class BoardClock:
         self.rtt_us = 0
         self._ref_us = self._ref_edge_us = 0
         self._rate = 1.0
-        self._covariance = np.full((2, 2), np.inf)
+        self._offset_var = self._cross_var = self._slope_var = inf
 
     def add(self, trip: Trip) -> bool:
         """Take a round trip in; False if it is impossible (negative, or the board's clock went back)."""
@@ -75,13 +76,14 @@ class BoardClock:
         weight = 1.0 / (JITTER_US + (rtt - self.rtt_us) / 2.0) ** 2
         scaled = board * 1e-6
         wanted = edge - board
-        cross = (weight * scaled).sum()
-        steep = (weight * scaled**2).sum() + (RATE_SIGMA * 1e6) ** -2
-        self._covariance = np.linalg.inv(np.array([[weight.sum(), cross], [cross, steep]]))
-        sums = np.array([(weight * wanted).sum(), (weight * scaled * wanted).sum()])
-        offset, slope = self._covariance @ sums
-        self._rate = 1.0 + float(np.clip(slope * 1e-6, -MAX_RATE, MAX_RATE))
-        self._ref_edge_us = edge0 + round(float(offset))
+        total, cross = float(weight.sum()), float(weight @ scaled)
+        steep = float(weight @ scaled**2) + (RATE_SIGMA * 1e6) ** -2
+        level, tilt = float(weight @ wanted), float(weight @ (scaled * wanted))
+        det = total * steep - cross**2  # of the normal equations; the prior of the rate keeps it above 0
+        self._offset_var, self._cross_var, self._slope_var = steep / det, -cross / det, total / det
+        slope = self._cross_var * level + self._slope_var * tilt
+        self._rate = 1.0 + min(max(slope * 1e-6, -MAX_RATE), MAX_RATE)
+        self._ref_edge_us = edge0 + round(self._offset_var * level + self._cross_var * tilt)
 
     def synced(self, now_us: int) -> bool:
         """Return whether the estimate may be used for deadlines now (edge boottime us)."""
@@ -95,9 +97,8 @@ class BoardClock:
         if not self.trips:
             return NEVER.sigma_us
         ahead = max(0.0, (now_us - self._ref_edge_us) * 1e-6)
-        c = self._covariance
-        fit = c[0, 0] + 2.0 * ahead * c[0, 1] + ahead**2 * c[1, 1]
-        return float(np.sqrt(max(fit, 0.0) + (self.rtt_us / 4.0) ** 2))
+        fit = self._offset_var + 2.0 * ahead * self._cross_var + ahead**2 * self._slope_var
+        return sqrt(max(fit, 0.0) + (self.rtt_us / 4.0) ** 2)
 
     def to_edge_us(self, stamp_us: int) -> int:
         """Return the edge boottime of a board stamp."""

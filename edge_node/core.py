@@ -1,5 +1,6 @@
 """What the parts of this node share: identity, time, and the state machines. Nothing in here does I/O."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Restored:
 
 @dataclass
 class Core:
-    """The node. `now()` is the boottime in us."""
+    """The node. `now()` is the boottime in us, `utc_s()` what the wall clock says."""
 
     edge: str
     boot: str
@@ -66,6 +67,7 @@ class Core:
     uplink: Uplink[Pending]
     counter: CommandCounter
     infos: Infos
+    utc_s: Callable[[], float] = time.time
     boards: dict[str, Board] = field(default_factory=dict)
     hops: Hops = field(default_factory=Hops)
     bad: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,6 @@ from processes.estimates import estimate_rows
 from protocol import task_codes as codes
 from protocol.board_link import ActuatorState, Fault, Status
 from protocol.manifest import Manifest
-from service.audit import wall_us
 
 from .board_side import port_state
 from .core import Board, Core
@@ -33,7 +32,7 @@ def health(core: Core) -> dict[str, Any]:
         "latency": core.hops.summary(),
         "conflicts": core.journal.conflicts,
         "refused": dict(core.guard.refused),
-        "refusals": core.guard.refused.table(now_us, wall_us(), MAX_REFUSALS),
+        "refusals": core.guard.refused.table(now_us, round(core.utc_s() * 1e6), MAX_REFUSALS),
         "bad_messages": dict(core.bad),
         "fusion": {"used": core.fusion.used, "unused": core.fusion.unused},
         "tasks": _tasks(core),

@@ -67,7 +67,7 @@ class Runner:
     def advance(self, now_utc_us: int) -> tuple[list[Made], tuple[AlarmEvent, ...]]:
         """Return the steps made up to now, and how the alarms changed over them."""
         made: list[Made] = []
-        if self.fault:
+        if self.fault or self._is_idle(now_utc_us):
             return made, ()
         before = self.book
         try:
@@ -125,6 +125,15 @@ class Runner:
         self.history = [Snapshot(origin, state, {})]
         self.reached_utc_us = origin
         self.counters["too_late"] += sum(track.forget(origin) for track in self.tracks.values())
+
+    def _is_idle(self, now_utc_us: int) -> bool:
+        """Return whether nothing is due: hosts ask many times for each step."""
+        if not self.history or self.dirty_utc_us is not None:
+            return False
+        last_utc_us, upto_utc_us = self.history[-1].step_utc_us, max(now_utc_us, self.reached_utc_us)
+        if self._every_us:
+            return upto_utc_us < last_utc_us + self._every_us
+        return not any(track.holds(last_utc_us, upto_utc_us) for track in self.tracks.values())
 
     def _may_amend(self, now_utc_us: int) -> bool:
         """Return False within a quarter of a step after a rewind: the next one then serves many samples."""

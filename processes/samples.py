@@ -38,6 +38,13 @@ class Track:
         times: I64 = self._span(after_utc_us, upto_utc_us)["t"]
         return times
 
+    def holds(self, after_utc_us: int, upto_utc_us: int) -> bool:
+        """Return whether there are samples with after < t <= upto."""
+        self._merge()
+        if not self.rows.size or self.rows["t"][-1] <= after_utc_us:
+            return False
+        return bool(self._span(after_utc_us, upto_utc_us).size)
+
     def forget(self, upto_utc_us: int) -> int:
         """Drop samples with t <= upto; return how many."""
         self._merge()

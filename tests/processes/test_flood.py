@@ -210,6 +210,25 @@ def rain_series(*rows: tuple[int, float, int, int]) -> Any:
     return track.between(-1, 10**9)
 
 
+def test_a_track_knows_whether_it_holds_samples_of_a_span_as_it_gives_them() -> None:
+    track = Track()
+    assert not track.holds(0, 10)
+    for t in (3, 7):
+        track.add(np.array([t]), np.array([1.0]), np.array([0.1]), np.array([1]), 0)
+    for after in range(10):
+        for upto in range(after, 10):
+            assert track.holds(after, upto) == bool(track.times(after, upto).size)
+
+
+def test_a_process_asked_often_makes_the_same_steps_as_one_asked_seldom() -> None:
+    often, seldom = engine(), engine()
+    often.advance(T0)
+    seldom.advance(T0)
+    many = [decision for tick in range(1, 3601) for decision in often.advance(T0 + tick * S)]
+    few = seldom.advance(T0 + 3600 * S)
+    assert [d.step_utc_us for d in many] == [d.step_utc_us for d in few] and len(few) > 10
+
+
 def test_rain_is_the_rise_of_the_total_and_a_fall_is_a_restart() -> None:
     unknown = np.full(2, np.nan)
     depth, totals = rain_depth(rain_series((0, 10.0, 1, 0), (1, 10.4, 1, 0)), unknown)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from drivers.relay import Relay
+from firmware.core import link as LINK_RULES
 from firmware.core.boot import SAVE_MS, Boot
 from firmware.core.link import LINK
 from firmware.core.node import Identity, Node
@@ -314,14 +315,14 @@ class Board:
         link = node.link
         if link.mode == LINK:
             due = min(due, self._link_due_ms(node, now_ms))
-        if self.line.busy_us():
-            due = min(due, now_ms + 1 + self.line.busy_us() // 1000)
+        if self.line.busy_us() >= TX_LIMIT_US:
+            due = min(due, now_ms + 1 + (self.line.busy_us() - TX_LIMIT_US) // 1000)
         return due
 
     @staticmethod
     def _link_due_ms(node: Node, now_ms: int) -> int:
         link, outbox, ring = node.link, node.link.outbox, node.ring
-        due = min(link._heard_ms + pace_silence(), link._status.due_ms)
+        due = min(link._heard_ms + LINK_RULES.SILENCE_MS, link._status.due_ms)
         sent = [at for at, n in zip(outbox._sent_ms, outbox._n, strict=True) if n]
         if outbox.unsent() and len(sent) < SLOTS:
             due = min(due, outbox._waiting_ms + FLUSH_MS if outbox._waiting_ms >= 0 else now_ms + 1)
@@ -332,10 +333,3 @@ class Board:
         if node.boot.gaps or link.losses._overflows or ring.lost_to > ring.lost_from:
             due = min(due, max(now_ms + 5, link.losses._again_ms))
         return due
-
-
-def pace_silence() -> int:
-    """How long the host may be silent, in ms."""
-    from firmware.core import link  # noqa: PLC0415
-
-    return link.SILENCE_MS

@@ -1,6 +1,7 @@
 """The oracle's own eyes for the board link: frames out of bytes, by another way than the product's."""
 
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import msgpack
@@ -31,15 +32,18 @@ def frames_in(data: bytes) -> list[list[Any]]:
     return found
 
 
+@lru_cache(256)
 def _body(piece: bytes) -> list[Any] | None:
+    """Return the items of a frame, for reading only: one is looked at where it leaves and where it arrives."""
     plain, at = bytearray(), 0
-    while at < len(piece):
+    end = len(piece)
+    while at < end:
         code = piece[at]
         plain += piece[at + 1 : at + code]
         at += code
-        if code < 255 and at < len(piece):
+        if code < 255 and at < end:
             plain.append(0)
-    if at != len(piece) or zlib.crc32(plain[:-4]) != int.from_bytes(plain[-4:], "little"):
+    if at != end or zlib.crc32(plain[:-4]) != int.from_bytes(plain[-4:], "little"):
         return None
     try:
         items = msgpack.unpackb(bytes(plain[:-4]))
