@@ -9,6 +9,8 @@ from .limits import LimitsSection
 from .quota import Quota
 
 MIB = 1 << 20
+FILLED_BYTES = 64 * MIB
+ENDLESS = 1 << 62
 
 
 class Load(NamedTuple):
@@ -27,6 +29,9 @@ class Caps:
     credit: Credit
     quota: Quota
     load: Load | None = None
+    relieved: int = 0
+    _relieved: Load | None = None
+    _relieve_at: int = 0
 
     @classmethod
     def of(cls, limits: LimitsSection) -> "Caps":
@@ -42,6 +47,20 @@ class Caps:
         """Pause or go on, by what the host says."""
         self.load = load
         self.credit.paused = self._too_little(load)
+        if self._relieved is not None and load is not self._relieved:  # what does not come back is no reason to go on
+            self._relieve_at = min(self._relieve_at, load.resident_bytes + FILLED_BYTES)
+
+    def takes_relief(self) -> bool:
+        """Whether all links have to begin anew now, for what they hold.
+
+        libzmq bounds messages and the length of their parts, but not how many parts an unfinished message has: a peer
+        that never ends one fills our memory, and only the end of its connection frees it.
+        """
+        resident = self.load.resident_bytes if self.load else 0
+        if resident <= max(self._relieve_at, self.limits.memory_mb * MIB) or self.load is self._relieved:
+            return False
+        self.relieved, self._relieved, self._relieve_at = self.relieved + 1, self.load, ENDLESS
+        return True
 
     def _too_little(self, load: Load) -> str:
         limits = self.limits

@@ -59,12 +59,22 @@ class KeyDesk:
         sends = [self._take_offer(offer, now) for offer in offers]
         if self._socket is not None:
             self._socket.tick(self.store.ring.tokens.is_open, lambda data, public: self._enrol(data, public, now))
+        self._relieve(now)
         await self.follow()
         self._tell_unsaved()
         self._note_refusals(now)
         if wall_us() - self.store.saved_us > USED_SAVE_US:
             self.store.save_quietly()
         return [] if self.store.unsaved else sends
+
+    def _relieve(self, now: Now) -> None:
+        """Let links begin anew that fill the memory: nobody can say which of them does."""
+        if self._city.caps.takes_relief():
+            _log.error("memory_mb is exceeded and grows: all links begin anew")
+            self._city.refused.note("memory", "links", "unfinished messages filled the memory: links cut", now.us)
+            self._must_cut = True
+            if self._socket is not None:
+                self._socket.close()
 
     def _tell_unsaved(self) -> None:
         if self.store.unsaved and not self._unsaved:

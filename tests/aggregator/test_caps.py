@@ -56,6 +56,16 @@ def test_what_a_node_may_invent_is_bounded(
     assert ("mine", kit.boot) in city.ingest.stored, "the others do not notice"
 
 
+def test_links_begin_anew_when_memory_grows_above_its_cap_and_again_only_if_it_grows_on() -> None:
+    caps = Caps.of(LimitsSection(memory_mb=100))
+    seen = []
+    for resident in (90, 100, 101, 150, 150, 213, 215, 120, 180, 185, 400, 90, 100, 160):
+        caps.take_load(Load(1 << 40, resident * MIB))
+        seen.append((resident, caps.takes_relief()))
+    assert [resident for resident, relief in seen if relief] == [101, 215, 185, 160]
+    assert caps.relieved == 4
+
+
 def test_what_fills_a_hole_is_welcome_at_the_limit_of_holes(kit: Any, store: Store) -> None:
     city = limited(kit, store, spans_per_edge=4)
     kit.give(city, T, *(kit.batch(at * 2, 1) for at in range(5)))

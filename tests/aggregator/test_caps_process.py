@@ -71,6 +71,34 @@ def test_a_flood_is_bounded_counted_and_others_are_served(
         assert city.get("/status")["caps"]["credit"]["over_credit"] == refused(city)["over_credit"]
 
 
+def test_a_message_that_never_ends_costs_its_links_and_not_the_memory(tmp_path: Path) -> None:
+    city = CityFolder(tmp_path, ("edge-1", "edge-2"), limits={"memory_mb": 64})
+    with city.running() as process:
+        until(lambda: refused(city).get("memory") == 1, "the process alone is above this cap, and its links begin anew")
+        before = resident_mb(process.pid)
+        flood, calm = Edge(city, "edge-1", SNDHWM=0), Edge(city, "edge-2")
+        flood.hello()
+        calm.hello()
+        part = bytes(MAX_MESSAGE)
+
+        def flooded() -> bool:
+            for _ in range(4000):
+                flood.socket.send(part, zmq.SNDMORE, copy=False)
+            flood.socket.send(b"")
+            for _ in range(40):
+                if refused(city).get("memory", 0) > 1:
+                    return True
+                process.poll()
+                calm.socket.poll(100)
+            return False
+
+        until(flooded, "the links begin anew")
+        calm.hello()
+        assert resident_mb(process.pid) - before < 4000 * MAX_MESSAGE >> 20
+        flood.close()
+        calm.close()
+
+
 def test_a_node_that_never_reads_is_dropped_counted_and_costs_little(tmp_path: Path, kit: Any) -> None:
     city = CityFolder(tmp_path, ("edge-1", "edge-2"), limits={"send_queue": 8})
     with city.running() as process:
