@@ -40,7 +40,8 @@ def make_api(
         return _page(city().registry.datastream_rows(), limit, offset)
 
     async def get_latest(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
-        rows = city().host.latest.rows(city().registry, now().utc_us, city().clock.speed)
+        moment = now()
+        rows = city().host.latest.rows(city().registry, moment.utc_us, city().clock.speed, moment.us)
         return _page(rows, limit, offset)
 
     async def get_tasks(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:

@@ -8,14 +8,16 @@ from pathlib import Path
 import structlog
 import zmq
 
+from service.host_time import boottime_us
 from service.http import listen, make_server
 from service.keys import read_curve_key
-from service.sections import UNIX, boottime_us
+from service.sections import UNIX
 from service.threads import share_fairly
 
 from . import compactor, descriptors, housekeeping, swap
 from .api import add_restore, make_api
 from .city import City
+from .city_times import CityTimes
 from .config import AggregatorConfig
 from .dispatch import Now
 from .enrol_socket import EnrolSocket
@@ -54,6 +56,7 @@ class Aggregator:
         enrol = EnrolSocket(self.context, config.enrol.endpoint, *pair) if config.enrol else None
         self.desk = KeyDesk(self.keys, self.city, self.gate, self.router, enrol, lambda: identity(config))
         self.stopping = False
+        self.times = CityTimes(config.clock.look)
 
     def _open(self) -> None:
         self.store = Store(self.config.city.data_dir)
@@ -67,7 +70,7 @@ class Aggregator:
 
     async def serve(self) -> None:
         """Move data until `stopping`."""
-        self.city.host.advance(self.now().utc_us)
+        self.city.advance(self.now())
         limits = self.config.limits
         while not self.stopping:
             await self.router.wait(TICK_S)
@@ -75,6 +78,7 @@ class Aggregator:
                 self._reopen(self._changing)
             self.city.caps.take_load(self.load.at(boottime_us()))
             await self.turns.turn(self.router.drain(limits.turn_messages, limits.turn_mb << 20))
+            await self.times.turn(self.city, self.store, boottime_us())
             self.turns.send(await self.desk.tick(self.now()))
         await self.turns.finish()
 
@@ -93,7 +97,7 @@ class Aggregator:
         self._open()
         self.city.refused = refused
         self.desk.serve(self.city)
-        self.city.host.advance(self.now().utc_us)
+        self.city.advance(self.now())
         changed.set_result(aside)
 
     def close(self) -> None:

@@ -6,17 +6,19 @@ sends = city.committed(group, now)       # acks, never earlier
 sends = city.think(now)                  # engine, dispatch; save city.dispatcher.book first
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
+from processes.engine import Decision
 from protocol import city_link
-from protocol.city_clock import CityClock
 from protocol.city_link import (
     Batch,
     CityHeartbeat,
     CityHello,
     Clock,
+    ClockRecord,
     EdgeHello,
     GapRecord,
     Heartbeat,
@@ -29,6 +31,7 @@ from protocol.city_link import (
     Wait,
 )
 from protocol.errors import LimitError, ProtocolError, UnknownKindError
+from service.host_clock import HostClock
 from service.refusals import Refusals
 
 from .caps import Caps
@@ -41,11 +44,13 @@ from .ledger_view import Accounts
 from .processes_host import ProcessesHost
 from .reconcile import Reconcile
 from .registry import Registry
+from .retiming import Better
 from .router_socket import Received
 from .sessions import Session, Sessions, is_json
 
 HEARTBEAT_US = 500_000
 CREDIT_SINCE = 2  # version of the city link
+MAX_BETTER = 4096
 Send: TypeAlias = tuple[str, Any]
 
 
@@ -61,7 +66,7 @@ class Offer(NamedTuple):
 class City:
     """All state of the aggregator beside the store."""
 
-    clock: CityClock
+    clock: HostClock
     sessions: Sessions
     registry: Registry
     ingest: Ingest
@@ -78,10 +83,15 @@ class City:
     offers: list[Offer] = field(default_factory=list)
     later_epochs: dict[str, int] = field(default_factory=dict)
     rot: str = ""
+    better_clocks: deque[Better] = field(default_factory=lambda: deque(maxlen=MAX_BETTER))
     _arrived: list[tuple[Frame, int]] = field(default_factory=list)
     _replies: list[Send] = field(default_factory=list)
     _beat_us: int = 0
     _now_us: int = 0
+    _jumps: int = 0
+
+    def __post_init__(self) -> None:
+        self._jumps = self.clock.jumps
 
     def now(self, us: int) -> Now:
         """Return the moment with its event time."""
@@ -109,7 +119,10 @@ class City:
         for frame in group.frames:
             self.hops.add("city_to_store", frame.city_rx_us, now.us)
             self._arrived.append((frame, now.us))
+        self.better_clocks.extend(Better(record, self.ingest.clocks.earlier(record)) for record in group.clocks)
         acks = self.ingest.committed(group)
+        for record in group.clocks:
+            self.host.better(record)
         for edge in {edge for edge, _ in acks}:
             self.caps.admission.served(edge)
         return [*self.take_replies(), *acks]
@@ -127,12 +140,25 @@ class City:
             for series in self.host.arrived(frame, stored_us):
                 self.dispatcher.feedback(series, now)
         sends: list[Send] = []
-        for decision in self.host.advance(now.utc_us):
+        for decision in self.advance(now):
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
         sends += self.dispatcher.tick(now)
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
         sends += self.reconcile.due([session.edge for session in self.sessions.connected()])
         return sends + self._heartbeats(now)
+
+    def advance(self, now: Now) -> list[Decision]:
+        """Return the decisions that are due; none while nobody knows what time it is."""
+        if self._jumps != self.clock.jumps:
+            self._jumps = self.clock.jumps
+            self.host.engine.begin_anew()
+        return self.host.advance(now.utc_us) if self.clock.synced(now.us) else []
+
+    def take_better(self) -> list[Better]:
+        """Return the clock records that became durable since the last call."""
+        found = list(self.better_clocks)
+        self.better_clocks.clear()
+        return found
 
     def unsent(self, edge: str) -> None:
         """A send to this edge failed: it is gone until it speaks again."""
@@ -214,6 +240,9 @@ class City:
             if self.caps.credit.paused:
                 raise PeerError("paused", self.caps.credit.paused)
             self.ingest.take_gap(edge, content)
+        elif isinstance(content, ClockRecord):
+            self._check_thing(edge, content.thing)
+            self.ingest.take_clock(edge, content)
         elif isinstance(content, Heartbeat):
             self._take_heartbeat(edge, content, now)
         elif isinstance(content, ThingInfo):

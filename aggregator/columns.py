@@ -13,6 +13,7 @@ import pyarrow as pa
 from protocol.columns import decode, stamp_us
 from protocol.manifest import Manifest
 
+from .clock_table import ClockTable
 from .ingest import Frame
 
 SCHEMA = pa.schema(
@@ -32,17 +33,17 @@ SCHEMA = pa.schema(
 Manifests: TypeAlias = Callable[[str, str], Manifest | None]
 
 
-def table(frames: Iterable[tuple[int, Frame]], manifests: Manifests) -> Any:
+def table(frames: Iterable[tuple[int, Frame]], manifests: Manifests, clocks: ClockTable) -> Any:
     """Return the samples of (commit number, frame) as one Arrow table, in the order given."""
-    parts = [_frame_table(number, frame, manifests(frame.thing, frame.boot)) for number, frame in frames]
+    parts = [_frame_table(number, frame, manifests(frame.thing, frame.boot), clocks) for number, frame in frames]
     joined = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
     return joined.unify_dictionaries().combine_chunks()
 
 
-def _frame_table(number: int, frame: Frame, manifest: Manifest | None) -> Any:
+def _frame_table(number: int, frame: Frame, manifest: Manifest | None, clocks: ClockTable) -> Any:
     rows = decode(frame.records)
     stamps = stamp_us(rows)
-    utc = pa.array(frame.clock.to_utc(stamps)) if frame.clock.synced else pa.nulls(frame.n, pa.int64())
+    times, known = clocks.times((frame.thing, frame.boot), stamps, frame.clock)
     names, codes = _names(rows["channel"], frame.thing, manifest)
     arrays = [
         pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string())),
@@ -50,7 +51,7 @@ def _frame_table(number: int, frame: Frame, manifest: Manifest | None) -> Any:
         _same(frame.boot, frame.n),
         pa.array(np.arange(frame.first, frame.first + frame.n, dtype=np.uint32)),
         pa.array(stamps),
-        utc,
+        pa.array(times, mask=~known),
         pa.array(np.ascontiguousarray(rows["value"])),
         pa.array(np.ascontiguousarray(rows["quality"])),
         pa.array(np.full(frame.n, number, np.int64)),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import structlog
 
 from durable import SyncError, exit_process
-from service.sections import boottime_us
+from service.host_time import boottime_us
 
 from . import compactor, scrub, sealed_check
 from .city import City
@@ -34,6 +34,8 @@ def start(present: Present, section: StoreSection, quiet: asyncio.Lock) -> list[
         samples = await compactor.seal_once(
             store, city.registry, section.keep_hot_commits, aside=lambda spans: set_aside(city, spans)
         )
+        if not samples:  # outsiders are told of new clock records all the same
+            await asyncio.to_thread(compactor.renew_catalogue, store)
         _log.info("sealed", samples=samples)
 
     async def compare() -> None:

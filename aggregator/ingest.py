@@ -7,11 +7,12 @@ may overtake backlog, so received ranges are kept per (thing, boot), and the led
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from protocol.city_link import Ack, Batch, Clock, GapRecord
+from protocol.city_link import Ack, Batch, Clock, ClockRecord, GapRecord
 from protocol.ranges import Ranges
 
+from .clock_table import ClockTable
 from .doubts import Doubts, Piece
 from .errors import PeerError
 from .limits import LimitsSection
@@ -43,18 +44,27 @@ Lookup: TypeAlias = Callable[[str, str, int, int], list[tuple[int, bytes]]]
 """Stored pieces overlapping [first, end) of (thing, boot), as (first, records)."""
 
 
+class Owed(NamedTuple):
+    """What an ack is to tell: ranges of samples, gap ids, numbers of clock records."""
+
+    ranges: list[tuple[int, int]]
+    gaps: list[int]
+    clocks: list[int]
+
+
 @dataclass
 class Group:
     """Work that one commit makes durable, and what is owed to whom once it is."""
 
     frames: list[Frame] = field(default_factory=list)
     gaps: list[GapRecord] = field(default_factory=list)
+    clocks: list[ClockRecord] = field(default_factory=list)
     rejected: list[Frame] = field(default_factory=list)
-    owed: dict[tuple[str, str, str], tuple[list[tuple[int, int]], list[int]]] = field(default_factory=dict)
+    owed: dict[tuple[str, str, str], Owed] = field(default_factory=dict)
 
-    def owe(self, edge: str, key: Key) -> tuple[list[tuple[int, int]], list[int]]:
-        """Return the (ranges, gap ids) to acknowledge to this edge for (thing, boot)."""
-        return self.owed.setdefault((edge, *key), ([], []))
+    def owe(self, edge: str, key: Key) -> Owed:
+        """Return what is to be acknowledged to this edge for (thing, boot)."""
+        return self.owed.setdefault((edge, *key), Owed([], [], []))
 
 
 @dataclass
@@ -65,6 +75,7 @@ class Ingest:
     stored: dict[Key, Ranges] = field(default_factory=dict)
     lost: dict[Key, Ranges] = field(default_factory=dict)
     quarantined: dict[Key, Ranges] = field(default_factory=dict)
+    clocks: ClockTable = field(default_factory=ClockTable)
     conflicts: int = 0
     duplicates: int = 0
     samples: int = 0
@@ -84,7 +95,7 @@ class Ingest:
         new = self._plan(edge, key, batch.first, end)
         doubtful = self._compare_known(edge, batch, new, now_us)
         self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]
-        self.group.owe(edge, key)[0].extend(doubtful.missing(batch.first, end))
+        self.group.owe(edge, key).ranges.extend(doubtful.missing(batch.first, end))
 
     def take_gap(self, edge: str, gap: GapRecord) -> None:
         """Plan a loss that its dropper declares. Raises: PeerError."""
@@ -96,7 +107,17 @@ class Ingest:
             self.quota.gap(edge)
             self.gaps.setdefault(key, set()).add(row)
         self.group.gaps.append(gap)
-        self.group.owe(edge, key)[1].append(gap.gap_id)
+        self.group.owe(edge, key).gaps.append(gap.gap_id)
+
+    def take_clock(self, edge: str, record: ClockRecord) -> None:
+        """Plan a better clock for stored samples. Raises: PeerError."""
+        if record.first_us >= record.end_us:
+            raise PeerError("clock_range", f"clock record {record.number} of {record.thing} covers nothing")
+        key = record.thing, record.boot
+        if self.clocks.is_new(record):
+            self.quota.stream(edge, key)
+            self.group.clocks.append(record)
+        self.group.owe(edge, key).clocks.append(record.number)
 
     def close_group(self) -> Group:
         """Return the open group and begin a new one."""
@@ -113,7 +134,9 @@ class Ingest:
             self.samples += frame.n
         for gap in group.gaps:
             self.lost.setdefault((gap.thing, gap.boot), Ranges()).add(gap.first, gap.end)
-        return [ack for owed, parts in group.owed.items() for ack in _acks(owed, *parts)]
+        for record in group.clocks:
+            self.clocks.add(record)
+        return [ack for owed, parts in group.owed.items() for ack in _acks(owed, parts)]
 
     def checked(self, piece: Piece, agrees: bool, now_us: int) -> None:
         """Owe the ack of samples that were compared with their sealed copy; contradicting ones are set aside first."""
@@ -206,8 +229,8 @@ def _agrees(batch: Batch, piece: tuple[int, bytes]) -> bool:
     return ours == theirs
 
 
-def _acks(owed: tuple[str, str, str], ranges: list[tuple[int, int]], gaps: list[int]) -> list[tuple[str, Ack]]:
-    edge, thing, boot = owed
-    spans = Ranges(ranges).to_list()
-    parts = range(0, max(len(spans), 1), MAX_ACK_RANGES)
-    return [(edge, Ack(thing, boot, spans[at : at + MAX_ACK_RANGES], gaps if at == 0 else [])) for at in parts]
+def _acks(to: tuple[str, str, str], owed: Owed) -> list[tuple[str, Ack]]:
+    edge, thing, boot = to
+    spans, size = Ranges(owed.ranges).to_list(), MAX_ACK_RANGES
+    parts = [slice(at, at + size) for at in range(0, max(1, len(spans), len(owed.gaps), len(owed.clocks)), size)]
+    return [(edge, Ack(thing, boot, spans[part], owed.gaps[part], owed.clocks[part])) for part in parts]

@@ -19,8 +19,8 @@ from service.audit import AuditLog, wall_us
 from service.errors import KeyFileError
 from service.files import replace_durably
 from service.fingerprint import raw_key
+from service.host_time import boottime_us
 from service.keys import read_curve_key, read_ed25519_key, read_slots
-from service.sections import boottime_us
 
 from . import tokens
 from .config import AggregatorConfig

@@ -5,15 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from processes.engine import Decision, Engine
 from processes.errors import FrozenError
 from processes.estimates import estimate_rows
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
+from protocol.city_link import ClockRecord
+from protocol.columns import decode, stamp_us
+from protocol.manifest import Manifest
 
+from .clock_table import ClockTable
 from .ingest import Frame
 from .latest import Latest
 from .registry import Registry
+from .retiming import Move
 
 MAX_CAUSES = 4096
 
@@ -34,6 +41,7 @@ class ProcessesHost:
     engine: Engine
     registry: Registry
     latest: Latest
+    clocks: ClockTable
     feed: Feed = field(default_factory=Feed)
     newest: dict[str, Decision] = field(default_factory=dict)
     alarm_events: int = 0
@@ -41,9 +49,11 @@ class ProcessesHost:
     _origins: OrderedDict[tuple[str, str, int], Origin] = field(default_factory=OrderedDict)
 
     @classmethod
-    def of(cls, instances: Iterable[Instance], registry: Registry, latest: Latest) -> "ProcessesHost":
+    def of(
+        cls, instances: Iterable[Instance], registry: Registry, latest: Latest, clocks: ClockTable
+    ) -> "ProcessesHost":
         """Return a host of the instances that run at the city."""
-        return cls(Engine(instances, where="city"), registry, latest)
+        return cls(Engine(instances, where="city"), registry, latest, clocks)
 
     def arrived(self, frame: Frame, stored_us: int) -> list[Arrived]:
         """Feed a committed frame to `latest` and the engine; return its series."""
@@ -51,11 +61,10 @@ class ProcessesHost:
         if manifest is None:
             self.unknown_manifest += 1
             return []
-        found = self.feed.from_records(frame.thing, manifest, frame.clock, frame.records)
+        found = self._show(frame, manifest)
         cause = (frame.thing, frame.boot, frame.first + frame.n - 1)
         for series in found:
-            self.latest.arrived(series)
-            self.engine.arrive(series.datastream, *series[1:], cause=cause)
+            self.engine.arrive(series.datastream, *series[1:5], cause=cause)
             if series.datastream in self.engine.datastreams:
                 self._note(cause, Origin(int(series.t_utc_us.max()), frame.city_rx_us, stored_us))
         return found
@@ -64,8 +73,42 @@ class ProcessesHost:
         """Let `latest` know a stored frame that the engine has seen before."""
         manifest = self.registry.manifest(frame.thing, frame.boot)
         if manifest is not None:
-            for series in self.feed.from_records(frame.thing, manifest, frame.clock, frame.records):
-                self.latest.arrived(series)
+            self._show(frame, manifest)
+
+    def _show(self, frame: Frame, manifest: Manifest) -> list[Arrived]:
+        """Let `latest` know a frame; return the samples whose event time is known, as series."""
+        stamps = stamp_us(decode(frame.records))
+        times, known = self.clocks.times((frame.thing, frame.boot), stamps, frame.clock)
+        self.feed.unsynced_batches += not known.all()
+        found: list[Arrived] = []
+        for series in self.feed.placed(frame.thing, manifest, times, frame.records):
+            mine = known if known.all() else np.isin(series.stamp_us, stamps[known])
+            if mine.all():
+                found.append(series)
+                self.latest.arrived(series, frame.boot)
+                continue
+            self.latest.untimed(series.only(~mine), frame.boot, frame.city_rx_us)
+            if mine.any():
+                found.append(series.only(mine))
+                self.latest.arrived(found[-1], frame.boot)
+        return found
+
+    def senses(self, manifest: Manifest) -> bool:
+        """Whether some process here senses a datastream of this Thing."""
+        return any(f"{manifest.thing}/{channel.name}" in self.engine.datastreams for channel in manifest.channels)
+
+    def moved(self, moves: Iterable[Move]) -> int:
+        """Let the engine forget samples at their old times and see them at their new ones; return how many."""
+        n = 0
+        for series, old_utc_us, seen in moves:
+            self.engine.retract(series.datastream, old_utc_us[seen])
+            self.engine.arrive(series.datastream, *series[1:5])
+            n += int(series.t_utc_us.size)
+        return n
+
+    def better(self, record: ClockRecord) -> None:
+        """A clock record is durable: what `latest` shows of these samples gets its new time."""
+        self.latest.retimed(record)
 
     def advance(self, now_utc_us: int) -> list[Decision]:
         """Return the decisions that are due by now (event time)."""

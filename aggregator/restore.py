@@ -9,13 +9,14 @@ import structlog
 from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from protocol import tasks
-from protocol.city_clock import CityClock
 from protocol.ranges import Ranges
+from service.host_clock import HostClock
+from service.host_time import boottime_us
 from service.keys import read_ed25519_key
-from service.sections import boottime_us
 
 from .caps import Caps
 from .city import City
+from .clock_table import ClockTable
 from .config import AggregatorConfig
 from .dispatch import Dispatcher
 from .doubts import Doubts
@@ -47,14 +48,20 @@ def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     edges, instances = [edge.id for edge in config.edges] + ring.edges(), read_instances(config)
     if instances:
         warm_up()
-    clock, start = config.clock.city_clock(), secrets.token_hex(8)
+    clock, start = _clock(config), secrets.token_hex(8)
     return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
                  limits=config.limits)
 
 
+def _clock(config: AggregatorConfig) -> HostClock:
+    clock = config.clock.host_clock()
+    clock.look(config.clock.look())
+    return clock
+
+
 def build(
     store: Store,
-    clock: CityClock,
+    clock: HostClock,
     edges: list[str],
     instances: Iterable[Instance],
     ring: Keyring,
@@ -70,12 +77,13 @@ def build(
     """
     now_utc_us = clock.event_utc_us(now_us)
     registry = _registry(store)
-    host = ProcessesHost.of(instances, registry, Latest(store.latest()))
+    clocks = ClockTable(store.clock_records())
+    host = ProcessesHost.of(instances, registry, Latest(store.latest()), clocks)
     sessions = Sessions(edges, now_us, now_utc_us)
     book = TaskBook(store.tasks(MAX_RECORDS))
     book.lose_track(now_us, now_utc_us)
     caps = Caps.of(limits or LimitsSection())
-    ingest = _ingest(store, caps.quota)
+    ingest = _ingest(store, caps.quota, clocks)
     dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch)
     reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
     accounts = Accounts(store.accounts())
@@ -85,11 +93,11 @@ def build(
     return city
 
 
-def _ingest(store: Store, quota: Quota) -> Ingest:
+def _ingest(store: Store, quota: Quota, clocks: ClockTable) -> Ingest:
     received, lost, aside = store.received(), store.lost(), store.quarantined()
     gaps, doubts = store.gaps(), Doubts()
     return Ingest(
-        store.overlapping, received, lost, aside, store.conflicts(), quota=quota, gaps=gaps, doubts=doubts
+        store.overlapping, received, lost, aside, clocks, store.conflicts(), quota=quota, gaps=gaps, doubts=doubts
     )
 
 

@@ -85,5 +85,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         " last INTEGER NOT NULL, file TEXT NOT NULL, PRIMARY KEY(thing, boot, first, last, file)) WITHOUT ROWID",
         lambda connection: _fill_spans(connection),
     ),
+    Migration(
+        "clock records, and which sample `latest` shows",
+        "CREATE TABLE clock_records(thing TEXT NOT NULL, boot TEXT NOT NULL, number INTEGER NOT NULL,"
+        " first_us INTEGER NOT NULL, end_us INTEGER NOT NULL, ref_us INTEGER NOT NULL, ref_utc_us INTEGER NOT NULL,"
+        " rate REAL NOT NULL, sigma_us REAL NOT NULL, synced INTEGER NOT NULL, PRIMARY KEY(thing, boot, number))",
+        "CREATE TABLE latest_from(datastream TEXT PRIMARY KEY, boot TEXT NOT NULL, stamp_us INTEGER NOT NULL)",
+    ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -24,6 +24,8 @@ import pyarrow.parquet as pq
 from durable import DISK, Disk
 from protocol.ranges import Ranges
 
+from . import clock_rows
+from .clock_table import ClockTable, Piece, overlaid
 from .columns import table
 from .ingest import Key
 from .registry import Registry
@@ -36,6 +38,10 @@ DAY_US = 86_400_000_000
 MAX_SAMPLES = 2_000_000
 STEPS = ("write", "fsync_file", "rename", "fsync_folder", "transaction", "catalogue", "done")
 Step = Callable[[str], None]
+
+
+Newest = tuple[Key, int, tuple[Any, ...]]
+"""(thing, boot) and stamp of a sample, and its row in `latest`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Plan:
 
     upto: int
     files: list[SealedFile]
-    newest: list[tuple[Any, ...]]
+    newest: list[Newest]
     broken: set[int]
 
 
@@ -70,7 +76,8 @@ def prepare(
     if upto is None:
         return None
     broken: set[int] = set()
-    rows = table(hot_frames(connection, upto=upto, broken=broken), registry.manifest)
+    clocks = ClockTable(clock_rows.read(connection))
+    rows = table(hot_frames(connection, upto=upto, broken=broken), registry.manifest, clocks)
     files = [_seal_day(folder, day, part, upto, step, disk) for day, part in _days(rows)]
     step("fsync_folder")
     disk.sync_folder(folder / SEALED)
@@ -89,11 +96,23 @@ def finish(plan: Plan, connection: sqlite3.Connection) -> list[Span]:
     for file in plan.files:
         spans = [(*key, first, end, file.name) for key, ranges in file.ranges.items() for first, end in ranges]
         connection.executemany(INSERT_SPAN, spans)
-    connection.executemany(_PUT_LATEST, plan.newest)
+    _put_latest(connection, plan.newest)
     aside = [span for number in sorted(plan.broken) for span in set_blob_aside(connection, number)]
     connection.execute("DELETE FROM frames WHERE commit_no <= ?", (plan.upto,))
     connection.execute("DELETE FROM blobs WHERE commit_no <= ?", (plan.upto,))
     return aside
+
+
+def _put_latest(connection: sqlite3.Connection, newest: list[Newest]) -> None:
+    """Keep the newest samples; a clock record may have come since they were read."""
+    clocks = ClockTable(clock_rows.read(connection))
+    for key, stamp_us, row in newest:
+        times, known = np.array([row[1]]), np.array([True])
+        overlaid(clocks.pieces(key), np.array([stamp_us]), times, known)
+        if known[0]:
+            t_utc_us = int(times[0])
+            connection.execute(_PUT_LATEST, (row[0], t_utc_us, *row[2:]))
+            connection.execute(clock_rows.PUT_FROM, (row[0], key[1], stamp_us, row[0], t_utc_us))
 
 
 def write_catalogue(folder: Path, connection: sqlite3.Connection, disk: Disk = DISK) -> None:
@@ -101,10 +120,17 @@ def write_catalogue(folder: Path, connection: sqlite3.Connection, disk: Disk = D
     rows = connection.execute("SELECT file, samples, bytes, last_commit FROM sealed ORDER BY last_commit, file")
     files = [dict(zip(("file", "samples", "bytes", "last_commit"), row, strict=True)) for row in rows]
     staged = folder / STAGING / CATALOGUE
-    disk.write(staged, json.dumps({"files": files}, indent=1).encode())
+    clocks = [_clock_row(*row) for row in ClockTable(clock_rows.read(connection)).rows()]
+    whole = {"files": files, "clocks": clocks, "event_time": _EVENT_TIME}
+    disk.write(staged, json.dumps(whole, indent=1).encode())
     disk.sync_file(staged)
     disk.rename(staged, folder / SEALED / CATALOGUE)
     disk.sync_folder(folder / SEALED)
+
+
+def _clock_row(thing: str, boot: str, piece: Piece) -> dict[str, Any]:
+    span = {"thing": thing, "boot": boot, "first_us": piece.first_us, "end_us": piece.end_us}
+    return {**span, **vars(piece.clock)}
 
 
 def remove_orphans(folder: Path, connection: sqlite3.Connection, disk: Disk = DISK) -> list[str]:
@@ -119,6 +145,11 @@ def remove_orphans(folder: Path, connection: sqlite3.Connection, disk: Disk = DI
     return sorted(path.name for path in orphans)
 
 
+_EVENT_TIME = (
+    "t_utc_us of a file is what was known when it was sealed (null: nothing). Where a row of `clocks` covers thing,"
+    " boot and stamp_us (first_us <= stamp_us < end_us), event time is ref_utc_us + rate * (stamp_us - ref_us) instead,"
+    " or null if it is not synced."
+)
 _PUT_LATEST = (
     "INSERT INTO latest VALUES (?, ?, ?, ?, ?) ON CONFLICT(datastream) DO UPDATE SET"
     " t_utc_us = excluded.t_utc_us, value = excluded.value, sigma = excluded.sigma,"
@@ -169,7 +200,7 @@ def _ranges(rows: Any) -> dict[Key, Ranges]:
     return found
 
 
-def _newest(rows: Any, registry: Registry) -> list[tuple[Any, ...]]:
+def _newest(rows: Any, registry: Registry) -> list[Newest]:
     """Return the rows of `latest`: the newest sample per Datastream, with its constant sigma."""
     known = rows.filter(pc.is_valid(rows["t_utc_us"])).sort_by([("t_utc_us", "ascending"), ("seq", "ascending")])
     last = {row["datastream"]: row for row in _last_rows(known)}
@@ -178,7 +209,8 @@ def _newest(rows: Any, registry: Registry) -> list[tuple[Any, ...]]:
         channel = registry.channels.get(name)
         if channel is None or channel.sigma_of is None:
             sigma = channel.sigma if channel else None
-            found.append((name, row["t_utc_us"], row["value"], sigma, row["quality"]))
+            shown = name, row["t_utc_us"], row["value"], sigma, row["quality"]
+            found.append(((row["thing"], row["boot"]), row["stamp_us"], shown))
     return found
 
 

@@ -15,9 +15,10 @@ import msgpack
 
 from durable import DISK, Committer, Disk, quarantine, sealed
 from protocol import tasks
-from protocol.city_link import ThingInfo
+from protocol.city_link import ClockRecord, ThingInfo
 from protocol.ranges import Ranges
 
+from . import clock_rows
 from .errors import DamagedError
 from .ingest import Frame, Group, Key
 from .latest import Observation
@@ -41,7 +42,7 @@ class Writes:
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
         group = self.group
-        samples = group.frames or group.gaps or group.rejected
+        samples = group.frames or group.gaps or group.clocks or group.rejected
         return bool(samples or self.things or self.accounts or self.tasks or self.frozen)
 
 
@@ -126,6 +127,10 @@ class Store:
             found.setdefault((thing, boot), set()).add((row[0], row[1], row[2]))
         return found
 
+    def clock_records(self) -> list[ClockRecord]:
+        """Return all clock records."""
+        return self.committer.read(clock_rows.read)
+
     def things(self) -> list[tuple[str, ThingInfo, int]]:
         """Return (edge, info, seen_utc_us) of all things, oldest first."""
         rows = self._rows("SELECT edge, info, seen_utc_us FROM things ORDER BY seen_utc_us")
@@ -159,8 +164,8 @@ class Store:
 
     def latest(self) -> list[tuple[str, Observation]]:
         """Return the newest sealed observation per Datastream."""
-        rows = self._rows("SELECT datastream, t_utc_us, value, sigma, quality FROM latest")
-        return [(row[0], Observation(row[1], _number(row[2]), _number(row[3]), row[4])) for row in rows]
+        rows = self._rows(_LATEST)
+        return [(row[0], Observation(row[1], _number(row[2]), _number(row[3]), *row[4:])) for row in rows]
 
     def _records(self, row: tuple[Any, ...]) -> bytes:
         """Return the records of a row of SELECT_FRAMES; none if it was sealed since."""
@@ -193,6 +198,10 @@ _LAST_COMMIT = (
     "SELECT max(m) FROM (SELECT max(commit_no) m FROM blobs UNION SELECT max(last_commit) FROM sealed"
     " UNION SELECT max(commit_no) FROM engine)"
 )
+_LATEST = (
+    "SELECT datastream, t_utc_us, value, sigma, quality, coalesce(boot, ''), coalesce(stamp_us, 0)"
+    " FROM latest LEFT JOIN latest_from USING(datastream)"
+)
 _CONFLICT = "conflict"
 _INSERT_GAP = "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_THING = "INSERT OR REPLACE INTO things VALUES (?, ?, ?, ?, ?)"
@@ -208,6 +217,7 @@ def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     _write_frames(connection, number, writes.group.frames)
     _quarantine(connection, writes.group.rejected, writes.quarantine_bytes)
     connection.executemany(_INSERT_GAP, [_gap_row(gap) for gap in writes.group.gaps])
+    clock_rows.insert(connection, writes.group.clocks)
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])
     connection.executemany(_PUT_TASK, [_task_row(record) for record in writes.tasks])

@@ -8,12 +8,14 @@ from functools import partial
 
 from durable import DISK, Committer
 from processes.instance import Instance, read_instance
+from service.host_clock import Look
+from service.host_time import boottime_us
 from service.keys import read_board_key, read_ed25519_key, read_slots
-from service.sections import boottime_us
 
 from . import journal_rows
 from .board_session import BoardSession
 from .board_side import nonce_name
+from .clocks import Clocks
 from .commands import BoardCommands, CommandCounter, calendar_floor
 from .config import EdgeConfig
 from .core import Board, Core
@@ -63,9 +65,11 @@ def assemble(
     utc_s: Callable[[], float] = time.time,
     random_bits: Callable[[int], int] = secrets.randbits,
     start_file: StartFile | None = None,
+    look: Callable[[], Look] | None = None,
 ) -> Core:
     """Return the node under a fresh boot id, knowing what earlier runs knew. Raises: KeyFileError."""
-    identity, clock = _identity(journal, start_file, calendar_floor(utc_s()), random_bits), config.clock.city_clock()
+    identity, clock = _identity(journal, start_file, calendar_floor(utc_s()), random_bits), config.clock.host_clock()
+    clocks = Clocks(clock, look or config.clock.look, journal)
     guard = _guard(config, identity)
     guard.epoch = journal.streams.epoch
     guard.restore(_kept_tasks(journal))
@@ -73,13 +77,14 @@ def assemble(
     frozen = journal.saved("snapshots").get(SNAPSHOT)
     if frozen is not None:
         host.thaw(frozen)
-    fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock.event_utc_us(now()))
+    fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock)
+    clocks.book.places((config.edge.id, identity.boot), fusion.clock)
     counter = CommandCounter(*identity.counters)
     max_hello_us = round(config.city.reconnect_max_s * 1e6)
     uplink = Uplink[Pending](journal.next_row, lambda: random_bits(53) / (1 << 53), max_hello_us)
     core = Core(
-        config.edge.id, identity.boot, clock, now, journal, fusion, guard, host, uplink, counter, Infos(journal),
-        utc_s,
+        config.edge.id, identity.boot, clock, clocks, now, journal, fusion, guard, host, uplink, counter,
+        Infos(journal), utc_s,
     )
     core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core, random_bits)
                    for board in config.boards}  # fmt: skip

@@ -7,11 +7,13 @@ import structlog
 from protocol import board_link as link
 from protocol import task_codes as codes
 from protocol.city_link import GapRecord
+from protocol.columns import decode, stamp_us
 from protocol.ranges import Ranges
 
 from . import board_refusals
 from .board_session import BoardSession, Event, LinkDown, LinkUp
 from .city_side import CitySide
+from .clock_book import event_clock
 from .core import Board, Core
 from .journal_group import Stored
 from .journal_rows import NewBatch
@@ -82,6 +84,7 @@ class BoardSide:
         core, hello = self._core, event.hello
         _log.info("board up", thing=thing, boot=hello.boot, vm=hello.vm)
         core.journal.began(thing, hello.boot)
+        core.clocks.book.places((thing, hello.boot), core.boards[thing].session.clock)
         core.journal.save("snapshots", nonce_name(thing, hello.boot), hello.nonce)
         core.guard.announce(event.manifest)
         if event.restarted:
@@ -118,7 +121,11 @@ class BoardSide:
 
     def _take(self, thing: str, samples: link.Samples, rx_us: int) -> None:
         core = self._core
-        clock = core.boards[thing].session.clock.segment(core.clock, rx_us)
+        stamps = stamp_us(decode(samples.records))
+        line = core.boards[thing].session.clock.line(int(stamps.min()), int(stamps.max()))
+        if line is None:
+            return
+        clock = event_clock(line, core.clock)
         batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
         if not core.journal.is_new(batch):
             core.journal.repeated(batch)
@@ -127,7 +134,9 @@ class BoardSide:
         if core.journal.refusing:
             core.journal.refused += 1  # nothing is acked: the board keeps it and sends it again
             return
-        own = core.fusion.fuse(thing, clock, samples.records, rx_us)
+        own = core.fusion.fuse(thing, line, samples.records, rx_us)
+        for used in (batch, own):
+            core.clocks.used(used)
         core.journal.store(batch, own, lambda stored: self._stored(batch, stored))
 
     def _stored(self, batch: NewBatch, stored: Stored) -> None:

@@ -41,6 +41,7 @@ class CityEpoch:
     def _raised(self, hello: CityHello) -> None:
         """The epoch is durable: orders of earlier ones are refused from here on."""
         self._core.guard.epoch = self._core.journal.streams.epoch
+        self._core.clocks.log.city_lost(self._core.journal.streams.epoch)
         self._welcome(hello)
 
     def _not_raised(self, _: Exception) -> None:

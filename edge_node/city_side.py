@@ -9,7 +9,9 @@ from protocol.city_link import (
     Batch,
     CityHeartbeat,
     CityHello,
+    ClockRecord,
     EdgeHello,
+    GapRecord,
     Heartbeat,
     KeyTaken,
     LeaseRequest,
@@ -31,6 +33,7 @@ HEARTBEAT_US = 500_000
 GAPS_AGAIN_US = 3_000_000
 BATCHES_PER_TICK = 128
 PAGES_PER_TICK = 2
+Named = tuple[type[Any], str, str, int]
 HOLDERS = ("city", "operator")
 
 
@@ -42,7 +45,7 @@ class CitySide:
         self.reaction: Reaction | None = None
         self.epoch = CityEpoch(core, self._send_now, self._welcome)
         self._beat_us = self._gaps_us = 0
-        self._gaps_told: set[tuple[str, str, int]] = set()
+        self._told: set[Named] = set()
 
     def tell(self, message: Message) -> bool:
         """Send one message if the city is there."""
@@ -150,6 +153,7 @@ class CitySide:
         core = self._core
         if isinstance(message, Ack):
             core.journal.city_has(message.thing, message.boot, message.ranges, message.gaps)
+            core.clocks.log.city_has(message.thing, message.boot, message.clocks)
             core.uplink.acked(message.thing, message.boot, core.journal.wanted, now_us)
         elif isinstance(message, CityHeartbeat):
             core.city_us, core.city_at_us = message.city_us, now_us
@@ -181,7 +185,7 @@ class CitySide:
             self._beat_us = now_us
             self._beat(now_us)
         self.epoch.tick(now_us)
-        self._send_gaps(now_us)
+        self._send_declared(now_us)
         self._offer_key(now_us)
         self.send_batches(now_us)
 
@@ -208,16 +212,23 @@ class CitySide:
                 return
             self._core.uplink.page(*self._core.journal.page(ask))
 
-    def _send_gaps(self, now_us: int) -> None:
-        """Send new gaps at once, all unacked ones every few seconds."""
+    def _send_declared(self, now_us: int) -> None:
+        """Send new gaps and clock records at once, all unacked ones every few seconds."""
         if now_us - self._gaps_us >= GAPS_AGAIN_US:
             self._gaps_us = now_us
-            self._gaps_told.clear()
+            self._told.clear()
         for gap in self._core.journal.gaps_to_tell():
-            key = gap.thing, gap.boot, gap.gap_id
-            if key not in self._gaps_told and self._send_now(gap):
-                self._gaps_told.add(key)
+            if self._send_once((GapRecord, gap.thing, gap.boot, gap.gap_id), gap):
                 self._core.journal.told(gap)
+        for key, record in self._core.clocks.log.unacked.items():
+            self._send_once((ClockRecord, *key), record)
+
+    def _send_once(self, name: Named, message: Message) -> bool:
+        """Return whether it left now, not having left before."""
+        if name in self._told or not self._send_now(message):
+            return False
+        self._told.add(name)
+        return True
 
     def _hello(self, now_us: int) -> EdgeHello:
         return EdgeHello(
@@ -227,7 +238,7 @@ class CitySide:
     def _tell_everything(self, now_us: int) -> None:
         """A city that may know nothing of us: who we are, our Things, leases, the last states of tasks."""
         core = self._core
-        self._gaps_told.clear()
+        self._told.clear()
         self._send_now(self._hello(now_us))
         everything: list[Message] = [*core.infos.to_announce()]
         everything += [actuator.arbiter.state(now_us) for actuator in core.guard.actuators.values()]

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from protocol.board_link import Status
-from protocol.city_clock import CityClock
 from protocol.city_link import PROTO_MIN
+from service.host_clock import HostClock
 
 from .board_session import BoardSession
+from .clocks import Clocks
 from .commands import BoardCommands, CommandCounter
 from .fuse import Fusion
 from .guard import Guard
@@ -54,11 +55,12 @@ class Restored:
 
 @dataclass
 class Core:
-    """The node. `now()` is the boottime in us, `utc_s()` what the wall clock says."""
+    """The node. `now()` is the boottime in us, `clock` what is known of UTC, `utc_s()` what the wall clock says."""
 
     edge: str
     boot: str
-    clock: CityClock
+    clock: HostClock
+    clocks: Clocks
     now: Callable[[], int]
     journal: Journal
     fusion: Fusion

@@ -1,10 +1,11 @@
 """Fusion: a Kalman filter per fused channel, emitted as datastreams of this node's own Thing.
 
 For each channel with `fuse` of a board, Thing <edge> has a channel `<thing>.<name>` (mean) and
-`<thing>.<name>.sigma`, both with the event time of the sample they follow. Own stamps are event time since
-`clock.ref_utc_us`, so nothing is lost in conversion. A sample that could not be used gives the prediction
-with quality 3 (or the raw one if worse) or, before the first good one, NaN with quality 9: a dead sensor
-never looks alive. A sample older than its filter (backlog) passes as it is, with the sensor's own sigma.
+`<thing>.<name>.sigma`, both with the time of the sample they follow. Own stamps are the boottime of this node plus
+HISTORY_US, for samples may be older than the node's start; so they never jump, whatever UTC does. A sample that
+could not be used gives the prediction with quality 3 (or the raw one if worse) or, before the first good one, NaN
+with quality 9: a dead sensor never looks alive. A sample older than its filter (backlog) passes as it
+is, with the sensor's own sigma.
 """
 
 from typing import Any
@@ -14,9 +15,11 @@ import numpy.typing as npt
 
 from models.kalman import fuse, new_bank
 from protocol import columns
-from protocol.city_link import Clock
 from protocol.manifest import ChannelInfo, Manifest, SensorInfo
+from service.host_clock import HostClock
 
+from .clock_book import OwnClock, event_clock
+from .clock_lines import Line
 from .config import FusionSection
 from .journal_rows import NewBatch
 
@@ -31,9 +34,9 @@ FIRST_TREND = {"[ppm]": 0.5, "Cel": 1e-2}
 class Fusion:
     """The filters of this node and the manifest of what they emit."""
 
-    def __init__(self, edge: str, boot: str, config: FusionSection, start_utc_us: int) -> None:
-        self.edge, self.boot, self._config = edge, boot, config
-        self.clock = Clock(0, max(0, start_utc_us - HISTORY_US), 1.0, 1.0, True)
+    def __init__(self, edge: str, boot: str, config: FusionSection, host: HostClock) -> None:
+        self.edge, self.boot, self._config, self._host = edge, boot, config, host
+        self.clock = OwnClock(HISTORY_US)
         self._bank = new_bank(MAX_FILTERS, config.process_noise)
         self._filters: dict[tuple[str, int], int] = {}
         self._tables: dict[str, Column] = {}
@@ -73,16 +76,19 @@ class Fusion:
         ]
         return Manifest(self.edge, "edge_node", sensors, channels, [])
 
-    def fuse(self, thing: str, clock: Clock, records: bytes, rx_us: int) -> NewBatch | None:
-        """Return own samples made from a board's (numbered in the commit), None if there are none."""
+    def fuse(self, thing: str, line: Line, records: bytes, rx_us: int) -> NewBatch | None:
+        """Return own samples made from a board's (numbered in the commit), None if there are none.
+
+        `line` places the board's stamps in boottime. The filters live in city time that never jumps."""
         rows = columns.decode(records)
         numbers = self._tables.get(thing, _NONE)[rows["channel"]]
-        times = clock.to_utc(columns.stamp_us(rows))
-        mine = (numbers >= 0) & (times > self.clock.ref_utc_us)
-        if not clock.synced or not mine.any():
+        boottimes = line.edge_times(columns.stamp_us(rows))
+        mine = (numbers >= 0) & (boottimes > -HISTORY_US)
+        if not mine.any():
             return None
-        order = np.argsort(times[mine], kind="stable")
-        index, at, row = numbers[mine][order], times[mine][order], rows[mine][order]
+        order = np.argsort(boottimes[mine], kind="stable")
+        index, own, row = numbers[mine][order], boottimes[mine][order], rows[mine][order]
+        at = np.rint(self._host.speed * own).astype(np.int64)
         noise = np.array([self._sources[i][1].sigma for i in index])
         late = (self._bank.started[index] == 1) & (at < self._bank.t_us[index])
         mean, sigma, ok = fuse(self._bank, index, at, row["value"], noise, row["quality"])
@@ -92,7 +98,7 @@ class Fusion:
         quality = np.where(ok, GOOD, np.where(np.isfinite(mean), worse, MISSING))
         mean, sigma = np.where(late, row["value"], mean), np.where(late, noise, sigma)
         quality = np.where(late, row["quality"], quality)
-        return self._batch(index, at - self.clock.ref_utc_us, mean, sigma, quality, rx_us)
+        return self._batch(index, own + HISTORY_US, mean, sigma, quality, rx_us)
 
     def _batch(
         self, index: Column, stamps: Column, mean: Column, sigma: Column, quality: Column, rx_us: int
@@ -101,7 +107,8 @@ class Fusion:
         channel = np.stack((2 * index, 2 * index + 1), 1).ravel()
         value = np.stack((mean, np.where(np.isfinite(sigma), sigma, np.nan)), 1).ravel()
         packed = columns.encode(channel, np.repeat(quality, 2), np.repeat(stamps, 2), value)
-        return NewBatch(self.edge, self.boot, 0, channel.size, self.clock, rx_us, packed)
+        clock = event_clock(self.clock.line(int(stamps[0]), int(stamps[-1])), self._host)
+        return NewBatch(self.edge, self.boot, 0, channel.size, clock, rx_us, packed)
 
 
 def _period_ms(manifest: Manifest, channel: ChannelInfo) -> int:

@@ -23,6 +23,7 @@ def health(core: Core) -> dict[str, Any]:
         "edge": core.edge,
         "boot": core.boot,
         "utc_us": core.clock.event_utc_us(now_us),
+        "clock": core.clock.health(now_us),
         "boards": [_board(core, board, now_us) for board in core.boards.values()],
         "journal": core.journal.health(),
         "uplink": _uplink(core, now_us),

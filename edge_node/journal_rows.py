@@ -47,6 +47,14 @@ MIGRATIONS: tuple[Migration, ...] = (
         "ALTER TABLE streams ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE streams ADD COLUMN recall TEXT NOT NULL DEFAULT '[]'",
     ),
+    Migration(
+        "clock records, and stamps that wait for one",
+        "CREATE TABLE clock_records (id INTEGER PRIMARY KEY, thing TEXT NOT NULL, boot TEXT NOT NULL,"
+        " number INTEGER NOT NULL, first_us INTEGER NOT NULL, end_us INTEGER NOT NULL, clock BLOB NOT NULL,"
+        " acked INTEGER NOT NULL DEFAULT 0, UNIQUE (thing, boot, number))",
+        "CREATE TABLE unsynced_stamps (thing TEXT NOT NULL, boot TEXT NOT NULL, first_us INTEGER NOT NULL,"
+        " end_us INTEGER NOT NULL, PRIMARY KEY (thing, boot, first_us))",
+    ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
 EPOCH = "city_epoch"

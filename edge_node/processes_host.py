@@ -15,9 +15,9 @@ from processes.errors import FrozenError
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
 from protocol import tasks
-from protocol.city_clock import CityClock
 from protocol.city_link import Clock
 from protocol.manifest import Manifest
+from service.host_clock import HostClock
 
 from .guard import Effect, Guard
 
@@ -31,19 +31,20 @@ class ProcessesHost:
 
     engine: Engine
     guard: Guard
-    city: CityClock
+    city: HostClock
     started_us: int
     feed: Feed = field(default_factory=Feed)
     city_heard_us: int = 0
     decisions: int = 0
+    jumps: int = 0
     newest: dict[str, Decision] = field(default_factory=dict)
     _active: dict[str, tuple[int, Active]] = field(default_factory=dict)
     _acquired: OrderedDict[tuple[str, str, int], int] = field(default_factory=OrderedDict)
 
     @classmethod
-    def of(cls, instances: Iterable[Instance], guard: Guard, city: CityClock, started_us: int) -> "ProcessesHost":
+    def of(cls, instances: Iterable[Instance], guard: Guard, city: HostClock, started_us: int) -> "ProcessesHost":
         """Return a host of the instances that run at an edge node; the guard learns what to observe."""
-        host = cls(Engine(instances, where="edge"), guard, city, started_us)
+        host = cls(Engine(instances, where="edge"), guard, city, started_us, jumps=city.jumps)
         guard.observe = host.observed_by
         return host
 
@@ -54,7 +55,7 @@ class ProcessesHost:
         found = self.feed.from_records(thing, manifest, clock, records)
         cause = (thing, boot, last)
         for series in found:
-            self.engine.arrive(series.datastream, *series[1:], cause=cause)
+            self.engine.arrive(series.datastream, *series[1:5], cause=cause)
             if series.datastream in self.engine.datastreams:
                 self._acquired[cause] = self.city.boottime_us(int(series.t_utc_us.max()))
         while len(self._acquired) > MAX_CAUSES:
@@ -64,6 +65,9 @@ class ProcessesHost:
     def advance(self, now_us: int) -> list[Effect]:
         """Make the steps that are due; return what the guard makes of their proposals."""
         effects: list[Effect] = []
+        if self.jumps != self.city.jumps:
+            self.jumps = self.city.jumps
+            self.engine.begin_anew()
         for decision in self.engine.advance(self.city.event_utc_us(now_us)):
             self.decisions += 1
             self.newest[decision.instance] = decision

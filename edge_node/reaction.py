@@ -1,6 +1,7 @@
 """Carries out what guard and processes decide: intents to the journal, commands to boards, reports to the city."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from processes.feed import Arrived
 from protocol import task_codes as codes
@@ -42,14 +43,14 @@ class Reaction:
         if manifest is None or pending.records is None:
             return
         key = pending.thing, pending.boot, pending.end - 1
-        for series in core.host.arrived(*key, manifest, pending.clock, pending.records):
+        local = replace(pending.clock, synced=True)  # a reflex needs order and spans, which a time line of our own has
+        for series in core.host.arrived(*key, manifest, local, pending.records):
             self._feedback(series)
 
     def _feedback(self, series: Arrived) -> None:
         core = self._core
         if any(entry.observe == series.datastream for entry in core.guard.awaiting):
-            started_utc_us, speed = core.clock.epoch_utc_us, core.clock.speed
-            t_us = core.clock.epoch_boottime_us + (series.t_utc_us - started_utc_us) / speed
+            t_us = core.clock.boottimes(series.t_utc_us)
             good = series.quality < 3
             self.carry_out(core.guard.feedback(series.datastream, t_us, series.value, good))
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import serial
 
-from service.sections import boottime_us
+from service.host_time import boottime_us
 
 from .errors import PortError
 

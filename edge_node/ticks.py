@@ -33,6 +33,7 @@ class Ticks:
     def tick(self) -> None:
         """Call it 50 times a second."""
         now_us = self._core.now()
+        self._core.clocks.tick(now_us)
         self._boards.tick(now_us)
         self._reaction.tick(now_us)
         self._socket.poll()

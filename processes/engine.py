@@ -84,6 +84,13 @@ class Engine:
             if cause is not None:
                 runner.note_cause(datastream, int(times.max()), cause)
 
+    def retract(self, datastream: str, t_utc_us: npt.ArrayLike) -> None:
+        """Forget the samples of a datastream at these times (n,): they were never then."""
+        times = np.asarray(t_utc_us, np.int64)
+        for runner, port, source in self._routes.get(datastream, ()):
+            if times.size:
+                runner.retract(port, source, times)
+
     def advance(self, now_utc_us: int) -> list[Decision]:
         """Make every step that is due; return the decisions, per instance in step order."""
         decisions: list[Decision] = []
@@ -101,6 +108,11 @@ class Engine:
         """Note that a person saw an alarm; False if there is no such alarm."""
         runner = self.runners.get(instance)
         return runner is not None and runner.acknowledge(key, now_utc_us)
+
+    def begin_anew(self) -> None:
+        """Forget samples and steps: event time jumped, and what was before has no place on the new time line."""
+        for runner in self.runners.values():
+            runner.begin_anew()
 
     def freeze(self) -> bytes:
         """Return all running state as bytes."""

@@ -64,11 +64,25 @@ class Runner:
         if self.history and first <= self.reached_utc_us:
             self.dirty_utc_us = first if self.dirty_utc_us is None else min(first, self.dirty_utc_us)
 
+    def retract(self, port: str, source: int, t_utc_us: I64) -> None:
+        """Forget samples of one datastream at these times (n,); steps that saw them are made again."""
+        first = self.tracks[port].remove(t_utc_us, source)
+        if self.history and first is not None and self._horizon() < first <= self.reached_utc_us:
+            self.dirty_utc_us = first if self.dirty_utc_us is None else min(first, self.dirty_utc_us)
+
+    def begin_anew(self) -> None:
+        """Forget samples, steps and alarms; the next step is a first one."""
+        self.tracks = {port: Track() for port in self.tracks}
+        self.history, self.causes, self.reached_utc_us = [], {}, 0
+        self.dirty_utc_us, self._amended_utc_us = None, 0
+
     def advance(self, now_utc_us: int) -> tuple[list[Made], tuple[AlarmEvent, ...]]:
         """Return the steps made up to now, and how the alarms changed over them."""
         made: list[Made] = []
         if self.fault or self._is_idle(now_utc_us):
             return made, ()
+        if self.history and now_utc_us < self.reached_utc_us - max(self._lateness_us, self._every_us):
+            self.begin_anew()  # the clock was set back: waiting until it is here again could take for ever
         before = self.book
         try:
             for step in self._advance(now_utc_us):

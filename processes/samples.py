@@ -52,6 +52,16 @@ class Track:
         self.rows = self.rows[n:]
         return n
 
+    def remove(self, t_utc_us: I64, source: int) -> int | None:
+        """Drop the samples of a source at these times; return the first time that was there, None: none was."""
+        self._merge()
+        gone = (self.rows["source"] == source) & np.isin(self.rows["t"], t_utc_us)
+        if not gone.any():
+            return None
+        first = int(self.rows["t"][gone].min())
+        self.rows = self.rows[~gone]
+        return first
+
     def all_rows(self) -> Rows:
         """Return every row kept, sorted."""
         self._merge()

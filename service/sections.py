@@ -1,13 +1,15 @@
 """Sections that the configuration files of our services share."""
 
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from protocol.city_clock import CityClock
 from service.keys import is_credential
+
+from .host_clock import HostClock, Look
+from .host_time import look
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 UNIX = "unix:"
@@ -50,8 +52,13 @@ class ServiceSection(Section):
 
 
 class ClockSection(Section):
-    """The city clock: event time = epoch_utc_us + speed * (boottime - epoch_boottime_us); absent: real UTC."""
+    """The city clock: event time = epoch_utc_us + speed * (boottime - epoch_boottime_us); absent: real UTC.
 
+    `trust`: "kernel" believes the host's UTC while the kernel says that it is synchronised; "host" always, for a
+    host whose time is kept right by other means (a virtual machine, a GPS clock).
+    """
+
+    trust: Literal["kernel", "host"] = "kernel"
     speed: float = Field(default=1.0, gt=0, le=100_000)
     epoch_boottime_us: int | None = None
     epoch_utc_us: int | None = None
@@ -64,11 +71,15 @@ class ClockSection(Section):
             raise ValueError("a speed other than 1 needs epoch_boottime_us and epoch_utc_us")
         return self
 
-    def city_clock(self) -> CityClock:
-        """Return the clock; without epochs the host's UTC of this moment is the epoch."""
+    def host_clock(self) -> HostClock:
+        """Return the clock; without epochs it knows nothing before its first look."""
         if self.epoch_boottime_us is not None and self.epoch_utc_us is not None:
-            return CityClock(self.speed, self.epoch_boottime_us, self.epoch_utc_us)
-        return CityClock(1.0, boottime_us(), time.time_ns() // 1000)
+            return HostClock(CityClock(self.speed, self.epoch_boottime_us, self.epoch_utc_us))
+        return HostClock()
+
+    def look(self) -> Look:
+        """Return how the clocks of this host stand now."""
+        return look(trusted=self.trust == "host")
 
 
 class ProcessesSection(Section):
@@ -76,8 +87,3 @@ class ProcessesSection(Section):
 
     files: list[Path] = Field(default_factory=list)
     templates: list[Path] = Field(default_factory=list)
-
-
-def boottime_us() -> int:
-    """Return CLOCK_BOOTTIME in microseconds: the real time of everything in a service."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000

@@ -24,6 +24,7 @@ from protocol import city_link, columns, manifest, tasks
 from protocol.city_clock import CityClock
 from protocol.city_link import Batch, Clock, Heartbeat, LeaseState, ThingInfo
 from service.fingerprint import fingerprint, raw_key
+from service.host_clock import HostClock
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import city_process by name
 TEMPLATE = """
@@ -92,7 +93,7 @@ class Kit:
         return make_instance("opener", {**data, **changes}, [self.templates])
 
     def city(self, store: Store, **changes: Any) -> City:
-        clock = CityClock(1.0, 0, 1_700_000_000_000_000)
+        clock = HostClock(CityClock(1.0, 0, 1_700_000_000_000_000))
         sign: Callable[[bytes], bytes] = lambda data: tasks.sign(self.keys[0], data)  # noqa: E731
         instances, edges = [self.instance(**changes)], ["edge-1", "edge-2"]
         return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=T_US, start="start-1")

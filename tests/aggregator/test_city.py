@@ -208,7 +208,7 @@ def test_latest_shows_value_age_quality_unit_sigma_and_source(kit: Any, store: S
     kit.give(city, T, kit.info(), kit.batch(0, 5, 1.5))
     kit.give(city, T, kit.batch(10, 1, float("nan")))
     now_utc_us = kit.clock.ref_utc_us + 3 * US
-    (row,) = city.host.latest.rows(city.registry, now_utc_us, 1.0)
+    (row,) = city.host.latest.rows(city.registry, now_utc_us, 1.0, T)
     assert row["value"] is None and row["age_s"] == 2.0 and row["unit"] == "m"
     assert (row["quality"], row["quality_name"], row["source"], row["sigma"]) == (
         1,
@@ -217,7 +217,7 @@ def test_latest_shows_value_age_quality_unit_sigma_and_source(kit: Any, store: S
         0.002,
     )
     kit.give(city, T, kit.batch(5, 5, 1.5))
-    assert city.host.latest.rows(city.registry, now_utc_us, 1.0)[0]["value"] is None
+    assert city.host.latest.rows(city.registry, now_utc_us, 1.0, T)[0]["value"] is None
 
 
 def test_latest_and_engine_state_are_rebuilt_at_start(kit: Any, store: Store) -> None:

@@ -56,7 +56,7 @@ def test_what_can_not_work_is_refused_with_its_key(changes: dict[str, Any], key:
 
 def test_the_clock_is_the_configured_one() -> None:
     clock = {"speed": 480.0, "epoch_boottime_us": 1_000_000, "epoch_utc_us": 5}
-    made = parse(good(clock=clock), Path("/run")).clock.city_clock()
+    made = parse(good(clock=clock), Path("/run")).clock.host_clock()
     assert made.event_utc_us(2_000_000) == 5 + 480_000_000
 
 

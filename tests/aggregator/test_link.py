@@ -50,7 +50,7 @@ class Site:
         )
         self.endpoint = f"ipc://{folder}/link"
         self.data = {
-            "city": {"data_dir": "city", "api": "unix:api.sock"},
+            "city": {"data_dir": "city", "api": "unix:api.sock"}, "clock": {"trust": "host"},
             "listen": {"endpoint": self.endpoint, "public_file": "city.public", "secret_file": "city.secret"},
             "edges": [{"id": "edge-1", "public_file": "edge-1.public"}],
             "signing": {"secret_file": "sign.secret"},

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from edge_node.city_side import CitySide
+from edge_node.clocks import Clocks
 from edge_node.core import Restored
 from edge_node.guard import Guard
 from edge_node.infos import Infos
@@ -15,6 +16,7 @@ from edge_node.node_keys import NodeKeys
 from edge_node.uplink import Uplink
 from protocol import city_link as cl
 from protocol import task_codes as codes
+from service.host_clock import HostClock, Look
 
 from .journal_desk import BOOT, Desk
 from .test_guard import GATE, NOW, PUBLIC, leased, order, reported, river_manifest, task_for
@@ -35,6 +37,7 @@ class Edge:
             uplink=Uplink(desk.journal.next_row, lambda: 0.0), infos=Infos(desk.journal), restored=Restored(),
             host=SimpleNamespace(city_heard_us=0), bad=Counter(), city_us=0, city_at_us=0, city_proto=2,
             city_problem="", keys=NodeKeys(),
+            clocks=Clocks(HostClock(), lambda: Look(0, 0, False), desk.journal),
         )  # fmt: skip
         self.city = CitySide(self.core, self.send, dict)  # type: ignore[arg-type]
 

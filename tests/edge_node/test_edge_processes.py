@@ -11,6 +11,7 @@ from protocol import task_codes as codes
 from protocol.city_clock import CityClock
 from protocol.city_link import Clock
 from protocol.tasks import new_keys
+from service.host_clock import HostClock
 
 from .scripted_board import records_of, river_manifest
 
@@ -44,7 +45,7 @@ def host(tmp_path: Path, runs_on: str) -> ProcessesHost:
     guard = Guard("edge-1", "b-1", new_keys()[1], first_fence=9)
     guard.announce(river_manifest())
     guard.board("river-1", codes.OK)
-    return ProcessesHost.of([instance], guard, CityClock(1.0, START, UTC), START)
+    return ProcessesHost.of([instance], guard, HostClock(CityClock(1.0, START, UTC)), START)
 
 
 def tasks_after(made: ProcessesHost, second: float) -> list[Save]:

@@ -1,27 +1,30 @@
 import numpy as np
 
+from edge_node.clock_lines import Line
 from edge_node.config import FusionSection
-from edge_node.fuse import Fusion
+from edge_node.fuse import HISTORY_US, Fusion
 from processes.feed import Feed
-from protocol import manifest
-from protocol.city_link import Clock
+from protocol import columns, manifest
+from protocol.city_clock import CityClock
+from service.host_clock import HostClock
 
 from .scripted_board import records_of, river_manifest
 
 UTC = 1_790_000_000_000_000
-CLOCK = Clock(0, UTC, 480.0, 100.0, True)
+LINE = Line(0, 0.0, 1.0, 100.0)
+HOST = HostClock(CityClock(480.0, 0, UTC))
 
 
 def fusion() -> Fusion:
-    made = Fusion("edge-1", "own-1", FusionSection(), UTC)
+    made = Fusion("edge-1", "own-1", FusionSection(), HOST)
     assert made.learn(river_manifest()) and not made.learn(river_manifest())
     return made
 
 
-def level(fused: Fusion, values: list[tuple[int, int, float]], clock: Clock = CLOCK):
+def level(fused: Fusion, values: list[tuple[int, int, float]], line: Line = LINE):
     """Fuse (t_us, quality, value) of the level; return what the processes get to see."""
     records = records_of([(0, quality, t_us, value) for t_us, quality, value in values])
-    batch = fused.fuse("river-1", clock, records, 5)
+    batch = fused.fuse("river-1", line, records, 5)
     if batch is None:
         return None
     (series,) = Feed().from_records("edge-1", fused.manifest, batch.clock, batch.records)
@@ -59,11 +62,20 @@ def test_backlog_older_than_the_filter_passes_as_it_is() -> None:
     assert np.allclose(old.value, 0.5) and np.allclose(old.sigma, 0.005) and old.quality.tolist() == [1]
 
 
-def test_without_a_clock_or_a_fused_channel_there_is_nothing() -> None:
+def test_without_utc_own_samples_are_made_and_flagged() -> None:
+    fused = Fusion("edge-1", "own-1", FusionSection(), HostClock())
+    fused.learn(river_manifest())
+    records = records_of([(0, 1, t, 1.0) for t in (1_000_000, 1_100_000)])
+    batch = fused.fuse("river-1", LINE, records, 5)
+    assert batch is not None and not batch.clock.synced
+    stamps = columns.stamp_us(columns.decode(batch.records))
+    assert (stamps - HISTORY_US).tolist() == [1_000_000] * 2 + [1_100_000] * 2
+
+
+def test_without_a_fused_channel_there_is_nothing() -> None:
     fused = fusion()
-    assert level(fused, [(0, 1, 1.0)], Clock(0, UTC, 1.0, 1.0, False)) is None
-    assert fused.fuse("river-1", CLOCK, records_of([(1, 1, 5, 0.5)]), 5) is None
-    assert fused.fuse("mast-1", CLOCK, records_of([(0, 1, 5, 0.5)]), 5) is None
+    assert fused.fuse("river-1", LINE, records_of([(1, 1, 5, 0.5)]), 5) is None
+    assert fused.fuse("mast-1", LINE, records_of([(0, 1, 5, 0.5)]), 5) is None
 
 
 def test_the_own_manifest_is_a_valid_one() -> None:

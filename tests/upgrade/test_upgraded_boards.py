@@ -15,7 +15,7 @@ from edge_node.board_session import BoardSession, LinkUp
 from firmware.kit import board_file, bundle
 from protocol import board_link
 from protocol.frames import boot_text
-from service.sections import boottime_us
+from service.host_time import boottime_us
 from simulator import faults, scenario
 from simulator.runtime import BoardSpec, run
 

@@ -22,8 +22,8 @@ from durable.migrations import version
 from protocol import city_link
 from protocol.city_link import Ack, Batch, Clock, GapRecord
 from service.fingerprint import fingerprint, raw_key
+from service.host_time import boottime_us
 from service.keys import read_curve_key
-from service.sections import boottime_us
 
 pytestmark = pytest.mark.parametrize("release", releases.RELEASES)
 EXACT = ("received", "lost", "quarantined", "conflicts", "samples")
