@@ -30,8 +30,8 @@ def make_api(
         return status.status(city(), now())
 
     async def get_ledger() -> dict[str, Any]:
-        rows = ledger_view.account_rows(city().ingest, city().accounts, status.offline(city(), now()))
-        return ledger_view.ledger_table(rows)
+        rows = ledger_view.account_rows(*status.ledger_args(city(), now()))
+        return ledger_view.ledger_table(rows, city().ingest.contradictions.rows())
 
     async def get_things() -> list[dict[str, Any]]:
         return city().registry.thing_rows()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -11,11 +12,9 @@ import zmq
 from service.host_time import boottime_us
 from service.http import listen, make_server
 from service.keys import read_curve_key
-from service.sections import UNIX
 from service.threads import share_fairly
 
 from . import compactor, descriptors, housekeeping, swap
-from .api import add_restore, make_api
 from .city import City
 from .city_times import CityTimes
 from .config import AggregatorConfig
@@ -24,7 +23,7 @@ from .enrol_socket import EnrolSocket
 from .host_load import HostLoad
 from .key_desk import KeyDesk, allowed
 from .key_store import KeyStore, identity
-from .keys_api import add_key_pages
+from .pages import make_pages
 from .restore import restore
 from .restoring import Restoring
 from .router_socket import RouterSocket
@@ -122,11 +121,8 @@ async def run(config: AggregatorConfig) -> None:
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    api = make_api(lambda: parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
-    add_key_pages(api, parts.desk, config.city.api)
-    if config.city.api.startswith(UNIX):
-        add_restore(api, Restoring(config.city.data_dir, parts.change_over, parts.quiet))
-    server = make_server(api)
+    restoring = partial(Restoring, config.city.data_dir, parts.change_over, parts.quiet)
+    server = make_server(make_pages(parts, config.city.api, restoring))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     _log.info("ready", city=config.city.id, endpoint=endpoint, api=config.city.api)

@@ -34,6 +34,7 @@ from protocol.errors import LimitError, ProtocolError, UnknownKindError
 from service.host_clock import HostClock
 from service.refusals import Refusals
 
+from . import ledger_view
 from .caps import Caps
 from .dispatch import Dispatcher, Now
 from .errors import PeerError
@@ -41,6 +42,7 @@ from .ingest import Frame, Group, Ingest
 from .keyring import Keyring
 from .latency import Hops, task_hops
 from .ledger_view import Accounts
+from .ledger_watch import LedgerWatch
 from .processes_host import ProcessesHost
 from .reconcile import Reconcile
 from .registry import Registry
@@ -77,6 +79,7 @@ class City:
     reconcile: Reconcile
     start: str
     caps: Caps
+    watch: LedgerWatch = field(default_factory=LedgerWatch)
     hops: Hops = field(default_factory=Hops)
     refused: Refusals = field(default_factory=Refusals)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
@@ -112,7 +115,9 @@ class City:
                 self._refuse(message, "oversize", str(error), now)
             except ProtocolError as error:
                 self._refuse(message, "malformed", str(error), now)
-        return self.ingest.close_group()
+        group = self.ingest.close_group()
+        group.utc_us = now.utc_us
+        return group
 
     def committed(self, group: Group, now: Now) -> list[Send]:
         """The group is durable: return acks, and let `think` see the samples."""
@@ -142,6 +147,7 @@ class City:
         sends: list[Send] = []
         for decision in self.advance(now):
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
+        ledger_view.look_round(self.watch, self.ingest, self.accounts, self.sessions, now)
         sends += self.dispatcher.tick(now)
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
         sends += self.reconcile.due([session.edge for session in self.sessions.connected()])

@@ -13,6 +13,7 @@ from protocol.city_link import Ack, Batch, Clock, ClockRecord, GapRecord
 from protocol.ranges import Ranges
 
 from .clock_table import ClockTable
+from .conflicts import Conflict, Conflicts
 from .doubts import Doubts, Piece
 from .errors import PeerError
 from .limits import LimitsSection
@@ -60,6 +61,7 @@ class Group:
     gaps: list[GapRecord] = field(default_factory=list)
     clocks: list[ClockRecord] = field(default_factory=list)
     rejected: list[Frame] = field(default_factory=list)
+    utc_us: int = 0
     owed: dict[tuple[str, str, str], Owed] = field(default_factory=dict)
 
     def owe(self, edge: str, key: Key) -> Owed:
@@ -76,7 +78,7 @@ class Ingest:
     lost: dict[Key, Ranges] = field(default_factory=dict)
     quarantined: dict[Key, Ranges] = field(default_factory=dict)
     clocks: ClockTable = field(default_factory=ClockTable)
-    conflicts: int = 0
+    contradictions: Conflicts = field(default_factory=Conflicts)
     duplicates: int = 0
     samples: int = 0
     quota: Quota = field(default_factory=lambda: Quota(LimitsSection()))
@@ -87,6 +89,11 @@ class Ingest:
     def __post_init__(self) -> None:
         self._planned = {key: r.copy() for key, r in self.stored.items()}  # what is quarantined may come again
         self._spans = {key: ranges.count() for key, ranges in self._planned.items()}
+
+    @property
+    def conflicts(self) -> int:
+        """How many pieces contradict stored ones and were seen by nobody yet, those of the open group included."""
+        return len(self.contradictions) + len(self.group.rejected)
 
     def take_batch(self, edge: str, batch: Batch, now_us: int) -> None:
         """Plan a batch. Raises: PeerError for one that cannot be right."""
@@ -136,12 +143,14 @@ class Ingest:
             self.lost.setdefault((gap.thing, gap.boot), Ranges()).add(gap.first, gap.end)
         for record in group.clocks:
             self.clocks.add(record)
+        for frame in group.rejected:
+            end = frame.first + frame.n
+            self.contradictions.note(Conflict(frame.thing, frame.boot, frame.first, end, group.utc_us))
         return [ack for owed, parts in group.owed.items() for ack in _acks(owed, parts)]
 
     def checked(self, piece: Piece, agrees: bool, now_us: int) -> None:
         """Owe the ack of samples that were compared with their sealed copy; contradicting ones are set aside first."""
         if not agrees:
-            self.conflicts += 1
             frame = Frame(*piece[1:5], _NO_CLOCK, 0, 0, now_us, piece.records)
             self.group.rejected.append(frame)
         end = piece.first + piece.n
@@ -155,7 +164,6 @@ class Ingest:
 
     def abandoned(self, group: Group) -> None:
         """Note that the group could not be committed: nothing is owed, the edges will send again."""
-        self.conflicts -= len(group.rejected)
         for frame in group.frames:
             self._planned[frame.thing, frame.boot].remove(frame.first, frame.first + frame.n)
         for edge, thing, boot in group.owed:
@@ -188,7 +196,6 @@ class Ingest:
             self.duplicates += b - a
             pieces = self._pieces(batch, a, b)
             if not all(_agrees(batch, piece) for piece in pieces):
-                self.conflicts += 1
                 self.group.rejected.append(_piece(batch, a, b, now_us))
             elif self.doubts is not None:
                 at_hand = Ranges((first, first + len(records) // RECORD_BYTES) for first, records in pieces)
@@ -231,6 +238,7 @@ def _agrees(batch: Batch, piece: tuple[int, bytes]) -> bool:
 
 def _acks(to: tuple[str, str, str], owed: Owed) -> list[tuple[str, Ack]]:
     edge, thing, boot = to
-    spans, size = Ranges(owed.ranges).to_list(), MAX_ACK_RANGES
+    spans = Ranges(owed.ranges).to_list()
+    size = MAX_ACK_RANGES
     parts = [slice(at, at + size) for at in range(0, max(1, len(spans), len(owed.gaps), len(owed.clocks)), size)]
     return [(edge, Ack(thing, boot, spans[part], owed.gaps[part], owed.clocks[part])) for part in parts]

@@ -18,6 +18,7 @@ from .caps import Caps
 from .city import City
 from .clock_table import ClockTable
 from .config import AggregatorConfig
+from .conflicts import Conflicts
 from .dispatch import Dispatcher
 from .doubts import Doubts
 from .errors import PeerError
@@ -25,6 +26,7 @@ from .ingest import Ingest
 from .keyring import Keyring
 from .latest import Latest
 from .ledger_view import Accounts
+from .ledger_watch import LedgerWatch
 from .limits import LimitsSection
 from .processes_host import ProcessesHost
 from .quota import Quota
@@ -88,6 +90,7 @@ def build(
     reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
     accounts = Accounts(store.accounts())
     city = City(clock, sessions, registry, ingest, accounts, host, dispatcher, ring, reconcile, start, caps)
+    city.watch = LedgerWatch.restored(store.unexplained_since())
     _count(caps.quota, ingest, city)
     _replay(store, host, now_us)
     return city
@@ -95,10 +98,8 @@ def build(
 
 def _ingest(store: Store, quota: Quota, clocks: ClockTable) -> Ingest:
     received, lost, aside = store.received(), store.lost(), store.quarantined()
-    gaps, doubts = store.gaps(), Doubts()
-    return Ingest(
-        store.overlapping, received, lost, aside, clocks, store.conflicts(), quota=quota, gaps=gaps, doubts=doubts
-    )
+    gaps, doubts, unseen = store.gaps(), Doubts(), Conflicts(store.unseen_conflicts())
+    return Ingest(store.overlapping, received, lost, aside, clocks, unseen, quota=quota, gaps=gaps, doubts=doubts)
 
 
 def _count(quota: Quota, ingest: Ingest, city: City) -> None:

@@ -6,6 +6,8 @@ import msgpack
 
 from durable import Migration
 
+from . import ledger_rows
+
 FILE = "store.db"
 SEALED = "sealed"
 FRAME_COLUMNS = (
@@ -92,5 +94,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         " rate REAL NOT NULL, sigma_us REAL NOT NULL, synced INTEGER NOT NULL, PRIMARY KEY(thing, boot, number))",
         "CREATE TABLE latest_from(datastream TEXT PRIMARY KEY, boot TEXT NOT NULL, stamp_us INTEGER NOT NULL)",
     ),
+    ledger_rows.MIGRATION,
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -8,7 +8,15 @@ from service.audit import wall_us
 
 from .city import City
 from .dispatch import Now
+from .ingest import Ingest
+from .ledger_view import Accounts
+from .ledger_watch import LedgerWatch
 from .sessions import Session
+
+UNSYNCED = (
+    "the clock of the city's host is not synchronised, so the city decides nothing: check its time service"
+    " (timedatectl), or set [clock] trust = \"host\" if its time is right by other means"
+)
 
 
 def health(city: City, now: Now, *, zap_alive: bool, more: Sequence[str] = ()) -> dict[str, Any]:
@@ -17,13 +25,14 @@ def health(city: City, now: Now, *, zap_alive: bool, more: Sequence[str] = ()) -
     reasons = [f"process {name} stopped on an error" for name in faulted]
     reasons += [] if zap_alive else ["the ZAP handler is gone: no edge can connect"]
     reasons += alarms(city)
+    reasons += [] if city.clock.synced(now.us) else [UNSYNCED]
     reasons += more
     return {"ok": not reasons, "reasons": reasons, "utc_us": now.utc_us}
 
 
 def alarms(city: City) -> list[str]:
     """Return what an operator has to see to: caps that are reached, contradictions, a store put back by hand."""
-    found = [f"{city.ingest.conflicts} batches contradict stored ones"] if city.ingest.conflicts else []
+    found = [row["text"] for row in city.ingest.contradictions.incidents("stored here")]
     aside = sum(ranges.total() for ranges in city.ingest.quarantined.values())
     found += [f"{aside} stored samples failed their checksum and are quarantined: look at the disk"] if aside else []
     found += [city.rot] if city.rot else []
@@ -40,6 +49,11 @@ def offline(city: City, now: Now) -> dict[str, int | None]:
     return {s.edge: s.silent_since_utc_us for s in city.sessions.by_edge.values() if s.silent(now.us)}
 
 
+def ledger_args(city: City, now: Now) -> tuple[Ingest, Accounts, dict[str, int | None], LedgerWatch, int]:
+    """Return what `ledger_view.account_rows` takes."""
+    return city.ingest, city.accounts, offline(city, now), city.watch, now.utc_us
+
+
 def status(city: City, now: Now) -> dict[str, Any]:
     """Return /status: edges with their own health and its age, incidents, faults, processes, counters."""
     silent = offline(city, now)
@@ -47,7 +61,8 @@ def status(city: City, now: Now) -> dict[str, Any]:
     return {
         "utc_us": now.utc_us,
         "edges": edges,
-        "incidents": [_offline_incident(edge, since) for edge, since in sorted(silent.items())],
+        "clock": city.clock.health(now.us),
+        "incidents": [*(_offline_incident(edge, since) for edge, since in sorted(silent.items())), *_alarms(city, now)],
         "faults": [fault for edge in edges if edge["online"] for fault in edge["faults"]],
         "processes": city.host.engine.health(),
         "leases": [_lease_row(city, actuator, now) for actuator in sorted(city.dispatcher.leases)],
@@ -64,6 +79,18 @@ def status(city: City, now: Now) -> dict[str, Any]:
         "caps": city.caps.row(now.us),
         "alarms": alarms(city),
     }
+
+
+def _alarms(city: City, now: Now) -> list[dict[str, Any]]:
+    """Return what contradicts at the edges that are there, and a clock that is not synchronised."""
+    found: list[dict[str, Any]] = []
+    if not city.clock.synced(now.us):
+        found.append({"kind": "unsynced", "text": UNSYNCED})
+    for session in city.sessions.by_edge.values():
+        rows = [] if session.silent(now.us) else _maps(session.health.get("contradictions"))
+        told = [f"{session.edge}: {row.get('text')}" for row in rows]
+        found += [{"kind": "conflict", "edge": session.edge, "text": text} for text in told]
+    return found
 
 
 def _refusals(city: City, now: Now) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ from protocol import tasks
 from protocol.city_link import ClockRecord, ThingInfo
 from protocol.ranges import Ranges
 
-from . import clock_rows
+from . import clock_rows, ledger_rows
+from .conflicts import Conflict
 from .errors import DamagedError
 from .ingest import Frame, Group, Key
 from .latest import Observation
@@ -38,12 +39,13 @@ class Writes:
     tasks: Iterable[TaskRecord] = ()
     frozen: bytes | None = None
     quarantine_bytes: int = 64 << 20
+    unexplained: Mapping[Key, int | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
         group = self.group
         samples = group.frames or group.gaps or group.clocks or group.rejected
-        return bool(samples or self.things or self.accounts or self.tasks or self.frozen)
+        return bool(samples or self.things or self.accounts or self.tasks or self.frozen or self.unexplained)
 
 
 class Store:
@@ -109,7 +111,15 @@ class Store:
 
     def conflicts(self) -> int:
         """Return how many pieces were set aside because they contradict stored ones."""
-        return int(self._rows("SELECT count(*) FROM quarantine WHERE reason = ?", (_CONFLICT,))[0][0])
+        return int(self._rows("SELECT count(*) FROM quarantine WHERE reason = ?", (ledger_rows.CONFLICT,))[0][0])
+
+    def unseen_conflicts(self) -> list[Conflict]:
+        """Return the pieces that contradict stored ones and that nobody has acknowledged."""
+        return self.committer.read(ledger_rows.unseen)
+
+    def unexplained_since(self) -> dict[Key, int]:
+        """Return since when (event time) streams had unexplained samples, as last saved."""
+        return self.committer.read(ledger_rows.unexplained_since)
 
     def lost(self) -> dict[Key, Ranges]:
         """Return the declared losses per (thing, boot)."""
@@ -202,7 +212,6 @@ _LATEST = (
     "SELECT datastream, t_utc_us, value, sigma, quality, coalesce(boot, ''), coalesce(stamp_us, 0)"
     " FROM latest LEFT JOIN latest_from USING(datastream)"
 )
-_CONFLICT = "conflict"
 _INSERT_GAP = "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_THING = "INSERT OR REPLACE INTO things VALUES (?, ?, ?, ?, ?)"
 _PUT_ACCOUNT = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)"
@@ -218,6 +227,7 @@ def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     _quarantine(connection, writes.group.rejected, writes.quarantine_bytes)
     connection.executemany(_INSERT_GAP, [_gap_row(gap) for gap in writes.group.gaps])
     clock_rows.insert(connection, writes.group.clocks)
+    ledger_rows.put(connection, writes.group.gaps, writes.group.rejected, writes.unexplained, writes.group.utc_us)
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])
     connection.executemany(_PUT_TASK, [_task_row(record) for record in writes.tasks])
@@ -235,7 +245,7 @@ def _quarantine(connection: sqlite3.Connection, rejected: list[Frame], most_byte
         kept += len(frame.records)
         if kept <= most_bytes:
             key = f"{frame.thing}/{frame.boot}/{frame.first}+{frame.n}"
-            quarantine(connection, "batches", key, frame.records, _CONFLICT)
+            quarantine(connection, "batches", key, frame.records, ledger_rows.CONFLICT)
 
 
 def _call(loop: asyncio.AbstractEventLoop, *call: Any) -> None:

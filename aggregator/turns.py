@@ -54,7 +54,7 @@ class Turns:
         """Return whether the group is durable; on a full disk it is not, and nothing is acknowledged."""
         city = self._city
         introduced, city.introduced = city.introduced, []
-        writes = Writes(group, introduced, city.accounts.take_changed())
+        writes = Writes(group, introduced, city.accounts.take_changed(), unexplained=city.watch.take_changed())
         writes.quarantine_bytes = city.caps.limits.quarantine_mb << 20
         if not writes:
             return True
@@ -66,6 +66,7 @@ class Turns:
             city.ingest.abandoned(group)
             city.introduced = introduced
             city.accounts.unsaved(writes.accounts)
+            city.watch.changed.update(writes.unexplained)
             _log.error("disk full: no acks", detail=str(error))
             return False
         return True

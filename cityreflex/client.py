@@ -34,7 +34,7 @@ class Client:
         """Return the client of the `city` or the `edge` of a run directory."""
         return cls(f"unix:{folder / part / 'api.sock'}")
 
-    def get(self, page: str, **query: int) -> Any:
+    def get(self, page: str, **query: int | str) -> Any:
         """Return the JSON of a page: health, status, ledger, things, datastreams, latest, tasks ...
 
         Raises: UnreachableError; httpx.HTTPStatusError for an answer that is no success.

@@ -22,6 +22,7 @@ from .reaction import Reaction
 _log = structlog.get_logger(__name__)
 MAX_WAITING = 64
 LEASE_KNOWN_US = 1_500_000
+CLOSE_US = 10_000_000
 
 
 def nonce_name(thing: str, boot: str) -> str:
@@ -173,6 +174,8 @@ class BoardSide:
         board_refusals.note(core.guard.refused, thing, board.status, status, now_us)
         board.status, board.status_us = status, now_us
         core.journal.status(thing, status.boot, status.tail, status.head)
+        if now_us - board.session.up_since_us > CLOSE_US:
+            core.journal.streams.closed(thing)
         for state in status.actuators:
             manifest = board.session.manifest
             if state.lease_left_ms == 0 and manifest and state.index < len(manifest.actuators):

@@ -251,7 +251,7 @@ class CitySide:
         """Send a heartbeat; accounts before health, should it be too long."""
         core = self._core
         echo_us = core.city_us + now_us - core.city_at_us if core.city_us else 0
-        accounts = core.journal.streams.accounts()
+        accounts = core.journal.accounts()
         beat = Heartbeat(core.edge, core.boot, now_us, max(0, echo_us), accounts, self._health())
         if not self._send_now(beat):
             self._send_now(Heartbeat(core.edge, core.boot, now_us, max(0, echo_us), accounts, {}))

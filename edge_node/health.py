@@ -32,6 +32,7 @@ def health(core: Core) -> dict[str, Any]:
         "processes": [_process(row) for row in core.host.engine.health()],
         "latency": core.hops.summary(),
         "conflicts": core.journal.conflicts,
+        "contradictions": core.journal.contradictions.rows(),
         "refused": dict(core.guard.refused),
         "refusals": core.guard.refused.table(now_us, round(core.utc_s() * 1e6), MAX_REFUSALS),
         "bad_messages": dict(core.bad),

@@ -17,6 +17,7 @@ from protocol.ranges import Ranges, Span
 from . import journal_city as city
 from . import journal_rows as rows
 from .commands import BLOCK
+from .contradictions import Contradictions
 from .identity import Identity, identify
 from .journal_group import Frame, Pending, Stored, write
 from .journal_rows import NewBatch
@@ -59,7 +60,8 @@ class Journal:
         self.streams = Streams(committer.read(rows.read_streams), committer.read(rows.city_epoch))
         self.gaps = {(g.thing, g.boot, g.gap_id): g for g in committer.read(rows.read_gaps)}
         self.pending_batches, self.retained_batches, self.next_row = committer.read(rows.counts)
-        self.conflicts = self.duplicates = self.refused = 0
+        self.duplicates = self.refused = 0
+        self.contradictions = Contradictions(committer, self._submit)
         self.dropped = committer.read(city.dropped_samples)
         self.quarantined = committer.read(quarantined)
         self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
@@ -94,11 +96,16 @@ class Journal:
             self.notices.append(identity.copied)
         return identity
 
+    @property
+    def conflicts(self) -> int:
+        """How many pieces contradicted earlier ones, and were seen by nobody yet."""
+        return len(self.contradictions.open)
+
     def began(self, thing: str, boot: str) -> None:
         """A Thing runs under this boot now."""
         if self.streams.by_key.get((thing, boot)) is None:
             self._submit(lambda c: rows.ensure_stream(c, thing, boot))
-        self.streams.began(thing, boot)
+        self.streams.began(thing, boot).own = thing == self._edge
         for stream in [s for s in self.streams.by_key.values() if s.thing == thing and s.recall]:
             self._give_up(stream)
 
@@ -346,6 +353,13 @@ class Journal:
         """Return what work returned, committed; waits, for start-up."""
         return self._db.run(work)
 
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return the accounts for a heartbeat."""
+        undeclared: dict[Key, list[Span]] = {}
+        for gap in self.gaps.values():
+            undeclared.setdefault((gap.thing, gap.boot), []).append((gap.first, gap.end))
+        return self.streams.accounts(undeclared)
+
     def health(self) -> dict[str, Any]:
         """Return counts for people."""
         samples = sum(stream.pending.total() for stream in self.streams.by_key.values())
@@ -379,4 +393,5 @@ class Journal:
         for held, records in self._read(lambda c: rows.read_overlapping(c, batch)):
             first, end = max(held.first, batch.first), min(held.end, batch.end)
             old = records[(first - held.first) * 12 : (end - held.first) * 12]
-            self.conflicts += old != batch.part(first, end).records
+            if old != batch.part(first, end).records:
+                self.contradictions.note(batch.thing, batch.boot, first, end, batch.rx_us)

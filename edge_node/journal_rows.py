@@ -55,6 +55,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE unsynced_stamps (thing TEXT NOT NULL, boot TEXT NOT NULL, first_us INTEGER NOT NULL,"
         " end_us INTEGER NOT NULL, PRIMARY KEY (thing, boot, first_us))",
     ),
+    Migration(
+        "samples that came again with different content",
+        "CREATE TABLE contradictions (id INTEGER PRIMARY KEY, thing TEXT NOT NULL, boot TEXT NOT NULL,"
+        " first INTEGER NOT NULL, end INTEGER NOT NULL, rx_us INTEGER NOT NULL, seen_reason TEXT,"
+        " UNIQUE (thing, boot, first, end))",
+    ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
 EPOCH = "city_epoch"

@@ -12,6 +12,7 @@ import structlog
 from models.warm_up import warm_up
 from service.audit import AuditLog
 from service.http import listen, make_server
+from service.sections import UNIX
 from service.threads import share_fairly
 
 from . import health
@@ -57,7 +58,8 @@ async def run(config: EdgeConfig) -> None:
     boards = BoardSide(core, reaction, city)
     ticks = Ticks(core, boards, reaction, city, socket, config.processes.snapshot_s)
     ports = _open_ports(config, core, boards, hop)
-    pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core))
+    seen = journal.contradictions.seen if config.edge.api.startswith(UNIX) else None
+    pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core), seen)
     add_key_pages(pages, keys, config.edge.api)
     server = make_server(pages)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))

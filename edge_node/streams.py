@@ -4,7 +4,7 @@ Sans-IO; the journal keeps it on disk. An account's `sent` is what the board its
 ahead of the board's word.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Stream:
     `received` is durable here or was once; `acked` is durable at the city, as it was in its restore `epoch`;
     `acked_since` is what it acked after that; `lost` was declared by whoever dropped it, `dropped` by this node;
     `recall` this node does not have any more and takes again, as the board may still hold it; `ring` is [tail,
-    head) on the board by its last status; `current`: no later boot of the Thing is known.
+    head) on the board by its last status; `current`: no later boot of the Thing is known; `closing`: a later one has
+    just begun, and may still declare what of the ring was lost; `own`: samples that this node made itself.
     """
 
     thing: str
@@ -39,6 +40,8 @@ class Stream:
     acked_since: Ranges = field(default_factory=Ranges)
     taken: Ranges = field(default_factory=Ranges)
     current: bool = True
+    closing: bool = False
+    own: bool = False
     epoch: int = 0
 
     @property
@@ -54,12 +57,21 @@ class Stream:
     @property
     def buffered(self) -> Ranges:
         """What the journal or the board's ring holds."""
-        return self.pending.union(Ranges([self.ring])) if self.current else self.pending
+        return self.pending.union(self.with_board)
+
+    @property
+    def with_board(self) -> Ranges:
+        """What only the board may hold: its ring by its last word, and what it has acquired since, as far as heard.
+
+        A frame may come before its elder ones and before the status that counts it."""
+        if self.own or not (self.current or self.closing):
+            return Ranges()
+        return Ranges([(self.ring[0], max(self.ring[1], self.sent))]).difference(self.received)
 
     @property
     def settled(self) -> bool:
         """Whether nothing of this boot can still change."""
-        return not self.current and not self.pending
+        return not self.current and not self.closing and not self.pending
 
     def status(self, tail: int, head: int) -> bool:
         """Take the board's word; return whether `sent` rose."""
@@ -112,13 +124,25 @@ class Stream:
         args = (self.sent, self.acked, self.buffered, self.lost, self.quarantined)
         return balance(self.thing, self.boot, *args)
 
-    def account(self) -> dict[str, Any]:
-        """Return what a heartbeat tells the city."""
-        spans = [list(span) for span in self.buffered.to_list()[:MAX_SPANS_PER_ACCOUNT]]
-        told: dict[str, Any] = {"thing": self.thing, "boot": self.boot, "sent": self.sent, "buffered": spans}
-        if self.quarantined:
-            told["quarantined"] = [list(span) for span in self.quarantined.to_list()[:MAX_SPANS_PER_ACCOUNT]]
+    def account(self, undeclared: Iterable[Span] = ()) -> dict[str, Any]:
+        """Return what a heartbeat tells the city.
+
+        Losses that the city does not have on record yet (`undeclared`), and samples that were recalled, are on
+        their way as much as samples are: they count as buffered. With more spans than a heartbeat holds the
+        account ends before the first that is left out, so what it says is never less than the truth.
+        """
+        waiting = self.buffered.union(Ranges(undeclared)).union(self.recall).difference(self.quarantined)
+        buffered, aside = waiting.to_list(), self.quarantined.to_list()
+        cuts = [spans[MAX_SPANS_PER_ACCOUNT][0] for spans in (buffered, aside) if len(spans) > MAX_SPANS_PER_ACCOUNT]
+        sent = min([self.sent, *cuts])
+        told: dict[str, Any] = {"thing": self.thing, "boot": self.boot, "sent": sent, "buffered": _told(buffered)}
+        if aside:
+            told["quarantined"] = _told(aside)
         return told
+
+
+def _told(spans: list[Span]) -> list[list[int]]:
+    return [list(span) for span in spans[:MAX_SPANS_PER_ACCOUNT]]
 
 
 class Streams:
@@ -148,14 +172,22 @@ class Streams:
         self.by_key[stream.key] = stream
 
     def began(self, thing: str, boot: str) -> Stream:
-        """The Thing runs under this boot now: earlier ones are over, their ring is gone."""
+        """The Thing runs under this boot now: earlier ones are over, their ring is gone or about to be declared so."""
+        running = {other.key for other in self.by_key.values() if other.thing == thing and other.current}
         stream = self.of(thing, boot)
         for other in self.by_key.values():
             if other.thing == thing:
+                other.closing = other is not stream and (other.closing or other.key in running)
                 other.current = other is stream
         return stream
 
-    def accounts(self) -> list[dict[str, Any]]:
+    def closed(self, thing: str) -> None:
+        """The Thing has had time to declare what its earlier boots lost."""
+        for stream in self.by_key.values():
+            if stream.thing == thing:
+                stream.closing = False
+
+    def accounts(self, undeclared: Mapping[Key, list[Span]] | None = None) -> list[dict[str, Any]]:
         """Return accounts for a heartbeat: all that are unsettled first, then the newest, at most 64.
 
         A stream whose acks are of an earlier epoch has none: what is buffered of it is known once the city told
@@ -163,7 +195,8 @@ class Streams:
         """
         newest_first = [s for s in reversed(self.by_key.values()) if s.epoch >= self.epoch]
         ordered = [s for s in newest_first if not s.settled] + [s for s in newest_first if s.settled]
-        return [stream.account() for stream in ordered[:MAX_ACCOUNTS]]
+        spans = undeclared or {}
+        return [stream.account(spans.get(stream.key, ())) for stream in ordered[:MAX_ACCOUNTS]]
 
     def unreconciled(self) -> list[Key]:
         """Return the streams whose acks are of an earlier epoch of the city, oldest first."""

@@ -23,8 +23,8 @@ T = 1000 * US
 
 
 def table(city: Any, now_us: int = T) -> Any:
-    silent = status.offline(city, city.now(now_us))
-    return ledger_view.ledger_table(ledger_view.account_rows(city.ingest, city.accounts, silent))
+    rows = ledger_view.account_rows(*status.ledger_args(city, city.now(now_us)))
+    return ledger_view.ledger_table(rows, city.ingest.contradictions.rows())
 
 
 @pytest.mark.parametrize(

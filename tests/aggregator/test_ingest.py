@@ -65,14 +65,17 @@ def test_equal_identity_with_other_content_is_a_conflict_and_never_overwrites(ki
     ingest.committed(ingest.close_group())
     ingest.take_batch("edge-1", kit.batch(4, 8, value=2.0), 1)
     group = ingest.close_group()
-    assert ingest.conflicts == 1
+    assert [(f.first, f.n) for f in group.rejected] == [(4, 4)]
     assert [(f.first, f.n) for f in group.frames] == [(8, 4)]
+    ingest.committed(group)
+    assert ingest.conflicts == 1
 
 
 def test_a_conflict_inside_one_group_is_seen(kit: Any) -> None:
     ingest = Ingest(nothing)
     ingest.take_batch("edge-1", kit.batch(0, 8), 1)
     ingest.take_batch("edge-1", kit.batch(2, 3, value=9.0), 1)
+    ingest.committed(ingest.close_group())
     assert ingest.conflicts == 1
 
 

@@ -1,7 +1,6 @@
 """`city status` says what is broken, where, and what to check; `city ledger` says what is missing."""
 
 import io
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from cityreflex.client import Client, UnreachableError
+from cityreflex.commands import ledger_text
 from cityreflex.exits import NOT_FOUND, CityError
 
 # By name: cityreflex.commands.status is the command, which hides its module.
@@ -97,14 +97,6 @@ def test_client_of_nobody(tmp_path: Path) -> None:
         city.get("health")
 
 
-def test_ledger_table_names_what_is_missing() -> None:
-    counts = {"sent": 10, "stored": 8, "buffered": 0, "declared_lost": 0, "quarantined": 0, "unexplained": 2}
-    row = {"thing": "river-1", "boot": "1-1", **counts, "unexplained_ranges": [[3, 5]]}
-    console = Console(width=120, record=True, file=io.StringIO())
-    ledger.show(json.loads(json.dumps({"accounts": [row], "totals": counts, "balanced": False})), console)
-    assert "samples 3 to 4 unexplained" in console.export_text()
-
-
 def test_an_edge_that_was_never_heard_is_trouble() -> None:
     silent = {"edge": "edge-1", "online": False, "health_age_s": None, "health": {}}
     lines = status.troubles(found(edges=[silent]))
@@ -135,8 +127,9 @@ def test_what_an_edge_says_neither_commands_the_terminal_nor_takes_a_line(monkey
 
 
 def test_names_in_a_ledger_neither_command_the_terminal_nor_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = dict.fromkeys(ledger.COLUMNS, 0) | {"thing": EVIL, "boot": "[/b]"}
-    rows = {"accounts": [row], "totals": dict.fromkeys(ledger.COLUMNS, 0), "balanced": True}
+    row = dict.fromkeys(ledger_text.COLUMNS, 0) | {"thing": EVIL, "boot": "[/b]"}
+    totals = dict.fromkeys(ledger_text.COLUMNS, 0)
+    rows = {"accounts": [row], "totals": totals, "balanced": True, "conflicts": []}
     text = printed(monkeypatch, ledger, rows)
     assert "[/b]" in text and all(line.isprintable() for line in text.splitlines())
 

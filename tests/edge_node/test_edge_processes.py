@@ -68,7 +68,7 @@ def test_a_process_of_this_node_alone_acts_at_once(tmp_path: Path) -> None:
 
 def test_a_cause_from_before_the_host_started_leaves_no_stamp(tmp_path: Path) -> None:
     made = host(tmp_path, "edge")
-    made.city = CityClock(1.0, 100_000, UTC)  # boottime began anew 100 ms ago, the sample is 300 ms old
+    made.city = HostClock(CityClock(1.0, 100_000, UTC))  # boottime began anew 100 ms ago, the sample is 300 ms old
     clock = Clock(0, UTC - 300_000, 1.0, 1.0, True)
     made.arrived("river-1", "0badcafe-1", 41, river_manifest(), clock, records_of([(0, 1, 0, 1.0)]))
     saves = [effect for effect in made.advance(150_000) if isinstance(effect, Save)]

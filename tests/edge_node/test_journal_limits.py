@@ -177,7 +177,7 @@ def test_a_full_disk_makes_room_by_the_same_order(tmp_path: Path) -> None:
     assert desk.journal.refused > 0, "some frames met the full disk: they are not acked, the board has them"
     assert stream.dropped.total() > 0 and not stream.dropped.clip(0, 300 * 64)
     assert stream.received.total() > 1500 * 64, "and most found room"
-    assert stream.balance().unexplained == Ranges(stream.received.missing(0, stream.sent)).total()
+    assert stream.balance().unexplained == 0, "what met the full disk is still with the board"
     desk.committer.close()
 
 

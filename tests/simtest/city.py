@@ -16,6 +16,7 @@ from aggregator.turns import Turns
 from aggregator.zap import Allowed
 from protocol.city_clock import CityClock
 from protocol.task_codes import DISPATCHED
+from service.host_clock import HostClock
 
 from . import plan
 from .host import Host
@@ -64,7 +65,7 @@ class City(Host):
 
     def started(self) -> None:
         """Build what Aggregator builds."""
-        clock = CityClock(1.0, self.now(), int(self.utc_s() * 1e6))
+        clock = HostClock(CityClock(1.0, self.now(), int(self.utc_s() * 1e6)))
         self.store = VirtualStore(self)
         start = f"{self.world.rng(f'start {self.life}').getrandbits(64):016x}"
         core = self.core = build(

@@ -67,8 +67,8 @@ MUTATIONS = (
     ),
     Mutation(
         "high-water mark instead of ranges (city)", INGEST,
-        "    spans = Ranges(ranges).to_list()\n",
-        "    spans = [(0, max((end for _, end in ranges), default=0))] if ranges else []\n",
+        "    spans = Ranges(owed.ranges).to_list()\n",
+        "    spans = [(0, max((end for _, end in owed.ranges), default=0))] if owed.ranges else []\n",
     ),
     Mutation(
         "a full edge disk counts as taken", JOURNAL,
