@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from .coverage import missing, table
+from .planted import plant_from_environment
 from .shrink import shrink
 from .simulation import Result, Setup, run
 
@@ -62,7 +63,8 @@ def main() -> None:
 def _many(options: argparse.Namespace) -> Tally:
     tally = Tally()
     seeds = range(options.first, options.first + options.seeds)
-    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=200) as pool:
+    spawn = multiprocessing.get_context("spawn")  # does not run __main__ again, which plants a bug before all else
+    with spawn.Pool(options.jobs, plant_from_environment, maxtasksperchild=200) as pool:
         for result in pool.imap_unordered(run, (_setup(options, seed) for seed in seeds)):
             tally.add(result)
             if result.invariant:

@@ -6,8 +6,24 @@ from typing import Any
 
 Transition = tuple[str, str, str]
 _BOTH_WAYS = (("False", "True"), ("True", "False"))
-_TASK_AT_EDGE: dict[str, str] = {}
-_TASK_AT_CITY: dict[str, str] = {}
+_TASK_AT_EDGE = {
+    "new": "dispatched refused expired",
+    "dispatched": "accepted done expired unknown",
+    "accepted": "acting done failed superseded unknown",
+    "acting": "done",
+    "done": "observed failed superseded unknown",
+    "unknown": "done",
+}
+_TASK_AT_CITY = {
+    "new": "proposed dispatched",
+    "proposed": "authorised",
+    "authorised": "dispatched",
+    "dispatched": "accepted done observed refused expired superseded unknown",
+    "accepted": "acting done failed superseded unknown",
+    "acting": "done observed",
+    "done": "observed failed superseded unknown",
+    "unknown": "done superseded",
+}
 
 
 class Coverage:
@@ -47,8 +63,10 @@ def required() -> list[Transition]:
     return found
 
 
-_SESSION = (("down", "up"), ("up", "down"), ("up", "closed"), ("down", "closed"), ("closed", "down"))
-_REASON = (("0", "1"), ("1", "2"), ("2", "1"), ("1", "4"), ("4", "1"))
+_SESSION = (
+    ("down", "up"), ("up", "down"), ("up", "closed"), ("down", "closed"), ("closed", "down"), ("closed", "up"),
+)  # fmt: skip
+_REASON = (("0", "1"), ("1", "2"), ("2", "1"), ("1", "4"), ("4", "1"), ("1", "5"), ("5", "1"))
 _KEYS = ("key_added", "key_first_used", "key_retired", "key_current", "key_revoked", "token_used")
 
 
