@@ -27,6 +27,7 @@ PARTIAL = ".partial"
 KEYS = "keys"
 PAGES = 256
 SPARE_BYTES = 16 << 20
+MAX_EPOCH = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,32 @@ def _verify(partial: Path, manifest: Manifest, progress: Progress) -> None:
     if problems:
         raise BackupError("what was written is not what was read:\n" + "\n".join(problems))
     check_database(partial / FILE)
+    check_content(partial, manifest)
+
+
+def check_content(folder: Path, manifest: Manifest) -> None:
+    """Look at what a city would obey or miss: whoever made a backup may have meant harm, or left a file out.
+
+    Raises: BackupError for a store.db that does something when it is used (triggers, views), names a sealed file that
+    is not in the manifest, or has no sane epoch; DamagedError.
+    """
+    names = {entry.name for entry in manifest.files}
+    if FILE not in names:
+        raise BackupError(f"{folder}: {FILE} is not in its manifest")
+    connection = open_copy(folder / FILE)
+    try:
+        kinds = {row[0] for row in connection.execute("SELECT type FROM sqlite_master")}
+        if not kinds <= {"table", "index"}:
+            raise BackupError(f"{folder / FILE} has {sorted(kinds - {'table', 'index'})}: no city made it so")
+        missing = {f"{SEALED}/{name}" for (name,) in connection.execute("SELECT file FROM sealed")} - names
+        if missing:
+            raise BackupError(f"{folder / FILE} names files that its manifest has not: {sorted(missing)[:3]}")
+        if not 0 <= read_epoch(connection) < MAX_EPOCH:
+            raise BackupError(f"{folder / FILE} has an epoch that no restore makes")
+    except sqlite3.DatabaseError as error:
+        raise DamagedError(f"{FILE}: {error}") from error
+    finally:
+        connection.close()
 
 
 def check_database(database: Path) -> int:

@@ -103,6 +103,8 @@ def _difference(folder: Path, entry: Entry, progress: Progress) -> str:
     path = folder / entry.name
     if not path.is_file():
         return f"{entry.name}: missing"
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return f"{entry.name}: leads out of the backup"
     size = path.stat().st_size
     if size != entry.bytes:
         return f"{entry.name}: expected {entry.bytes} bytes, found {size}"
@@ -116,6 +118,6 @@ def _seal(body: dict[str, Any]) -> str:
 def _check_names(path: Path, entries: Iterable[Entry]) -> None:
     """Raises: BackupError if a name leads out of the backup."""
     for entry in entries:
-        parts = Path(entry.name).parts
+        parts = Path(entry.name).parts if isinstance(entry.name, str) else ()
         if not parts or Path(entry.name).is_absolute() or ".." in parts:
             raise BackupError(f"{path}: {entry.name!r} is no name inside a backup")

@@ -20,7 +20,7 @@ def open_reader(folder: Path, disk: Disk = DISK) -> sqlite3.Connection:
 def read_epoch(connection: sqlite3.Connection) -> int:
     """Return the restore epoch that a store knows; 0: it was never restored."""
     try:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        row = connection.execute("SELECT value FROM meta WHERE key = 'epoch' AND typeof(value) = 'integer'").fetchone()
     except sqlite3.OperationalError:  # a store of version 0.1.0 has no such table
         return 0
     return int(row[0]) if row else 0

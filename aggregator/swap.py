@@ -14,7 +14,7 @@ import structlog
 from durable import DISK, Disk, migrations
 
 from . import backup_manifest
-from .backup import check_database, copy_file, need_room, open_copy
+from .backup import check_content, check_database, copy_file, need_room, open_copy
 from .backup_manifest import Manifest, Progress, quiet
 from .errors import BackupError
 from .key_store import FILE as KEYRING
@@ -33,6 +33,7 @@ def read(source: Path, progress: Progress = quiet) -> Manifest:
     problems = backup_manifest.check(source, manifest, progress)
     if problems:
         raise BackupError(f"{source} is damaged:\n" + "\n".join(problems))
+    check_content(source, manifest)
     check_database(source / FILE)
     return manifest
 

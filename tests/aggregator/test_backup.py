@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from aggregator import backup, backup_manifest, compactor, reader, swap
 from aggregator.backup import Source
+from aggregator.backup_manifest import Entry
 from aggregator.errors import BackupError, DamagedError, RoomError
 from aggregator.ingest import Ingest
 from aggregator.registry import Registry
@@ -288,3 +290,54 @@ def test_the_manifest_is_plain_json(made: Path) -> None:
     assert set(found) == {
         "format", "city", "made_utc_s", "epoch", "version", "samples", "keys_included", "files", "sha256",
     }  # fmt: skip
+
+
+def altered(made: Path, *statements: str) -> None:
+    """Change store.db of a backup, and let its manifest say so."""
+    with closing(sqlite3.connect(made / "store.db")) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+    manifest = backup_manifest.load(made)
+    files = [
+        replace(e, bytes=(made / e.name).stat().st_size, sha256=backup_manifest.digest(made / e.name))
+        for e in manifest.files
+    ]
+    (made / "backup.json").write_bytes(backup_manifest.dump(replace(manifest, files=files)))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE TRIGGER x AFTER INSERT ON frames BEGIN DELETE FROM frames; END", "trigger"),
+        ("CREATE VIEW x AS SELECT 1", "view"),
+        ("INSERT INTO sealed VALUES ('../../city.secret', 1, 1, 1, x'90')", "names files"),
+        ("INSERT OR REPLACE INTO meta VALUES ('epoch', 9223372036854775807)", "epoch"),
+        ("INSERT OR REPLACE INTO meta VALUES ('epoch', -1)", "epoch"),
+    ],
+)
+def test_a_backup_that_would_do_something_or_lacks_something_is_refused(
+    made: Path, store: Store, statement: str, told: str
+) -> None:
+    altered(made, statement)
+    with pytest.raises(BackupError, match=told):
+        swap.read(made)
+
+
+def test_a_backup_whose_files_lead_elsewhere_or_are_not_named_is_refused(made: Path, tmp_path: Path) -> None:
+    manifest = backup_manifest.load(made)
+    file = next(path for path in (made / "sealed").iterdir())
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BackupError, match="leads out"):
+        swap.read(made)
+    file.unlink()
+    (tmp_path / "elsewhere").rename(file)
+    for kept in ([e for e in manifest.files if e.name != "store.db"],
+                 [e for e in manifest.files if e.name == "store.db"]):  # fmt: skip
+        (made / "backup.json").write_bytes(backup_manifest.dump(replace(manifest, files=kept)))
+        with pytest.raises(BackupError, match="manifest"):
+            swap.read(made)
+    (made / "backup.json").write_bytes(backup_manifest.dump(replace(manifest, files=[Entry(5, 1, "")])))  # type: ignore[arg-type]
+    with pytest.raises(BackupError, match="no name inside"):
+        swap.read(made)
