@@ -27,9 +27,8 @@ from service.refusals import Refusals
 
 from .arbiter import Arbiter
 from .guard_checks import Limits, Node, refusal
-from .task_entry import TaskEntry
+from .task_entry import TaskEntry, has_room
 
-MAX_ENTRIES = 2000
 RESEND_US = 400_000
 MAX_SENDS = 3
 ANSWER_US = 1_600_000
@@ -175,6 +174,9 @@ class Guard:
         known = self.entries.get(task.task_id)
         if known is not None:
             return self._known(known, requester, payload, now_us)
+        if not has_room(self.entries, self.running, self.boot, now_us):
+            self.refused.note("too_many_tasks", requester, f"{task.actuator}: {len(self.entries)} are open", now_us)
+            return []
         entry = TaskEntry(payload, task, requester, codes.DISPATCHED)
         entry.stamps = {"edge_rx": now_us * 1000}
         code, text = self._refusal(entry, now_us)
@@ -382,9 +384,6 @@ class Guard:
     def _keep(self, entry: TaskEntry) -> None:
         self.entries[entry.task.task_id] = entry
         self._sort(entry)
-        while len(self.entries) > MAX_ENTRIES:
-            task_id, _ = self.entries.popitem(last=False)
-            self.running.pop(task_id, None)
 
     def _sort(self, entry: TaskEntry) -> None:
         """Keep `running` to what time or a board can still move."""

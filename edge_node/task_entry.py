@@ -1,5 +1,7 @@
 """What the guard keeps of a task, in memory and in the journal. Sans-IO."""
 
+from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass, field
 from math import nan
 
@@ -8,6 +10,8 @@ import msgpack
 from protocol import task_codes as codes
 from protocol.city_link import TaskReport
 from protocol.tasks import Task, decode
+
+MAX_ENTRIES = 2000
 
 
 @dataclass
@@ -64,6 +68,22 @@ class TaskEntry:
         """Return what the journal keeps."""
         kept = [self.payload, self.requester, self.state, self.code, self.text, self.position, self.stamps]
         return bytes(msgpack.packb(kept))
+
+
+def has_room(
+    entries: "OrderedDict[bytes, TaskEntry]", running: Container[bytes], boot: str, now_us: int
+) -> bool:
+    """Return whether one more may be kept; the oldest that cannot be executed again is forgotten for it.
+
+    What left as a command and could still be replayed stays: its id is all that says that it was executed.
+    """
+    if len(entries) >= MAX_ENTRIES:
+        for task_id, entry in entries.items():
+            refused = entry.task.edge_boot != boot or now_us >= entry.task.not_after_us
+            if task_id not in running and (refused or not entry.sends):
+                del entries[task_id]
+                break
+    return len(entries) < MAX_ENTRIES
 
 
 def from_bytes(blob: bytes) -> TaskEntry:

@@ -5,7 +5,7 @@ import pytest
 
 from edge_node import guard as g
 from edge_node.guard import DoAgain, DoTask, Guard, Renew, Save
-from edge_node.task_entry import from_bytes
+from edge_node.task_entry import MAX_ENTRIES, from_bytes
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.board_link import TaskResult
@@ -325,3 +325,25 @@ def test_orders_of_an_earlier_restore_epoch_are_refused_also_while_their_intent_
     assert (report.state, report.code) == (codes.REFUSED, codes.OLD_EPOCH) and "epoch 1" in report.text
     assert guard.refused["old_epoch"] == 2
     dispatch(guard, task_for(guard, fence, 3, epoch=2))
+
+
+def test_no_flood_of_tasks_makes_the_guard_forget_one_that_could_be_replayed(guard: Guard) -> None:
+    fence = leased(guard)
+    task = task_for(guard, fence)
+    dispatch(guard, task)
+    for step in range(2, MAX_ENTRIES + 50):
+        order(guard, task_for(guard, fence, step, edge="edge-2"))
+    assert len(guard.entries) <= MAX_ENTRIES and guard.entries[task.task_id].sends == 1
+    assert not any(isinstance(effect, Save) for effect in order(guard, task)), "known, so not executed again"
+    guard.result(result(task, codes.DONE), NOW, NOW)
+    for step in range(2, MAX_ENTRIES + 50):
+        order(guard, task_for(guard, fence, 10_000 + step, edge="edge-2"), NOW + 3_000_000)
+    assert task.task_id in guard.entries, "it waits for its effect to be seen"
+
+
+def test_tasks_that_wait_for_their_intent_are_not_forgotten_and_no_more_are_taken(guard: Guard) -> None:
+    fence = leased(guard)
+    for step in range(MAX_ENTRIES + 10):
+        order(guard, task_for(guard, fence, step))
+    assert len(guard.entries) == MAX_ENTRIES and guard.refused["too_many_tasks"] == 10
+    assert any(isinstance(e, DoTask) for e in guard.intent_saved(tasks.task_id("flood", 0, "gate"), NOW))
