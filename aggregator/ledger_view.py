@@ -5,7 +5,7 @@ sets are cut to [0, sent), so a live balance is never wrong by what is on its wa
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,8 +44,9 @@ class Accounts:
         for row in rows:
             key, account = _account(edge, row, now_utc_us)
             old = self.by_key.get(key)
+            account.sent = max(account.sent, old.sent if old else 0)  # what was sent once was sent, whoever forgot it
             self.by_key[key] = account
-            if old is None or (old.sent, old.buffered) != (account.sent, account.buffered):
+            if old is None or replace(old, at_utc_us=now_utc_us) != account:
                 self._changed.add(key)
 
     def take_changed(self) -> dict[Key, Reported]:

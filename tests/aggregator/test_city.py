@@ -321,3 +321,22 @@ def test_hops_of_a_task_are_told_apart_and_merged_with_the_edges() -> None:
         "board_act": 15.0, "sample_to_act": 130.0,
     }  # fmt: skip
     assert list(table) == [hop for hop in latency.HOPS if hop in table]
+
+
+def test_an_account_never_takes_back_what_was_sent(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info(), kit.batch(0, 10), kit.heartbeat(5, 100, [(10, 50)]))
+    kit.give(city, T, kit.heartbeat(6, 10))
+    (account,) = city.accounts.by_key.values()
+    assert (account.sent, account.buffered) == (100, []), "an edge with an older journal knows less than it said"
+
+
+def test_what_an_edge_quarantines_is_saved_as_well(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    told = {"thing": kit.thing, "boot": kit.boot, "sent": 100, "buffered": []}
+    kit.give(city, T, kit.info(), Heartbeat("edge-1", "eb-1", 1, 0, [told], {}))
+    city.accounts.take_changed()
+    kit.give(city, T, Heartbeat("edge-1", "eb-1", 2, 0, [told], {}))
+    assert not city.accounts.take_changed()
+    kit.give(city, T, Heartbeat("edge-1", "eb-1", 3, 0, [{**told, "quarantined": [(10, 100)]}], {}))
+    assert [account.quarantined for account in city.accounts.take_changed().values()] == [[(10, 100)]]
