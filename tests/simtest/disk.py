@@ -15,7 +15,7 @@ from typing import Any
 from durable import BacklogError, Disk
 from durable.group import GroupCommit, Item
 
-from .world import World
+from .world import Violation, World
 
 MAX_BACKLOG = 100_000
 
@@ -113,6 +113,18 @@ def _error(text: str, code: int) -> sqlite3.OperationalError:
     return error
 
 
+class Told(Item):
+    """Work whose callback may not fail: the product prints that and goes on."""
+
+    __slots__ = ()
+
+    def tell(self) -> None:
+        try:
+            super().tell()
+        except Exception as error:
+            raise Violation("callback_failed", f"after a commit: {type(error).__name__}: {error}") from error
+
+
 class Committer:
     """durable.Committer without its thread: the same group commits, in virtual time."""
 
@@ -136,7 +148,7 @@ class Committer:
         """Queue work; nothing comes of it once the disk has failed. Raises: BacklogError."""
         if len(self._queue) >= MAX_BACKLOG:
             raise BacklogError("too much")
-        self._queue.append(Item(work, done, failed))
+        self._queue.append(Told(work, done, failed))
         if not self._flying and not self._dead:
             self._begin()
 

@@ -16,8 +16,10 @@ SLOW = {
     "edge_node.board_session": {
         "HELLO_EVERY_US": 4_000_000, "SYNC_EVERY_US": 28_000_000, "QUIET_US": 45_000_000, "DOWN_US": 90_000_000,
     },
+    "edge_node.clocks": {"REVIEW_US": 120_000_000},
     "edge_node.guard": {"RENEW_US": 18_000_000},
     "aggregator.city": {"HEARTBEAT_US": 20_000_000},
+    "aggregator.ledger_watch": {"ROUND_US": 40_000_000},
     "aggregator.turns": {"FREEZE_US": 120_000_000},
     "aggregator.sessions": {"SILENT_US": 70_000_000, "STALE_US": 45_000_000},
     "aggregator.dispatch": {"LEASE_REQUEST_US": 25_000_000},

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from .disk import Committer, Drive
 from .mutations import MUTATIONS
 from .planted import PlantError, mutated
 from .streams import Stream
 from .wires import Eye, frames_in
+from .world import SECOND, Violation, World
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +62,19 @@ def test_every_planted_bug_still_fits_the_product(mutation: object) -> None:
 def test_a_bug_that_does_not_fit_any_more_is_an_error() -> None:
     with pytest.raises(PlantError, match="found 0 times"):
         mutated("durable/group.py", "no such text", "")
+
+
+def test_a_callback_that_fails_after_a_commit_is_a_violation() -> None:
+    world = World(1)
+    drive = Drive(world.rng("drive"), lambda connection: None)
+    committer = Committer(world, drive, world.rng("commits"), pytest.fail, Path("x"), schema="CREATE TABLE t(x)")
+    told: list[int] = []
+    committer.submit(lambda connection: 5, told.append)
+    world.run_until(SECOND)
+    assert told == [5]
+    committer.submit(lambda connection: 5, lambda result: told.index(6))
+    with pytest.raises(Violation, match="callback_failed"):
+        world.run_until(2 * SECOND)
 
 
 def test_facts_about_samples() -> None:

@@ -15,8 +15,8 @@ MINUTE = 60 * SECOND
 RUNAWAY = 600_000
 
 
-class Violation(Exception):
-    """An invariant does not hold. `name` says which."""
+class Violation(BaseException):
+    """An invariant does not hold. `name` says which. No `except Exception` of the product hides it."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(f"{name}: {text}")
