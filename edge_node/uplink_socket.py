@@ -81,7 +81,9 @@ class UplinkSocket:
         asyncio.get_running_loop().call_soon(self.drain)
 
     def send(self, parts: list[bytes]) -> bool:
-        """Send without waiting; False if there is no connection or its queue is full."""
+        """Send without waiting; False if there is no connection, its queue is full, or this node is ending."""
+        if self._socket.closed:  # what was committed last calls back after the socket
+            return False
         try:
             self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
