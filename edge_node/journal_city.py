@@ -83,7 +83,7 @@ def reconcile(
     """Bring a stream in line with what the restored city has, all or nothing."""
     have, known_gaps = answer
     received, acked, recall = (rows.stream_ranges(c, name, *key) for name in ("received", "acked", "recall"))
-    explained = rows.stream_ranges(c, "quarantined", *key).union(_declared(c, key))
+    explained = rows.stream_ranges(c, "quarantined", *key).union(_dropped(c, key))
     lacks = acked.difference(have).difference(explained)
     held = {h.row: h for span in lacks.to_list() for h in rows.overlapping(c, *key, *span)}
     made = plan(acked, have, received, explained, Ranges((h.first, h.end) for h in held.values()), ring)
@@ -107,8 +107,11 @@ def dropped_samples(c: sqlite3.Connection) -> int:
     return int(c.execute(query, (rows.OWN_GAPS,)).fetchone()[0])
 
 
-def _declared(c: sqlite3.Connection, key: Key) -> Ranges:
-    return Ranges(c.execute("SELECT first, end FROM gaps WHERE thing = ? AND boot = ?", key))
+def _dropped(c: sqlite3.Connection, key: Key) -> Ranges:
+    """Return what this node declared lost. A board's word is not enough: after a power cut it declares all that it
+    cannot rule out, and some of that was taken over before."""
+    query = "SELECT first, end FROM gaps WHERE thing = ? AND boot = ? AND gap_id >= ?"
+    return Ranges(c.execute(query, (*key, rows.OWN_GAPS)))
 
 
 def _gaps_to_tell(c: sqlite3.Connection, key: Key, known: set[int]) -> list[GapRecord]:
@@ -133,7 +136,7 @@ def declare_damage(c: sqlite3.Connection, edge: str, rings: Mapping[Key, Ranges]
     for thing, boot in c.execute("SELECT thing, boot FROM streams ORDER BY id").fetchall():
         key: Key = (thing, boot)
         received, acked, recall = (rows.stream_ranges(c, name, *key) for name in ("received", "acked", "recall"))
-        gone = rows.stream_ranges(c, "quarantined", *key).union(_declared(c, key)).union(acked)
+        gone = rows.stream_ranges(c, "quarantined", *key).union(_dropped(c, key)).union(acked)
         held = c.execute("SELECT first, first + n FROM batches WHERE thing = ? AND boot = ?", key)
         lost = received.difference(gone).difference(Ranges(held))
         ring = lost.intersection(rings.get(key, Ranges()))

@@ -199,6 +199,27 @@ def test_gaps_that_the_city_forgot_are_told_again(desk: Desk) -> None:
     assert [gap.gap_id for gap in reopened(desk).journal.gaps_to_tell()] == [2]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_board_declared_lost_though_it_was_taken_over_is_treated_like_the_rest(desk: Desk, kept: bool) -> None:
+    """A board that lost power declares every number that it had reserved and not seen acked."""
+    city = taken(desk, 10)
+    desk.journal.gap(GapRecord(*KEY, 1, 80, 130, "power", "river-1"), lambda g: None)
+    desk.settle()
+    city.take_gaps(desk)
+    if not kept:
+        desk.committer.run(lambda c: c.execute("DELETE FROM batches"))
+    desk.journal.began("river-1", "0badcafe-2")
+    city.restore(Ranges([(0, 50)]), {1: city.gaps[1]})
+    city.raise_epoch(desk)
+    city.tell(desk)
+    assert [p.first for p in desk.pending()] == ([50, 60, 70, 80, 90] if kept else [])
+    city.take(desk, 0, 100)
+    city.take_gaps(desk)
+    stream = desk.journal.streams.of(*KEY)
+    assert not stream.pending, "nothing is said to be buffered that never comes"
+    assert city.has.to_list() == [(0, 100 if kept else 50)]
+
+
 def test_what_is_acked_before_the_answer_comes_is_not_sent_again(desk: Desk) -> None:
     """New samples flow at once; an answer that was written before their ack does not undo it."""
     city = taken(desk, 3)
@@ -238,12 +259,23 @@ ACTS = st.lists(
         st.tuples(st.just("raise"), st.just(0), st.just(0)),
         st.tuples(st.just("tell"), st.just(0), st.just(0)),
         st.tuples(st.just("gaps"), st.just(0), st.just(0)),
+        st.tuples(st.just("power"), st.integers(0, 50), st.integers(1, 30)),
         st.tuples(st.just("crash"), st.just(0), st.just(0)),
         st.tuples(st.just("expire"), st.integers(0, 50), st.just(0)),
         st.tuples(st.just("tail"), st.integers(0, 60), st.just(0)),
     ),
     max_size=30,
 )
+
+
+def lose(desk: Desk, act: str, first: int, n: int) -> None:
+    """The board declares what it may have lost, or the journal no longer keeps what the city acked."""
+    if act == "power":
+        desk.journal.gap(GapRecord(*KEY, 1 + first, first, first + n, "power", "river-1"), lambda gap: None)
+        desk.settle()
+    else:
+        query = "DELETE FROM batches WHERE acked_s IS NOT NULL AND first < ?"
+        desk.committer.run(lambda c: c.execute(query, (first,)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -270,9 +302,8 @@ def test_after_any_restores_and_crashes_every_sample_is_at_the_city_or_explained
             city.tell(desk)
         elif act == "gaps" and desk.journal.streams.epoch == city.epoch:
             city.take_gaps(desk)
-        elif act == "expire":
-            query = "DELETE FROM batches WHERE acked_s IS NOT NULL AND first < ?"
-            desk.committer.run(lambda c, q=query, f=first: c.execute(q, (f,)))
+        elif act in ("power", "expire"):
+            lose(desk, act, first, n)
         elif act == "tail":
             tail = max(tail, first)
             desk.journal.status(*KEY, tail, max(tail, desk.journal.streams.of(*KEY).sent))
@@ -290,5 +321,5 @@ def test_after_any_restores_and_crashes_every_sample_is_at_the_city_or_explained
     stream, lost = desk.journal.streams.of(*KEY), Ranges((g.first, g.end) for g in city.gaps.values())
     known = stream.received.union(stream.dropped)
     assert not known.difference(city.has).difference(lost), "nothing that was taken over is unexplained"
-    assert not desk.pending() and not desk.journal.gaps
+    assert not desk.pending() and not desk.journal.gaps and not stream.pending
     desk.committer.close()
