@@ -28,6 +28,8 @@ KNOT_EVERY_US = 30_000_000
 MAX_REJECTED = 8
 JITTER_US = 100.0
 MAX_SIGMA_US = 250_000.0
+MAX_DRIFT = 1000e-6
+LEAP_SIGMAS = 6.0
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class BoardClock:
         self._steady_us = 0
 
     def add(self, trip: Trip) -> bool:
-        """Take a round trip in; False if it is impossible (negative, or the board's clock went back)."""
+        """Take a round trip in; False if it is impossible: negative, the board's clock went back or leapt."""
         late = self.trips[-1].b2_us if self.trips else 0
-        if trip.rtt_us < 0 or trip.b3_us < trip.b2_us or trip.b2_us < late:
+        if trip.rtt_us < 0 or trip.b3_us < trip.b2_us or trip.b2_us < late or self._leaps(trip):
             self._refuse()
             return False
         self._refused_in_turn = 0
@@ -87,6 +89,14 @@ class BoardClock:
             self.rtt_us = least_us
             self._fit()
         return True
+
+    def _leaps(self, trip: Trip) -> bool:
+        """Whether a trip lies where no crystal can have run since: its middle is wrong by half its way at most."""
+        if self._state is None:
+            return False
+        ahead_us = trip.edge_us - clock_filter.moved(self._state, trip.stamp_us).edge_us
+        drift_us = MAX_DRIFT * abs(trip.edge_us - self.trips[-1].edge_us)
+        return abs(ahead_us) > trip.rtt_us / 2.0 + drift_us + LEAP_SIGMAS * self._sigma_at(trip.stamp_us)
 
     def _least(self) -> int:
         return min(trip.rtt_us for trip in self.trips)

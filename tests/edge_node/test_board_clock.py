@@ -70,6 +70,18 @@ def test_impossible_trips_are_rejected_until_they_are_all_there_is() -> None:
     assert abs(clock.to_edge_us(5500) - 15_245) < 2000
 
 
+@pytest.mark.parametrize("leap_us", [HOUR_US, -2_000_000, 60_000])
+def test_one_reply_that_lies_moves_nothing(leap_us: int) -> None:
+    crystal = Crystal(100)
+    clock, now = clock_of(crystal, STILL)
+    board = crystal.stamp(now + 500_000) + leap_us
+    assert not clock.add(Trip(now + 499_000, board, board + 100, now + 501_000))
+    assert abs(clock.to_edge_us(crystal.stamp(now)) - now) <= 300
+    assert clock.synced(now + 501_000)
+    taken = [clock.add(trip) for trip in trips(crystal, STILL, 2, 90) if trip.t1_us > now + 600_000]
+    assert len(taken) > 20 and all(taken), "honest replies go on"
+
+
 def test_errors_stay_within_three_sigma() -> None:
     """True error over sigma, of live conversions and of predictions; drift, swings, jitter, loss and wraps drawn."""
     live: list[float] = []
