@@ -329,6 +329,8 @@ def _explained(model: type[BaseModel], source: Source, row: Any) -> Problem:
         return source.problem(loc, "missing; it has no default")
     if row["type"] == "value_error":
         return source.problem(loc, message)
+    if row["type"] == "too_short" and not row["input"]:
+        return source.problem(loc, "found none; expected at least one")
     found = row["input"] if not isinstance(row["input"], dict | list) else type(row["input"]).__name__
     return source.problem(loc, f"found {found!r}; expected: {message[0].lower()}{message[1:]}")
 

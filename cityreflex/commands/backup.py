@@ -41,7 +41,7 @@ def backup(dest: Path, folder: Path, with_keys: bool, hard_link: bool, as_json: 
             manifest = taking.take(source, dest, int(time.time()), link=hard_link, progress=bar.advance)
         except FileExistsError as error:
             raise CityError(FAILED, str(error), "give another folder") from error
-    show(manifest, dest, as_json)
+    show(manifest, dest, folder, as_json)
 
 
 def key_files(settings: AggregatorConfig, folder: Path) -> dict[str, Path]:
@@ -59,7 +59,7 @@ def key_files(settings: AggregatorConfig, folder: Path) -> dict[str, Path]:
     return found
 
 
-def show(manifest: Manifest, dest: Path, as_json: bool) -> None:
+def show(manifest: Manifest, dest: Path, folder: Path, as_json: bool) -> None:
     """Print what was made."""
     if as_json:
         row = {name: value for name, value in vars(manifest).items() if name != "files"}
@@ -67,4 +67,4 @@ def show(manifest: Manifest, dest: Path, as_json: bool) -> None:
         return
     keys = "with keys: keep it as you keep them" if manifest.keys_included else "without keys: keep those elsewhere"
     click.echo(f"{dest}: {manifest.samples:,} samples, {manifest.total_bytes:,} bytes, checked; {keys}")
-    click.echo(f"to put it back: city restore {quoted(dest)}")
+    click.echo(f"to put it back: city restore {quoted(dest)} --dir {quoted(folder)}")

@@ -8,7 +8,7 @@ import rich_click as click
 
 from cityreflex import key_files
 from cityreflex.commands import keys_text
-from cityreflex.commands.options import json_option
+from cityreflex.commands.options import confirm, json_option
 from cityreflex.key_admin import CityKeys, NodeKeys, enrol_here
 from cityreflex.key_files import CITY_FILE, NODE_FILE
 
@@ -108,7 +108,7 @@ def revoke(edge: str, start: str, path: Path, yes: bool, as_json: bool) -> None:
     Example: city keys revoke edge-7 --yes
     """
     if not yes:
-        click.confirm(f"revoke {f'key {start}...' if start else 'every key'} of {edge}?", abort=True, err=True)
+        confirm(f"revoke {f'key {start}...' if start else 'every key'} of {edge}?")
     with CityKeys(path) as city:
         found = city.revoke(edge, start)
     _print(found, as_json, "\n".join(f"revoked {name}" for name in found["revoked"]) or f"the token of {edge} is void")

@@ -90,7 +90,7 @@ def city_rotated(found: Rows) -> str:
     return (
         f"next {found['which']} key: {found['public']}\n"
         f"on every node: city keys trust --config edge.toml {option} '{found['public']}'\n"
-        f"then here: city keys rotate --which {found['which']} --switch, and restart the aggregator"
+        f"then here: city keys rotate --config aggregator.toml --which {found['which']} --switch, and restart the city"
     )
 
 

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import shlex
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str 
         except ValueError as error:
             raise click.BadParameter(f"found {value!r}; expected ISO 8601 in UTC such as 2012-09-24T06:00") from error
     return value
+
+
+def confirm(question: str) -> None:
+    """Ask, and go on only after a yes. Raises: click.Abort, click.UsageError where nobody is there to answer."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"nobody is there to answer: {question} Give --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def quoted(path: Path) -> str:

@@ -13,7 +13,7 @@ from aggregator import swap
 from aggregator.backup_manifest import Manifest
 from cityreflex import config
 from cityreflex.client import Client, UnreachableError
-from cityreflex.commands.options import json_option, quoted, run_dir_option
+from cityreflex.commands.options import confirm, json_option, quoted, run_dir_option
 from cityreflex.commands.progress import Bar
 from cityreflex.commands.storage import storage_errors
 from cityreflex.exits import FAILED, NOT_FOUND, PERMISSION, REFUSED, UNVERIFIED, CityError
@@ -46,15 +46,15 @@ def restore(source: Path, folder: Path, only_check: bool, yes: bool, as_json: bo
         with storage_errors(source, data):
             show_checked(check(source, as_json), source, as_json)
         return
-    if not yes and not as_json:
-        click.confirm(f"Replace what {data} holds by {source}? (it is kept aside)", abort=True, err=True)
+    if not yes:
+        confirm(f"replace what {data} holds (it is kept aside) by {source}?")
     with storage_errors(source, data):
         try:
             with hold(data):
                 row = at_rest(source, data, as_json)
         except InUseError as error:
             row = at_work(source, settings.city.api, error, as_json)
-    show(row, as_json)
+    show(row, folder / "aggregator.toml", as_json)
 
 
 def check(source: Path, quiet: bool) -> Manifest:
@@ -96,12 +96,12 @@ def at_work(source: Path, api: str, error: InUseError, quiet: bool) -> dict[str,
     return {"epoch": row["epoch"], "aside": row["aside"], "live": True}
 
 
-def show(row: dict[str, Any], as_json: bool) -> None:
+def show(row: dict[str, Any], path: Path, as_json: bool) -> None:
     """Print what was done."""
     if as_json:
         click.echo(json.dumps(row))
         return
-    how = "while the city ran" if row["live"] else "start the city now: city aggregator run"
+    how = "while the city ran" if row["live"] else f"start the city now: city aggregator run --config {quoted(path)}"
     click.echo(f"restored, epoch {row['epoch']}; {how}")
     if row["aside"]:
         click.echo(f"the data of before is in {quoted(Path(row['aside']))}; delete it when you are sure")

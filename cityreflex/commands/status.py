@@ -48,8 +48,15 @@ def ask(folder: Path) -> Status:
             with Client.of_run(folder, "edge") as edge:
                 return _of_edge(edge.get("health"), str(city_error))
         except UnreachableError as edge_error:
-            hint = f"city sim up riverside --dir {quoted(folder)}, then what that prints; or give another --dir"
-            raise CityError(NOT_FOUND, f"{city_error}\n{edge_error}", hint) from edge_error
+            raise CityError(NOT_FOUND, f"{city_error}\n{edge_error}", _start(folder)) from edge_error
+
+
+def _start(folder: Path) -> str:
+    """Return how to start what answers here."""
+    files = {"aggregator": folder / "aggregator.toml", "edge": folder / "edge.toml"}
+    if there := [f"city {name} run --config {quoted(path)}" for name, path in files.items() if path.exists()]:
+        return "start it: " + ", and ".join(there)
+    return f"city sim up riverside --dir {quoted(folder)}, then what that prints; or give another --dir"
 
 
 def _of_edge(health: dict[str, Any], why: str) -> Status:

@@ -76,6 +76,11 @@ def problems(tmp_path: Path):
     return found
 
 
+def test_an_edge_file_needs_a_board(problems) -> None:
+    text = dedent(EDGE).split("[[boards]]", maxsplit=1)[0]
+    assert "edge.toml:1: boards: found none; expected at least one" in problems("boards = []\n" + text, "edge.toml")
+
+
 def test_edge_file(problems) -> None:
     assert problems(EDGE, "edge.toml") == [
         "edge.toml:9: boards[0].bauds: unknown key; expected one of baud, key_file, port, thing; "

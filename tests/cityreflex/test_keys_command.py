@@ -97,6 +97,8 @@ def test_what_ends_with_which_code(run: Run, folder: Path) -> None:  # noqa: F81
     run("keys", "init", *CITY)
     run("keys", "init", *NODE)
     assert run("keys", "revoke", "edge-7", "--yes", *CITY)[0] == exits.NOT_FOUND
+    code, _, err = run("keys", "revoke", "edge-7", *CITY)
+    assert code == exits.USAGE and "--yes" in err, "nobody is there to answer"
     assert run("keys", "enroll", *CITY)[0] == exits.USAGE
     assert run("keys", "enroll", "edge-7", "--token", "x", *CITY)[0] == exits.USAGE
     assert run("keys", "enroll", "edge-7", "--for", "soon", *CITY)[0] == exits.USAGE
@@ -145,6 +147,7 @@ def test_the_citys_keys_change_in_two_steps(run: Run, folder: Path, which: str) 
     assert json.loads(run("keys", "rotate", *CITY, "--which", which, "--json")[1])["public"] == told, "made once"
     text = run("keys", "rotate", *CITY, "--which", which)[1]
     assert told in text and "city keys trust" in text
+    assert f"city keys rotate --config aggregator.toml --which {which} --switch" in text
     assert run("keys", "rotate", *CITY, "--which", which, "--switch")[0] == exits.OK
     assert public.read_text() == told and secret.read_bytes() != old[0]
     names = {"city.secret", "city.public", "sign.secret", "sign.public"}
