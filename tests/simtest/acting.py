@@ -9,12 +9,13 @@ import msgpack
 
 from . import plan
 from .coverage import Coverage
+from .hostile import Injected
 from .machines import TASK_MAY_BECOME, TASK_NAMES
 from .wires import Eye
 from .world import SECOND, Violation, World
 
 TASK, LEASE, TASK_RESULT = 7, 11, 8
-LEASE_STATE, TASK_ORDER = 7, 20
+TASK_REPORT, LEASE_STATE, TASK_ORDER = 6, 7, 20
 DISPATCHED, DONE = 2, 5
 EXPIRY_SLACK_US = SECOND // 2
 LEASE_SLACK_US = SECOND // 4
@@ -67,6 +68,9 @@ class Acting:
         self.commands: dict[str, list[bytes]] = {}
         self.orders: dict[str, list[tuple[bytes, ...]]] = {}
         self.ordered: set[bytes] = set()
+        self.injected = Injected(coverage)
+        self.city_life = 0
+        self.saved_in: dict[bytes, int] = {}
         self.epochs: dict[str, int] = {}
         self.edges: dict[str, Any] = {}
         self.desks: dict[str, Desk] = {}
@@ -92,6 +96,8 @@ class Acting:
             edge = self.edges[name]
             payload, requester = msgpack.unpackb(stored[:-4])[:2]
             task = msgpack.unpackb(payload)
+            if state == DISPATCHED:
+                self.injected.order_taken(name, task_id)
             if requester == "city" and state == DISPATCHED and payload not in self.ordered:
                 self.fail("unsigned_order", f"{name} takes task {task_id.hex()}, which the city never ordered")
             left_us = task[8] - edge.now()
@@ -174,12 +180,16 @@ class Acting:
     def from_board(self, edge: Any, items: list[Any]) -> None:
         """A frame of a board arrives at an edge node."""
         if items[0] == TASK_RESULT:
+            self.injected.command_answered(edge.name, bytes(items[2]), items[3], items[4])
             intent = self.intents.get(bytes(items[2]))
             if intent is not None and items[3] in (3, 4, 5):
                 intent.accepted = True
 
     def edge_says(self, edge: Any, parts: list[bytes]) -> None:
         """A message leaves for the city: fences rise, and a new holder has a new fence."""
+        if parts[0][1] == TASK_REPORT:
+            _, task_id, state, code = msgpack.unpackb(parts[0])[:4]
+            self.injected.order_answered(edge.name, bytes(task_id), state, code)
         if parts[0][1] != LEASE_STATE:
             return
         _, actuator, holder, fence, _ = msgpack.unpackb(parts[0])[:5]
@@ -199,7 +209,7 @@ class Acting:
         last = self.at_city.get(task_id)
         known = states.index(last) if last in states else -1
         for before, state in zip([last, *states][known + 1 :], states[known + 1 :], strict=False):
-            self._city_step(before, state)
+            self._city_step(task_id, before, state)
         self.at_city[task_id] = states[-1]
 
     def city_restored(self, copy: Any) -> None:
@@ -208,8 +218,9 @@ class Acting:
         for task_id, record in copy.execute("SELECT task_id, record FROM tasks"):
             self.at_city[bytes(task_id)] = msgpack.unpackb(record)["steps"][-1][0]
 
-    def _city_step(self, before: int | None, state: int) -> None:
+    def _city_step(self, task_id: bytes, before: int | None, state: int) -> None:
         if before is None:
+            self.saved_in[task_id] = self.city_life
             self.coverage.take("task at city", "new", TASK_NAMES[state])
             return
         if state not in TASK_MAY_BECOME[before]:
@@ -223,6 +234,8 @@ class Acting:
         task = msgpack.unpackb(parts[1])
         if bytes(task[0]) not in self.at_city:
             self.fail("order_before_save", f"the city orders task {task[0].hex()}, which it has not saved")
+        if self.saved_in.get(bytes(task[0]), self.city_life) != self.city_life:
+            self.fail("ordered_again", f"the city orders task {task[0].hex()} of an earlier life again")
         self.ordered.add(bytes(parts[1]))
         self.orders.setdefault(task[6], []).append(tuple(parts))
         del self.orders[task[6]][:-20]
@@ -250,13 +263,15 @@ class Acting:
         """Outputs fall when power goes."""
         self.desks.pop(board.thing, None)
 
-    def to_board(self, board: Any, data: bytes) -> None:
-        """Bytes arrive at a board: note what is genuine."""
+    def to_board(self, board: Any, data: bytes) -> list[list[Any]]:
+        """Bytes arrive at a board: note what is genuine; return the frames."""
         desk = self.desks[board.thing]
-        for items in desk.eye.feed(data):
+        found = desk.eye.feed(data)
+        for items in found:
             desk.frame_us = self.world.now_us
             if items[0] in (TASK, LEASE) and len(items) == 3:
                 self._commanded(board, desk, items)
+        return found
 
     def _commanded(self, board: Any, desk: Desk, items: list[Any]) -> None:
         kind, payload, mac = items

@@ -22,6 +22,7 @@ fake_machine.install()
 from firmware.port.outputs import Output, groups_of  # noqa: E402
 
 TX_LIMIT_US = 256 * 87
+WRITING = "while writing flash"
 FAR_MS = 1 << 40
 
 
@@ -231,7 +232,10 @@ class Board:
         self.node = None
 
     def power_cycle(self, why: str, off_us: int) -> None:
-        """Off, and on again after a while."""
+        """Off, and on again after a while; one under an old boot file stays on until that is deleted, or what only
+        it knows would be deleted with it."""
+        if self.impostor and why != WRITING:
+            return
         self.power_off(why)
         self.world.after(off_us, self.power_on)
 
@@ -275,7 +279,7 @@ class Board:
             node.clock.tick()
             node.save_if_due()
         except FlashCut:
-            self.power_cycle("while writing flash", self.rng.randrange(SECOND // 10, 5 * SECOND))
+            self.power_cycle(WRITING, self.rng.randrange(SECOND // 10, 5 * SECOND))
             return
         self.oracle.board_stepped(self)
         self._plan(node)

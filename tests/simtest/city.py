@@ -7,6 +7,7 @@ from typing import Any
 
 from aggregator.key_desk import _CUT
 from aggregator.keyring import Keyring, from_map
+from aggregator.limits import LimitsSection
 from aggregator.restore import build
 from aggregator.router_socket import Received
 from aggregator.snapshot import read_epoch
@@ -25,6 +26,7 @@ from .oracle import Oracle
 from .world import SECOND, World
 
 MAX_DRAIN = 512
+TASK_ORDER = 20
 LOOK_US = 100_000
 FAST_US = 500_000
 IDLE_US = 9 * SECOND
@@ -57,7 +59,9 @@ class City(Host):
         self.ring_saved: Any = None
         self.backups: list[bytes] = []
         self.core: Any = None
-        self.paused = False
+        self.paused = self.dies_at_order = False
+        rng = world.rng("limits")
+        self.limits = LimitsSection(credit_per_edge=rng.choice((1, 2, 5, 256)))
         self._busy = False
         self._turn_at = -1
         network.allowed = self._allowed
@@ -69,7 +73,15 @@ class City(Host):
         self.store = VirtualStore(self)
         start = f"{self.world.rng(f'start {self.life}').getrandbits(64):016x}"
         core = self.core = build(
-            self.store, clock, self.edges, self.instances, self._ring(), sign=plan.sign, now_us=self.now(), start=start
+            self.store,
+            clock,
+            self.edges,
+            self.instances,
+            self._ring(),
+            sign=plan.sign,
+            now_us=self.now(),
+            start=start,
+            limits=self.limits,
         )
         self.turns = Turns(core, self.store, self._send, lambda: core.now(self.now()))
         core.host.advance(core.now(self.now()).utc_us)
@@ -104,6 +116,10 @@ class City(Host):
 
     def _send(self, routing_id: bytes, parts: list[bytes]) -> bool:
         self.oracle.city_says(self, routing_id, parts)
+        if self.dies_at_order and parts[0][1] == TASK_ORDER:
+            self.dies_at_order = False
+            self.after(self.rng.randrange(100, 30_000), self.kill, "killed after an order", False)
+            self.world.after(SECOND, self.revive)
         return self.network.city_sends(routing_id, parts)
 
     def tick_keys(self) -> None:

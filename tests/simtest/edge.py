@@ -1,8 +1,11 @@
 """An edge node: everything that edge_node/node.py wires, on a virtual host with virtual ports and a virtual uplink."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import msgpack
 
 from edge_node import assembly, health
 from edge_node.board_side import BoardSide
@@ -21,6 +24,7 @@ from .net import Wire
 from .oracle import Oracle
 from .world import SECOND, World
 
+BATCH, TASK_ORDER = 3, 20
 FAST_US = 200_000
 BUSY_US = 500_000
 IDLE_US = 7 * SECOND
@@ -70,6 +74,8 @@ class Edge(Host):
         self.core: Any = None
         self._tick_at = -1
         self._beats = 0
+        self.on_order: Callable[[list[bytes]], None] | None = None
+        self.stalls = self.recuts = False
         for board in boards:
             board.line.to_edge = lambda data, thing=board.thing: self.port_received(thing, data)
             board.line.plug_changed = lambda plugged, thing=board.thing: self.port_changed(thing, plugged)
@@ -118,15 +124,36 @@ class Edge(Host):
 
     def _send(self, parts: list[bytes]) -> bool:
         self.oracle.edge_says(self, parts)
+        if self.recuts and parts[0][1] == BATCH:
+            self._half(parts)
         return self.wire.edge_sends(parts)
+
+    def _half(self, parts: list[bytes]) -> None:
+        """Send the first half of a batch before it, as if it had been cut otherwise at an earlier time."""
+        items = msgpack.unpackb(parts[0])
+        if items[4] > 1:
+            items[4] //= 2
+            self.wire.edge_sends([bytes(msgpack.packb(items)), parts[1][: 12 * items[4]]])
 
     def received(self, parts: list[bytes]) -> None:
         """A message came from the city."""
+        if parts[0][1] == TASK_ORDER:
+            self._ordered(parts)
         self.oracle.city_said(self, parts)
         if parts[0][1:3] == b"\x19\xc4":
             self.wire.key_taken()
         self.city_side.received(parts)
         self._soon()
+
+    def _ordered(self, parts: list[bytes]) -> None:
+        """An order arrives: what follows orders follows it; a disk that stalls does so until it is too late."""
+        if self.on_order is not None:
+            self.on_order(parts)
+        committer = self.committer
+        if self.stalls and committer is not None:
+            left_us = msgpack.unpackb(parts[1])[8] - self.now()
+            committer.slow_us = min(max(0, left_us), 6 * SECOND) + self.rng.randrange(SECOND // 10, SECOND // 2)
+            self.world.after(50_000, setattr, committer, "slow_us", 0)
 
     def offer_key(self) -> None:
         """Begin to change the node's key: offer the next one over the present link."""

@@ -5,14 +5,14 @@ To add one: a `Kind` in KINDS with `begin(sim, fault)` and, if it lasts, `end(si
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import msgpack
 
 from protocol.board_link import build_frame
 
-from .world import MINUTE, SECOND
+from .hostile import follow_orders, orders_after_restart, stale_acks, stop_following, wrong_commands
+from .world import SECOND
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def _set(owner: str, name: str, on: Any, off: Any) -> tuple[Act, Act]:
 
 
 def _flash_cut(sim: Any, fault: Fault) -> None:
-    sim.boards[fault.where].flash.cut = "before" if fault.much < 0.5 else "after"
+    board = sim.boards[fault.where]
+    board.flash.cut = "" if board.impostor else "before" if fault.much < 0.5 else "after"
 
 
 def _board_off(sim: Any, fault: Fault) -> None:
@@ -178,14 +179,22 @@ def _impostor(sim: Any, fault: Fault) -> None:
     sim.impostor(fault.where, fault.much)
 
 
+def _owes(node: Any) -> bool:
+    """Whether a board has samples or losses to tell: with another boot file nobody would ever hear of them."""
+    losses = node.link.losses
+    return bool(
+        node.ring.head != node.ring.tail or node.boot.gaps or losses._overflows or losses.floor() < node.ring.tail
+    )
+
+
 def _old_flash(sim: Any, fault: Fault) -> None:
     """A board starts with an older copy of its boot file: its boot id comes again, and must not be believed."""
     board = sim.boards[fault.where]
     edge = sim.edges[board.plan.edge]
-    known = board.alive and board.first_state and board.stream.count("edge_durable")
+    known = board.alive and board.first_state and board.stream.count("edge_durable") and not _owes(board.node)
     if known and edge.alive and board.stream.boot in edge.core.boards[board.thing].session.nonces:
         board.power_off("to put an older copy of its flash in")
-        board.flash.files["state.json"] = board.first_state
+        board.flash.files["state.json"], board.flash.cut = board.first_state, ""
         board.impostor = True
         board.power_on()
 
@@ -224,15 +233,18 @@ def _storm_end(sim: Any, fault: Fault) -> None:
     sim.boards[fault.where].line.plug(True)
 
 
-def _order_forged(sim: Any, fault: Fault) -> None:
-    """An order that nobody signed: an old one with another id and another deadline."""
-    known, wire = sim.oracle.acting.orders.get(fault.where), sim.wires[fault.where]
-    edge = sim.edges[fault.where]
-    if known and wire.connection is not None and edge.alive:
-        header, payload = known[-1]
-        task = msgpack.unpackb(payload)
-        task[0], task[8] = bytes(16 * [int(fault.much * 255)]), edge.now() + 3 * SECOND
-        wire.send(wire.connection, "down", (header, bytes(msgpack.packb(task))))
+def _dark(sim: Any, fault: Fault) -> None:
+    """The plug is pulled, and power goes some time later, once or more: nobody hears of what is lost in between."""
+    board = sim.boards[fault.where]
+    board.line.plug(False)
+    board.hurry(2000)
+    for n in range(1 + int(fault.much * 3)):
+        sim.world.after(int((24 + 50 * fault.much) * (n + 1) * SECOND), board.power_cycle, "power cut", SECOND)
+
+
+def _light(sim: Any, fault: Fault) -> None:
+    sim.boards[fault.where].hurry(0)
+    sim.boards[fault.where].line.plug(True)
 
 
 def _stranger(sim: Any, fault: Fault) -> None:
@@ -253,7 +265,14 @@ KINDS: dict[str, Kind] = {
     "old flash": Kind("board", _old_flash, _new_flash, lasts_s=100),
     "rot in journal": Kind("edge", _rot, weight=2),
     "order again": Kind("edge", _order_again, weight=2),
-    "order forged": Kind("edge", _order_forged, weight=2),
+    "orders follow": Kind("edge", follow_orders, stop_following, lasts_s=200, weight=3),
+    "orders after restart": Kind("edge", orders_after_restart),
+    "disk stalls at order": Kind("edge", *_set("edge", "stalls", True, False), lasts_s=100),
+    "batches cut anew": Kind("edge", *_set("edge", "recuts", True, False), lasts_s=60),
+    "city killed at order": Kind("city", *_set("city", "dies_at_order", True, False), lasts_s=200),
+    "wrong command": Kind("board", wrong_commands, weight=3),
+    "stale acks": Kind("board", stale_acks),
+    "dark power": Kind("board", _dark, _light, lasts_s=200),
     "stranger": Kind("edge", _stranger),
     "key rotation": Kind("edge", _rotate, weight=2),
     "key revoked": Kind("edge", _revoke, _enrol, lasts_s=60),
@@ -278,32 +297,3 @@ KINDS: dict[str, Kind] = {
     "city disk slow": Kind("city", lambda s, f: _slow_disk(s, f, True), lambda s, f: _slow_disk(s, f, False)),
     "city paused": Kind("city", *_set("city", "paused", True, False), lasts_s=60),
 }
-
-
-BOARDS = ("gate-1", "gate-2", "pump-1", "pump-2", "river-1", "river-2")
-EDGES = ("edge-1", "edge-2")
-
-
-def draw(rng: Random, until_us: int) -> list[Fault]:
-    """Return the faults of a seed: at least three kinds, how many and how hard drawn as well."""
-    kinds = sorted(KINDS)
-    chosen = rng.sample(kinds, rng.randrange(3, 12))
-    weights = [KINDS[kind].weight for kind in chosen]
-    places = {"board": BOARDS, "edge": EDGES, "city": ("city",)}
-    faults = []
-    hours = until_us / (60 * MINUTE)
-    for number in range(max(6, int(rng.randrange(8, 60) * hours))):
-        kind = chosen[number] if number < len(chosen) else rng.choices(chosen, weights)[0]
-        lasts_us = int(rng.expovariate(1 / KINDS[kind].lasts_s) * SECOND) + SECOND // 10
-        faults.append(
-            Fault(
-                rng.randrange(SECOND, until_us),
-                kind,
-                rng.choice(places[KINDS[kind].where]),
-                min(lasts_us, 10 * MINUTE),
-                rng.random(),
-            )
-        )
-    if "restore" in chosen:
-        faults.append(Fault(until_us // 4, "backup", "city", SECOND, 0.0))
-    return sorted(faults, key=lambda fault: (fault.at_us, fault.kind, fault.where))

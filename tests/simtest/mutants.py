@@ -14,7 +14,7 @@ from typing import Any
 from .mutations import MUTATIONS, Mutation
 from .planted import ROOT, VARIABLE, PlantError, mutated
 
-LIMIT_S = 900
+LIMIT_S = 600
 
 
 def main() -> None:
@@ -23,19 +23,19 @@ def main() -> None:
     if options.worker:
         _work(options)
         return
-    chosen = [m for m in MUTATIONS if options.only in m.name]
+    chosen = [m for m in MUTATIONS if any(part in m.name for part in options.only.split(","))]
     for mutation in chosen:
         try:
-            mutated(mutation.path, mutation.old, mutation.new)
+            mutated(*mutation.edits)
         except PlantError as error:
             sys.exit(f"{mutation.name}: {error}")
     began = time.perf_counter()
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda mutation: _caught(mutation, options), chosen))
-    alive = [row["name"] for row in rows if not row["invariant"]]
+    alive = [row["name"] for row in rows if row["invariant"] in ("", "crashed", "does not start")]
     print(f"\n{len(rows) - len(alive)} of {len(rows)} planted bugs caught in {time.perf_counter() - began:.0f} s")
     for name in alive:
-        print(f"SURVIVED {name}: an invariant or a fault is missing")
+        print(f"NOT CAUGHT BY AN INVARIANT {name}: an invariant or a fault is missing")
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=1) + "\n")
     sys.exit(1 if alive else 0)
@@ -43,12 +43,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simtest.mutants", description="Planted bugs, one at a time.")
-    parser.add_argument("--only", default="", help="part of a bug's name")
-    parser.add_argument("--seeds", type=int, default=40, help="seeds to try for each bug (default 40)")
+    parser.add_argument("--only", default="", help="parts of names, with commas between")
+    parser.add_argument("--seeds", type=int, default=24, help="seeds to try for each bug (default 24)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
-    parser.add_argument("--minutes", type=float, default=30.0, help="virtual minutes of each seed (default 30)")
+    parser.add_argument("--minutes", type=float, default=18.0, help="virtual minutes of each seed (default 18)")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (default: cores)")
     parser.add_argument("--json", default="", help="also write the table to this file")
+    parser.add_argument("--limit-s", type=float, default=LIMIT_S, help=f"real seconds for each bug (default {LIMIT_S})")
     parser.add_argument("--worker", action="store_true", help="run the seeds with the bug that SIMTEST_MUTANT names")
     return parser.parse_args()
 
@@ -58,33 +59,35 @@ def _caught(mutation: Mutation, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.simtest.mutants", "--worker", "--seeds", str(options.seeds)]
     command += ["--first", str(options.first), "--minutes", str(options.minutes)]
     env = {**os.environ, VARIABLE: mutation.name, "PYTHONPATH": str(ROOT)}
-    row: dict[str, Any] = {"name": mutation.name, "invariant": "", "seeds": options.seeds, "text": ""}
+    row: dict[str, Any] = {"name": mutation.name, "invariant": "", "seeds": options.seeds, "seed": 0, "text": ""}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=options.limit_s, check=False
         )
         row.update(json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"text": done.stderr[-2000:]})
         if done.returncode or not done.stdout:
             row.update(invariant=row["invariant"] or "does not start", text=done.stderr[-600:])
     except subprocess.TimeoutExpired:
-        row.update(text=f"nothing within {LIMIT_S} s")
+        row.update(text=f"nothing within {options.limit_s:g} s")
     by = row["invariant"] or "SURVIVED"
-    print(f"{mutation.name:58} {by:28} {row['seeds']:3} seeds  {row['text'][:90]}", flush=True)
+    print(f"{mutation.name:58} {by:28} {row['seeds']:3} seeds  seed {row['seed']:3}  {row['text'][:90]}", flush=True)
     return row
 
 
 def _work(options: argparse.Namespace) -> None:
-    """Run seeds until one violates something."""
+    """Run seeds until one violates something: those that stress the bug's area, in their order."""
     from .planted import plant_from_environment  # noqa: PLC0415
 
     plant_from_environment()
+    from .areas import seeds_of  # noqa: PLC0415
     from .simulation import Setup, run  # noqa: PLC0415
 
-    for at in range(options.seeds):
-        result = run(Setup(options.first + at, options.minutes))
+    area = next(m.area for m in MUTATIONS if m.name == os.environ[VARIABLE])
+    for at, seed in enumerate(seeds_of(area, options.first, options.seeds)):
+        result = run(Setup(seed, options.minutes))
         if result.invariant:
             text = result.violation.strip().splitlines()[0]
-            print(json.dumps({"invariant": result.invariant, "seeds": at + 1, "text": text}))
+            print(json.dumps({"invariant": result.invariant, "seeds": at + 1, "seed": seed, "text": text}))
             return
     print(json.dumps({"invariant": ""}))
 

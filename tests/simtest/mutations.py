@@ -10,12 +10,22 @@ from typing import NamedTuple
 
 
 class Mutation(NamedTuple):
-    """One bug: in `path`, `old` becomes `new`."""
+    """One bug: in `path`, `old` becomes `new`. `area`: seeds that stress it; `also`: more (path, old, new).
+
+    `also` is for a mistake that a second guard would hide: that one is taken away with it.
+    """
 
     name: str
     path: str
     old: str
     new: str
+    area: str = ""
+    also: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def edits(self) -> tuple[tuple[str, str, str], ...]:
+        """All changes as (path, old, new)."""
+        return ((self.path, self.old, self.new), *self.also)
 
 
 GROUP, JOURNAL, ROWS = "durable/group.py", "edge_node/journal.py", "edge_node/journal_rows.py"
@@ -30,8 +40,11 @@ MUTATIONS = (
     # commit before ack
     Mutation(
         "group tells before it commits", GROUP,
-        "        self.commit(items)\n        for item in items:\n            self._tell(item)\n",
-        "        for item in items:\n            self._tell(item)\n        self.commit(items)\n",
+        '                self._isolated(item)\n            self._connection.execute("COMMIT")\n',
+        "                self._isolated(item)\n            for item in items:\n                self._tell(item)\n"
+        '            self._connection.execute("COMMIT")\n',
+        "disks",
+        ((GROUP, "        self.commit(items)\n        for item in items:\n            self._tell(item)\n", "        self.commit(items)\n"),),
     ),
     Mutation(
         "city acks before it commits", TURNS,
@@ -48,7 +61,7 @@ MUTATIONS = (
         "        writes = Writes(tasks=(changed := book.take_changed()))\n",
         "        self.send(sends)\n        sends = []\n        writes = Writes(tasks=(changed := book.take_changed()))\n",
     ),
-    Mutation("city forgets what a full disk did not save", TURNS, "                book.unsaved(changed)\n", ""),
+    Mutation("city forgets what a full disk did not save", TURNS, "                book.unsaved(changed)\n", "", "disks"),
     Mutation(
         "edge acks when it queues", BOARD_SIDE,
         "        core.journal.store(batch, own, lambda stored: self._stored(batch, stored))\n",
@@ -102,6 +115,7 @@ MUTATIONS = (
         "outbox: slots leak", OUTBOX,
         "            if not self._ring.is_acked(seq):\n                return True\n        return False\n",
         "            if not self._ring.is_acked(seq):\n                return True\n        return True\n",
+        "boards",
     ),
     Mutation(
         "outbox: never sends again", OUTBOX,
@@ -118,6 +132,7 @@ MUTATIONS = (
         "boot: the power gap's floor is too high", BOOT,
         "        self.floor = floor\n        self.reserved = head + self._block\n",
         "        self.floor = head\n        self.reserved = head + self._block\n",
+        "boards",
     ),
     Mutation(
         "boot: nothing is declared after a power cut", BOOT,
@@ -125,6 +140,7 @@ MUTATIONS = (
     ),
     Mutation(
         "boot: gaps are not kept over a restart", BOOT, '        self.gaps = state["gaps"]\n', "        self.gaps = []\n",
+        "boards",
     ),
     Mutation(
         "losses: an overflow is told once", LOSSES,
@@ -133,7 +149,7 @@ MUTATIONS = (
     ),
     Mutation(
         "board: acks of other boots count", LINK,
-        "        if items[1] == self._node.boot.id:\n", "        if items[1]:\n",
+        "        if items[1] == self._node.boot.id:\n", "        if items[1]:\n", "boards",
     ),
     Mutation(
         "journal: gaps are not durable", JOURNAL,
@@ -153,6 +169,7 @@ MUTATIONS = (
         "uplink: the window is one too long", UPLINK,
         "while len(items) < limit and len(self.flying) < self.pace.credit:",
         "while len(items) < limit and len(self.flying) <= self.pace.credit:",
+        "links",
     ),
     Mutation(
         "uplink: never sends again", UPLINK,
@@ -166,9 +183,11 @@ MUTATIONS = (
         "store: frames of a group share an offset", STORE, "        at += len(f.records)\n", "        at = len(f.records)\n",
     ),
     Mutation(
-        "ingest: duplicates are stored again", INGEST,
+        # the whole batch again would only crash: the store's key is (thing, boot, first)
+        "ingest: a new piece begins one sample too early", INGEST,
         "        self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]\n",
-        "        self.group.frames += [_piece(batch, batch.first, end, now_us)] if new else []\n",
+        "        self.group.frames += [_piece(batch, max(batch.first, a - 1), b, now_us) for a, b in new]\n",
+        "links",
     ),
     # tasks
     Mutation(
@@ -178,7 +197,7 @@ MUTATIONS = (
     ),
     Mutation(
         "guard: forgets tasks over a restart", "edge_node/assembly.py",
-        "    guard.restore(_kept_tasks(journal))\n", "",
+        "    guard.restore(_kept_tasks(journal))\n", "", "orders",
     ),
     Mutation(
         "guard: the command leaves before its intent is durable", REACTION,
@@ -191,9 +210,10 @@ MUTATIONS = (
         "        code, text = self._refusal(entry, now_us)\n        if code != codes.OK:\n"
         "            self._count(code, entry.requester",
         "        code, text = codes.OK, \"\"\n        if code != codes.OK:\n            self._count(code, entry.requester",
+        "orders",
     ),
     Mutation(
-        "guard: signatures are not looked at", GUARD, "        if not genuine:\n", "        if genuine is None:\n",
+        "guard: signatures are not looked at", GUARD, "        if not genuine:\n", "        if genuine is None:\n", "orders",
     ),
     Mutation(
         "guard: interlocks are skipped", CHECKS,
@@ -203,6 +223,7 @@ MUTATIONS = (
         "guard: an old fence is good enough", "edge_node/arbiter.py",
         "        return self.holder(now_us) == holder and fence == self._lease.fence\n",
         "        return self.holder(now_us) == holder\n",
+        "orders",
     ),
     Mutation(
         "guard: fences begin again at a restart", "edge_node/assembly.py",
@@ -215,7 +236,7 @@ MUTATIONS = (
     ),
     Mutation(
         "guard: a task of an older epoch is obeyed", CHECKS,
-        "    if task.epoch < node.epoch", "    if task.epoch < 0",
+        "    if task.epoch < node.epoch", "    if task.epoch < 0", "keys",
     ),
     Mutation(
         "command counters begin again at a restart", ROWS,
@@ -228,22 +249,25 @@ MUTATIONS = (
     Mutation(
         "city: sends again after a restart", "aggregator/task_book.py",
         "            elif record.state == codes.DISPATCHED:\n", "            elif record.state == codes.UNKNOWN:\n",
+        "orders",
+        (("aggregator/task_book.py", "record.deadline_us = record.done_us = now_us\n", "record.deadline_us = record.done_us = now_us + 5_000_000\n"),),
     ),
     # boards
     Mutation(
-        "desk: nonce not checked", DESK, "        elif nonce != self._nonce:\n", "        elif not nonce:\n",
+        "desk: nonce not checked", DESK, "        elif nonce != self._nonce:\n", "        elif not nonce:\n", "commands",
     ),
     Mutation(
-        "desk: counter >= instead of >", DESK, "        elif counter <= self._counter:\n", "        elif counter < self._counter:\n",
+        "desk: counter >= instead of >", DESK, "        elif counter <= self._counter:\n", "        elif counter < self._counter:\n", "commands",
     ),
     Mutation(
         "desk: MAC not checked", DESK,
-        "        if mac.equal(mac.hmac_sha256(self._key, payload), signature):\n", "        if len(signature) == 32:\n",
+        "        if mac.equal(mac.hmac_sha256(self._key, payload), signature):\n", "        if len(signature) == 32:\n", "commands",
     ),
     Mutation(
         "desk: deadlines are not looked at", DESK,
         "        elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 0:\n",
         "        elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 1 << 40:\n",
+        "orders",
     ),
     Mutation(
         "a lease never lapses", LEASE,
@@ -269,31 +293,31 @@ MUTATIONS = (
     ),
     Mutation(
         "session: another run under a known boot id is believed", "edge_node/board_session.py",
-        "        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:\n", "        if False:\n",
+        "        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:\n", "        if False:\n", "boards",
     ),
     Mutation(
         "journal: what has decayed is sent", JOURNAL,
-        "            records = opened(stored)\n", "            records = stored[:-4]\n",
+        "            records = opened(stored)\n", "            records = stored[:-4]\n", "disks",
     ),
     # keys and epochs
     Mutation(
         "gate fails open", "aggregator/zap.py",
-        "    user = allowed.keys.get(bytes(request[6]))\n", '    user = allowed.keys.get(bytes(request[6]), "edge-1/nobody")\n',
+        "    user = allowed.keys.get(bytes(request[6]))\n", '    user = allowed.keys.get(bytes(request[6]), "edge-1/nobody")\n', "keys",
     ),
     Mutation(
         "messages of dead keys are taken", CITY,
-        "        if refusal:\n            raise PeerError(refusal,", "        if refusal == \"\":\n            raise PeerError(refusal,",
+        "        if refusal:\n            raise PeerError(refusal,", "        if refusal == \"\":\n            raise PeerError(refusal,", "keys",
     ),
     Mutation(
         "revoked keys are still served", "aggregator/keyring.py",
-        "        key = self.keys.pop(name)\n", "        key = self.keys[name]\n",
+        "        key = self.keys.pop(name)\n", "        key = self.keys[name]\n", "keys",
     ),
     Mutation(
         "the old key is never retired", "aggregator/keyring.py",
-        "            if key.retire_us and self.now_us >= key.retire_us:\n", "            if False:\n",
+        "            if key.retire_us and self.now_us >= key.retire_us:\n", "            if False:\n", "keys",
     ),
     Mutation(
         "a restore keeps the epoch", "aggregator/swap.py",
-        "    return max(copy + 1, present + 1, now_utc_s)\n", "    return max(copy, 1)\n",
+        "    return max(copy + 1, present + 1, now_utc_s)\n", "    return max(copy, 1)\n", "keys",
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from .wires import frames_in
 from .world import SECOND, Violation, World
 
 ACK_TO_BOARD = 6
-ACK_TO_EDGE = 18
+CITY_HELLO, ACK_TO_EDGE, CITY_HEARTBEAT = 17, 18, 19
 BATCH, LEASE_STATE = 3, 7
 _PACK = struct.Struct("<BB6sf")
 
@@ -35,6 +35,7 @@ class Oracle:
         self.caps = Caps()
         self._tails: dict[str, int] = {}
         self.dead_keys: dict[str, int] = {}
+        self.credit: dict[str, tuple[int, int]] = {}
         self.said: dict[str, list[tuple[bytes, ...]]] = {}
 
     def fail(self, name: str, text: str) -> None:
@@ -55,7 +56,7 @@ class Oracle:
         node = board.node
         boot = node.boot.id
         text = f"{int.from_bytes(boot[:4], 'little'):08x}-{int.from_bytes(boot[4:], 'little')}"
-        if board.impostor:
+        if board.impostor and (board.thing, text) in self.streams:
             board.stream = Stream(board.thing, text)
             self.streams[board.thing, f"{text} again"] = board.stream
             self._tap_ring(node.ring, board.stream)
@@ -94,19 +95,31 @@ class Oracle:
         ring, stream = board.node.ring, board.stream
         last = self._tails[board.thing]
         for seq in range(last, ring.tail):
-            if not (stream.has("edge_acked", seq) or stream.has("dropped", seq)):
+            if not (stream.has("told", seq) or stream.has("dropped", seq)):
                 self.fail("forgotten", f"{board.thing} forgot {seq}, which nobody acked and which it did not drop")
+        if last < ring.tail:
+            self._check_slots(board, stream)
         self._tails[board.thing] = ring.tail
         self.caps.board(board.node)
         self.acting.board_stepped(board)
         self.coverage.see(f"board mode {board.thing}", board.node.link.mode, "board link mode")
 
+    def _check_slots(self, board: Any, stream: Stream) -> None:
+        """A slot of the window is free once all that it held is acked."""
+        outbox, tail = board.node.link.outbox, board.node.ring.tail
+        for first, n in zip(outbox._first, outbox._n, strict=True):
+            if n and first + n <= tail and stream.marks["dropped"].find(1, first, first + n) < 0:
+                self.fail("slot_leak", f"{board.thing} keeps a slot for {first}+{n}, all of it acked")
+
     def from_board(self, board: Any, data: bytes) -> None:
         """Bytes leave a board."""
 
     def to_board(self, board: Any, data: bytes) -> None:
-        """Bytes arrive at a board."""
-        self.acting.to_board(board, data)
+        """Bytes arrive at a board: an ack of its present start lets it forget."""
+        for items in self.acting.to_board(board, data):
+            if items[0] == ACK_TO_BOARD and items[1] == board.node.boot.id:
+                for first, end in items[2]:
+                    board.stream.mark("told", first, min(end, board.stream.n))
 
     # edge nodes
 
@@ -225,6 +238,8 @@ class Oracle:
 
     def edge_says(self, edge: Any, parts: list[bytes]) -> None:
         """A message leaves an edge node for the city."""
+        if parts[0][1] == BATCH and len(edge.core.uplink.flying) > max(self.credit.get(edge.name, (0, 256))):
+            self.fail("window", f"{edge.name} has {len(edge.core.uplink.flying)} batches in flight, over its credit")
         if parts[0][1] in (BATCH, LEASE_STATE):
             kept = self.said.setdefault(edge.name, [])
             kept.append(tuple(parts))
@@ -232,7 +247,13 @@ class Oracle:
         self.acting.edge_says(edge, parts)
 
     def city_said(self, edge: Any, parts: list[bytes]) -> None:
-        """A message of the city arrives at an edge node."""
+        """A message of the city arrives at an edge node: note the credit of the last hello and heartbeat."""
+        if parts[0][1] in (CITY_HELLO, CITY_HEARTBEAT):
+            items = msgpack.unpackb(parts[0])
+            hello = self.credit.get(edge.name, (256, 0))[0]
+            at = 4 if items[0] == CITY_HELLO else 3
+            told = items[at] if len(items) > at else 256
+            self.credit[edge.name] = (told, 0) if items[0] == CITY_HELLO else (hello, told)
 
     # city
 
@@ -246,6 +267,8 @@ class Oracle:
                 query = "SELECT substr(data, ?, ?) FROM blobs WHERE commit_no = ?"
                 found = connection.execute(query, (f + 1, d * 12, e)).fetchone()
                 stream = self._same("store", a, b, c, d, bytes(found[0]) if found else b"")
+                if 1 in stream.marks["city_durable"][c : c + d]:
+                    self.fail("stored_twice", f"the store has samples of {a} {b} {c}+{d} already")
                 stream.mark("city_durable", c, c + d)
             elif what == "+gap":
                 self._declared_at_city(a, b, c, d, e)
@@ -290,6 +313,7 @@ class Oracle:
     def city_started(self, city: Any) -> None:
         """A process of the city begins; no message of a dead or unknown key has an effect."""
         core = city.core
+        self.acting.city_life = city.life
         take_one = core._take_one
 
         def tapped(message: Any, now: Any) -> None:

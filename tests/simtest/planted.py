@@ -16,12 +16,15 @@ class PlantError(Exception):
     """The text to replace is not there exactly once: the product has moved on, the mutant has not."""
 
 
-def mutated(path: str, old: str, new: str) -> str:
-    """Return the source of a product file with the bug in it. Raises: PlantError."""
-    source = (ROOT / path).read_text()
-    if source.count(old) != 1:
-        raise PlantError(f"{path}: expected once, found {source.count(old)} times: {old!r}")
-    return source.replace(old, new)
+def mutated(*edits: tuple[str, str, str]) -> dict[str, str]:
+    """Return {path: source of a product file with the bug in it} of (path, old, new). Raises: PlantError."""
+    sources: dict[str, str] = {}
+    for path, old, new in edits:
+        source = sources.get(path) or (ROOT / path).read_text()
+        if source.count(old) != 1:
+            raise PlantError(f"{path}: expected once, found {source.count(old)} times: {old!r}")
+        sources[path] = source.replace(old, new)
+    return sources
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -34,18 +37,18 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the one module that has the bug."""
+    """Finds the modules that have the bug; `sources` by path."""
 
-    def __init__(self, path: str, source: str) -> None:
-        self._path, self._source = ROOT / path, source
-        self._name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    def __init__(self, sources: dict[str, str]) -> None:
+        self._found = {path.removesuffix(".py").replace("/", "."): (path, text) for path, text in sources.items()}
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> Any:
-        if fullname != self._name:
+        if fullname not in self._found:
             return None
-        loader = _Loader(fullname, str(self._path))
-        loader.source = self._source
-        return importlib.machinery.ModuleSpec(fullname, loader, origin=str(self._path))
+        where, text = self._found[fullname]
+        loader = _Loader(fullname, str(ROOT / where))
+        loader.source = text
+        return importlib.machinery.ModuleSpec(fullname, loader, origin=str(ROOT / where))
 
 
 def plant(name: str) -> None:
@@ -53,8 +56,7 @@ def plant(name: str) -> None:
     from .mutations import MUTATIONS  # noqa: PLC0415
 
     mutation = next(m for m in MUTATIONS if m.name == name)
-    source = mutated(mutation.path, mutation.old, mutation.new)
-    sys.meta_path.insert(0, _Finder(mutation.path, source))
+    sys.meta_path.insert(0, _Finder(mutated(*mutation.edits)))
 
 
 def plant_from_environment() -> None:

@@ -15,10 +15,11 @@ import structlog
 from firmware.core import link as LINK
 
 from . import pace, plan
+from .areas import area_of, draw
 from .board import Board
 from .city import City
 from .edge import Edge
-from .faults import KINDS, Fault, draw
+from .faults import KINDS, Fault
 from .line import Line
 from .net import Network, Wire
 from .oracle import Oracle
@@ -105,7 +106,7 @@ class Simulation:
         oracle.acting.silence_us = LINK.SILENCE_MS * 1000
         self.end_us = int(setup.minutes * MINUTE)
         self.calm_us = max(MINUTE, self.end_us - CALM_US)
-        self.faults = tuple(draw(world.rng("faults"), self.calm_us))
+        self.faults = tuple(draw(world.rng("faults"), self.calm_us, area_of(setup.seed)))
         self.begun: list[Fault] = []
 
     def host(self, name: str) -> Any:

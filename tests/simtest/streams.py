@@ -1,7 +1,17 @@
 """What really happened to the samples of one (thing, boot), whatever the product says: a mark per sample and fact."""
 
 SIZE = 12
-FACTS = ("dropped", "edge_durable", "edge_acked", "city_durable", "city_acked", "declared", "declared_city", "aside")
+FACTS = (
+    "dropped",
+    "edge_durable",
+    "edge_acked",
+    "told",
+    "city_durable",
+    "city_acked",
+    "declared",
+    "declared_city",
+    "aside",
+)
 
 
 class Stream:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .disk import Committer, Drive
-from .mutations import MUTATIONS
+from .mutations import MUTATIONS, Mutation
 from .planted import PlantError, mutated
 from .streams import Stream
 from .wires import Eye, frames_in
@@ -54,14 +54,14 @@ def test_a_planted_bug_is_found_and_its_history_is_repeated_by_the_command_that_
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_every_planted_bug_still_fits_the_product(mutation: object) -> None:
-    path, old, new = mutation[1:]  # type: ignore[index]
-    compile(mutated(path, old, new), path, "exec")
+def test_every_planted_bug_still_fits_the_product(mutation: Mutation) -> None:
+    for path, source in mutated(*mutation.edits).items():
+        compile(source, path, "exec")
 
 
 def test_a_bug_that_does_not_fit_any_more_is_an_error() -> None:
     with pytest.raises(PlantError, match="found 0 times"):
-        mutated("durable/group.py", "no such text", "")
+        mutated(("durable/group.py", "no such text", ""))
 
 
 def test_a_callback_that_fails_after_a_commit_is_a_violation() -> None:
