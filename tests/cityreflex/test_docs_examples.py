@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cityreflex.cli import city
-from cityreflex.config import check
+from cityreflex.config import check, load_aggregator, load_edge
 from processes.engine import Engine
 from processes.instance import read_instance
 
@@ -55,6 +55,15 @@ def test_the_board_file_is_right(tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
     path.write_text(example)
     assert check(path) == "board"
+
+
+def test_the_configuration_for_hardware_is_right(tmp_path: Path) -> None:
+    city_toml, edge_toml = (tmp_path / name for name in ("aggregator.toml", "edge.toml"))
+    for path, text in zip((city_toml, edge_toml), examples("hardware.md", "toml"), strict=True):
+        path.write_text(text)
+    aggregator, edge = load_aggregator(city_toml, with_keys=False), load_edge(edge_toml, with_keys=False)
+    assert aggregator.listen.endpoint.rpartition(":")[2] == edge.city.endpoint.rpartition(":")[2]
+    assert [board.thing for board in edge.boards] == ["river-1"]
 
 
 def test_a_fault_is_sent_from_python(
