@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from aggregator.errors import DamagedError
 from durable import GroupCommit
 
 from .disk import CutDisk, PowerCut, lay_down
@@ -48,7 +49,7 @@ def run(seed: int, planted: Planted | None = None, cuts: int = CUTS) -> Result:
                 scene.live(root, disk, planted.group)
             except PowerCut:
                 pass
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DamagedError) as error:
                 result.problems.append(f"while the power was on: {error!r}")
             finally:
                 disk.power_off()
@@ -72,7 +73,7 @@ def _checked(check: Callable[[Path], list[str]], root: Path) -> list[str]:
     shutil.copytree(root, copy)
     try:
         return check(copy)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, DamagedError) as error:
         return [f"a start fails: {error!r}"]
     finally:
         shutil.rmtree(copy)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aggregator import compactor, sealing
+from aggregator.clock_table import ClockTable
 from aggregator.columns import table
 from aggregator.ingest import Ingest
 from aggregator.ledger_view import Reported
@@ -192,7 +193,7 @@ class StoreScene:
 
     def _rows(self, store: Store) -> tuple[dict[tuple[str, str], list[tuple[int, float]]], list[str]]:
         """Return (seq, value) of all samples per boot, and files that can not be read."""
-        parts, found = [store.committer.read(lambda c: table(hot_frames(c), self.registry.manifest))], []
+        parts, found = [store.committer.read(lambda c: table(hot_frames(c), self.registry.manifest, ClockTable()))], []
         for (name,) in store.committer.read(lambda c: c.execute("SELECT file FROM sealed").fetchall()):
             try:
                 parts.append(pq.read_table(store.folder / sealing.SEALED / name))
