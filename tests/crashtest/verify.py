@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from aggregator import compactor
+from aggregator.clock_table import ClockTable
 from aggregator.columns import table
 from aggregator.reader import stored_manifests
 from aggregator.sealing import CATALOGUE, SEALED, STAGING
@@ -43,7 +44,7 @@ def problems(city: Path, journal: Path, boards: list[RememberingBoard]) -> list[
 
 
 def _samples(city: Path, connection: sqlite3.Connection) -> Iterator[Sample]:
-    parts = [table(hot_frames(connection), stored_manifests(connection))]
+    parts = [table(hot_frames(connection), stored_manifests(connection), ClockTable())]
     for (name,) in connection.execute("SELECT file FROM sealed"):
         parts.append(pq.read_table(city / SEALED / name))
     names = ("thing", "boot", "seq", "stamp_us", "value", "quality")
