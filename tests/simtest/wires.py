@@ -47,6 +47,6 @@ def _body(piece: bytes) -> list[Any] | None:
         return None
     try:
         items = msgpack.unpackb(bytes(plain[:-4]))
-    except Exception:
+    except (TypeError, ValueError):  # all that msgpack raises for bytes that are none
         return None
     return items if isinstance(items, list) and items else None
