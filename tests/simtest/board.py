@@ -186,6 +186,8 @@ class Board:
             clock = Clock(self.ticks_us)
             boot = Boot(self.flash, f"chip {self.thing}", self.rng.randbytes(12), self.plan.block)
         except FlashCut:
+            if self.flash.files.get(Boot.FILE, "") != before:
+                self.oracle.board_fell(self.thing, self.flash.files[Boot.FILE])
             self.world.after(SECOND, self.power_on)
             return
         identity = Identity(self.thing, "vm", bytes(32), lambda: self._manifest)

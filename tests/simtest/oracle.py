@@ -4,6 +4,7 @@ It reads bytes on wires, rows that commits made durable, and what drivers were t
 whether the product is right.
 """
 
+import json
 import struct
 from typing import Any
 
@@ -70,6 +71,15 @@ class Oracle:
         self._tails[board.thing] = 0
         self._tap_ring(node.ring, stream)
         self.acting.board_started(board)
+
+    def board_fell(self, thing: str, state: str) -> None:
+        """A boot wrote its file and lost power before its first sample: it has an id, and may be declared lost."""
+        first = json.loads(state.splitlines()[0])
+        boot = f"{first['incarnation']:08x}-{first['counter']}"
+        if (thing, boot) in self.streams:
+            self.fail("identity_reused", f"{thing} begins boot {boot} again")
+        stream = self.streams[thing, boot] = Stream(thing, boot)
+        stream.over = True
 
     def _tap_ring(self, ring: Any, stream: Stream) -> None:
         push = ring.push
