@@ -7,6 +7,8 @@ NPM_DIR := $(VENV)/npm
 WASM := @micropython/micropython-webassembly-pyscript@^1.27.0
 RUN ?= run/demo
 JOBS ?= 2
+# Started first, so that no worker is left alone with it at the end.
+LONGEST := tests/system/test_demo_recorded.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs fuzz heap storm clean
@@ -49,7 +51,7 @@ demo: setup ## the whole loop on this machine: a storm twice, gate left alone an
 
 test: setup lint type ## the whole gate, and all that CI runs
 	$(BIN)/pytest -n $(JOBS) -m 'not system'
-	$(BIN)/pytest -n $(JOBS) --dist loadfile -m system tests hil_tests
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m system $(LONGEST) tests hil_tests
 	$(PY) -m tests.simtest --minutes 24 --seeds 100000 --budget-s 240 --at-least 100 --jobs $(JOBS)
 
 quick: setup ## the inner loop: lint and the tests that spawn nothing
