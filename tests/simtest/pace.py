@@ -1,6 +1,6 @@
 """How often things that carry no news repeat in the simulation, and how long silence is tolerated with that.
 
-A virtual hour has to fit into about a second, and at the product's own pace nine tenths of its events would be
+A virtual hour has to fit into some seconds, and at the product's own pace nine tenths of its events would be
 heartbeats, clock requests and status lines. So chatter, and the silences that are judged by it, are forty times
 slower here. What protects something keeps its own time: deadlines, resends, start windows, saves, commits.
 `PACE=product` leaves the product as it is.
