@@ -78,6 +78,10 @@ class Keyring:
         """Return the edge nodes that have a key."""
         return sorted({key.edge for key in self.keys.values()})
 
+    def shut_out(self) -> set[str]:
+        """Return the edge nodes that have no key any more because theirs were revoked."""
+        return {dead.edge for dead in self.dead.values() if dead.reason == "revoked"}.difference(self.edges())
+
     def reason(self, edge: str, name: str) -> str:
         """Return "" if the key of this fingerprint speaks for `edge`, else the name of the refusal."""
         key = self.keys.get(name)

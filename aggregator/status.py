@@ -56,13 +56,14 @@ def ledger_args(city: City, now: Now) -> tuple[Ingest, Accounts, dict[str, int |
 
 def status(city: City, now: Now) -> dict[str, Any]:
     """Return /status: edges with their own health and its age, incidents, faults, processes, counters."""
-    silent = offline(city, now)
-    edges = [_edge_row(session, now) for session in city.sessions.by_edge.values()]
+    silent, shut_out = offline(city, now), city.ring.shut_out()
+    edges = [_edge_row(session, now, shut_out) for session in city.sessions.by_edge.values()]
+    gone = [_offline_incident(edge, since, edge in shut_out) for edge, since in sorted(silent.items())]
     return {
         "utc_us": now.utc_us,
         "edges": edges,
         "clock": city.clock.health(now.us),
-        "incidents": [*(_offline_incident(edge, since) for edge, since in sorted(silent.items())), *_alarms(city, now)],
+        "incidents": [*gone, *_alarms(city, now)],
         "faults": [fault for edge in edges if edge["online"] for fault in edge["faults"]],
         "processes": city.host.engine.health(),
         "leases": [_lease_row(city, actuator, now) for actuator in sorted(city.dispatcher.leases)],
@@ -101,11 +102,12 @@ def _refusals(city: City, now: Now) -> list[dict[str, Any]]:
     return rows
 
 
-def _edge_row(session: Session, now: Now) -> dict[str, Any]:
+def _edge_row(session: Session, now: Now, shut_out: set[str]) -> dict[str, Any]:
     age_s = (now.us - session.heartbeat_us) / 1e6 if session.heartbeat_us else None
     return {
         "edge": session.edge,
         "online": session.connected and not session.silent(now.us),
+        "revoked": session.edge in shut_out,
         "boot": session.boot or None,
         "proto": session.proto or None,
         "problem": session.problem,
@@ -128,9 +130,10 @@ def _maps(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _offline_incident(edge: str, since_utc_us: int | None) -> dict[str, Any]:
+def _offline_incident(edge: str, since_utc_us: int | None, revoked: bool) -> dict[str, Any]:
     since = datetime.fromtimestamp((since_utc_us or 0) / 1e6, UTC).isoformat(" ", "seconds")
     text = f"{edge} offline since {since}"
+    text += f"; its keys are revoked: to let it in again, city keys enroll {edge}" if revoked else ""
     return {"kind": "edge_offline", "edge": edge, "since_utc_us": since_utc_us, "text": text}
 
 

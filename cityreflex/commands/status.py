@@ -147,13 +147,19 @@ def journal_line(edge: dict[str, Any]) -> str:
 
 def _show_edge(edge: dict[str, Any], console: Console) -> None:
     """Print all that one edge tells of itself."""
-    state, age = "online" if edge["online"] else "OFFLINE", edge.get("health_age_s")
+    state, age = _state(edge), edge.get("health_age_s")
     console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
     _show_boards(edge.get("health", {}).get("boards", []), console)
     if line := journal_line(edge):
         console.print(line, highlight=False)
     for where, row in processes({"processes": [], "edges": [edge]}):
         _show_process(where, row, console)
+
+
+def _state(edge: dict[str, Any]) -> str:
+    if edge["online"]:
+        return "online"
+    return "REVOKED" if edge.get("revoked") else "OFFLINE"
 
 
 def _show_process(where: str, row: dict[str, Any], console: Console) -> None:

@@ -176,6 +176,17 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
     assert late["faults"] == []
 
 
+def test_a_revoked_edge_is_told_from_a_silent_one(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    kit.give(city, T, kit.info(), kit.heartbeat(5, 0))
+    city.ring.revoke("edge-1")
+    late = status.status(city, city.now(T + 6 * US))
+    (edge,) = [row for row in late["edges"] if row["edge"] == "edge-1"]
+    assert (edge["online"], edge["revoked"]) == (False, True)
+    (incident,) = [row for row in late["incidents"] if row.get("edge") == "edge-1"]
+    assert incident["text"].endswith("its keys are revoked: to let it in again, city keys enroll edge-1")
+
+
 def fetch(city: Any, path: str) -> Any:
     return TestClient(make_api(lambda: city, lambda: city.now(T), lambda: True)).get(path)
 

@@ -135,7 +135,9 @@ def test_a_revoked_key_never_lives_again(ring: Keyring) -> None:
     assert "revoked" in ring.adopt("edge-1", key(1)), "whatever the configuration names"
     ring.open_token("edge-1", 60 * US, ID, SECRET)
     assert reason_of(lambda: ring.redeem(ID, SECRET, key(1))) == "revoked_key"
+    assert ring.shut_out() == {"edge-1"}
     assert ring.redeem(ID, SECRET, key(2)) == "edge-1"
+    assert ring.shut_out() == set()
     assert reason_of(lambda: ring.revoke("edge-9")) == "no_such_key"
     assert reason_of(lambda: ring.revoke("edge-1", name(1))) == "no_such_key"
 

@@ -84,6 +84,12 @@ def test_an_edge_offline_is_one_incident_not_forty() -> None:
     assert status.troubles(rows) == ["edge-1 offline"]
 
 
+def test_a_revoked_edge_is_called_so() -> None:
+    rows = found()
+    rows["edges"][0] |= {"online": False, "revoked": True}
+    assert "edge-1: REVOKED, heard" in shown(rows)
+
+
 def test_nobody_answers(tmp_path: Path) -> None:
     for ask in (status.ask, ledger.ask):
         with pytest.raises(CityError) as caught:
