@@ -50,15 +50,22 @@ def enrol(city: CitySection, edge: str, token: TokenText, timeout_s: float) -> P
 
 
 def _ask_under_new_key(city: CitySection, token: TokenText, timeout_s: float) -> tuple[EnrolAnswer, Pair]:
-    """A key that the city knows to be dead is thrown away once; another one takes its place."""
+    """A key that the city knows to be dead is thrown away once; another one takes its place.
+
+    A key that was made for a token that is refused goes again: a node would take it for a rotation that was asked for.
+    """
+    slot = second_slot(city.secret_file)
     for _ in range(2):
+        ours = not slot.exists()
         make_next(city.secret_file)
-        pair = read_pair(read_curve_key(second_slot(city.secret_file), secret=True))
+        pair = read_pair(read_curve_key(slot, secret=True))
         answer = ask(token, pair, timeout_s)
         if answer.code not in DEAD:
             break
-        second_slot(city.secret_file).unlink()
+        slot.unlink()
     if answer.code != OK:
+        if ours:
+            slot.unlink(missing_ok=True)
         raise EnrolError(answer.code, f"the city refused: {answer.text}")
     return answer, pair
 
