@@ -19,6 +19,7 @@ OTHERS = 0o077
 OTHERS_WRITE = 0o022
 STRANGERS = 0o007  # systemd's credentials show the service's right to read as the group's
 CREDENTIAL = "credential:"
+MADE_BY = "a city's keys are made by `city keys init`, a node's by `city keys enroll`"
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
@@ -84,6 +85,10 @@ def locate(path: Path) -> Path:
 def _text(path: Path, secret: bool) -> str:
     try:
         return _bytes(path, secret).decode("ascii").strip()
+    except KeyFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise KeyFileError(f"{error}; {MADE_BY}") from error
+        raise
     except UnicodeDecodeError:
         # Without its cause, which carries the bytes of the file.
         raise KeyFileError(f"{path}: expected plain text, found other bytes") from None

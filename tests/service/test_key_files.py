@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,12 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     files.replace_durably(path, b"new")
     assert path.read_bytes() == b"new" and path.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in tmp_path.iterdir()] == ["ring"]
+
+
+@pytest.mark.parametrize("read", [keys.read_curve_key, keys.read_ed25519_key])
+def test_a_missing_key_says_which_command_makes_it(tmp_path: Path, read: Callable[[Path], bytes]) -> None:
+    with pytest.raises(KeyFileError, match=r"city keys init.*city keys enroll"):
+        read(tmp_path / "city.public")
+    with pytest.raises(KeyFileError) as caught:
+        keys.read_board_key(tmp_path / "river-1.key")
+    assert "city keys" not in str(caught.value), "a board's key comes with its provisioning"
