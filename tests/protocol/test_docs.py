@@ -9,6 +9,7 @@ import msgpack
 import pytest
 
 from aggregator import sessions
+from drivers import errors
 from edge_node import board_session, city_side, presence
 from firmware.core import link as firmware_link
 from firmware.core import losses, outbox
@@ -38,6 +39,11 @@ def numbered(header: str) -> dict[int, str]:
 def test_board_link_kinds():
     rows = table("| kind | name | direction | items after the kind |")
     assert {int(row[0]): row[1] for row in rows} == frames.KINDS
+
+
+def test_driver_codes_of_a_fault():
+    rows = numbered("| code | name | what happened |")
+    assert rows == dict(enumerate(errors.NAMES[1:], 1))
 
 
 @pytest.mark.parametrize("direction", ["to board", "to host"])
