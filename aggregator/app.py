@@ -14,22 +14,24 @@ from service.http import listen, make_server
 from service.keys import read_curve_key
 from service.threads import share_fairly
 
-from . import compactor, descriptors, housekeeping, swap
+from .backup import swap
+from .backup.restoring import Restoring
+from .caps import descriptors
+from .caps.host_load import HostLoad
 from .city import City
-from .city_times import CityTimes
+from .clocks.city_times import CityTimes
 from .config import AggregatorConfig
-from .dispatch import Now
-from .enrol_socket import EnrolSocket
-from .host_load import HostLoad
-from .key_desk import KeyDesk, allowed
-from .key_store import KeyStore, identity
-from .pages import make_pages
-from .restore import restore
-from .restoring import Restoring
-from .router_socket import RouterSocket
-from .store import Store
+from .keys.desk import KeyDesk, allowed
+from .keys.enrol_socket import EnrolSocket
+from .keys.store import KeyStore, identity
+from .link.router_socket import RouterSocket
+from .link.zap import Gatekeeper
+from .pages.routes import make_pages
+from .rebuild import restore
+from .store import compactor, housekeeping
+from .store.store import Store
+from .tasks.dispatch import Now
 from .turns import Turns
-from .zap import Gatekeeper
 
 TICK_S = 0.05
 _log = structlog.get_logger(__name__)

@@ -34,21 +34,21 @@ from protocol.errors import LimitError, ProtocolError, UnknownKindError
 from service.host_clock import HostClock
 from service.refusals import Refusals
 
-from . import ledger_view
-from .caps import Caps
-from .dispatch import Dispatcher, Now
+from .backup.reconcile import Reconcile
+from .caps.caps import Caps
+from .clocks.retiming import Better
 from .errors import PeerError
 from .ingest import Frame, Group, Ingest
-from .keyring import Keyring
-from .latency import Hops, task_hops
-from .ledger_view import Accounts
-from .ledger_watch import LedgerWatch
+from .keys.keyring import Keyring
+from .ledger import view as ledger_view
+from .ledger.view import Accounts
+from .ledger.watch import LedgerWatch
+from .link.router_socket import Received
+from .link.sessions import Session, Sessions, is_json
+from .pages.latency import Hops, task_hops
 from .processes_host import ProcessesHost
-from .reconcile import Reconcile
 from .registry import Registry
-from .retiming import Better
-from .router_socket import Received
-from .sessions import Session, Sessions, is_json
+from .tasks.dispatch import Dispatcher, Now
 
 HEARTBEAT_US = 500_000
 CREDIT_SINCE = 2  # version of the city link

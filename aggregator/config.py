@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
-from .limits import LimitsSection
+from .caps.limits import LimitsSection
 
 
 class CitySection(ServiceSection):

@@ -12,12 +12,12 @@ from typing import NamedTuple, TypeAlias
 from protocol.city_link import Ack, Batch, Clock, ClockRecord, GapRecord
 from protocol.ranges import Ranges
 
-from .clock_table import ClockTable
-from .conflicts import Conflict, Conflicts
-from .doubts import Doubts, Piece
+from .caps.limits import LimitsSection
+from .caps.quota import Quota
+from .clocks.table import ClockTable
 from .errors import PeerError
-from .limits import LimitsSection
-from .quota import Quota
+from .store.conflicts import Conflict, Conflicts
+from .store.doubts import Doubts, Piece
 
 Key: TypeAlias = tuple[str, str]
 RECORD_BYTES = 12

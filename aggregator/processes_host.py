@@ -16,11 +16,11 @@ from protocol.city_link import ClockRecord
 from protocol.columns import decode, stamp_us
 from protocol.manifest import Manifest
 
-from .clock_table import ClockTable
+from .clocks.retiming import Move
+from .clocks.table import ClockTable
 from .ingest import Frame
 from .latest import Latest
 from .registry import Registry
-from .retiming import Move
 
 MAX_CAUSES = 4096
 

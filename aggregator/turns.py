@@ -12,10 +12,10 @@ import structlog
 from durable import DiskFullError
 
 from .city import City, Send
-from .dispatch import Now
 from .ingest import Group
-from .router_socket import Received
-from .store import Writes
+from .link.router_socket import Received
+from .store.store import Writes
+from .tasks.dispatch import Now
 
 FREEZE_US = 5_000_000
 _log = structlog.get_logger(__name__)

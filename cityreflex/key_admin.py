@@ -10,13 +10,13 @@ from typing import Any, NoReturn, Self
 import httpx
 
 from aggregator.errors import KeyringError
-from aggregator.key_store import KeyStore
+from aggregator.keys.store import KeyStore
 from cityreflex import config, key_files
 from cityreflex.client import Client, UnreachableError
 from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, PERMISSION, REFUSED, CityError
-from edge_node.enrolling import enrol
 from edge_node.errors import EnrolError
-from edge_node.key_side import key_rows, make_next, read_keys, read_verify_keys
+from edge_node.keys.enrolling import enrol
+from edge_node.keys.side import key_rows, make_next, read_keys, read_verify_keys
 from protocol.enrol import read_token
 from protocol.errors import FrameError
 from service.errors import InUseError, KeyFileError

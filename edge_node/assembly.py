@@ -12,23 +12,23 @@ from service.host_clock import Look
 from service.host_time import boottime_us
 from service.keys import read_board_key, read_ed25519_key, read_slots
 
-from . import journal_rows
-from .board_session import BoardSession
-from .board_side import nonce_name
-from .clocks import Clocks
-from .commands import BoardCommands, CommandCounter, calendar_floor
+from .boards.commands import BoardCommands, CommandCounter, calendar_floor
+from .boards.session import BoardSession
+from .boards.side import nonce_name
+from .city.uplink import Uplink
+from .clocks.clocks import Clocks
 from .config import EdgeConfig
 from .core import Board, Core
 from .fuse import Fusion
-from .guard import Guard
-from .identity import Identity
-from .infos import Infos
-from .journal import Hop, Journal
-from .journal_group import Pending
+from .journal import rows as journal_rows
+from .journal.group import Pending
+from .journal.identity import Identity
+from .journal.infos import Infos
+from .journal.journal import Hop, Journal
+from .journal.start_file import StartFile
 from .processes_host import ProcessesHost
-from .start_file import StartFile
-from .task_entry import TaskEntry, from_bytes
-from .uplink import Uplink
+from .reaction.guard import Guard
+from .reaction.task_entry import TaskEntry, from_bytes
 
 SNAPSHOT = "engine"
 FENCES_PER_START = 1 << 20

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
-from .quota import Limits
+from .journal.quota import Limits
 
 
 class BoardSection(Section):

@@ -9,18 +9,18 @@ from protocol.board_link import Status
 from protocol.city_link import PROTO_MIN
 from service.host_clock import HostClock
 
-from .board_session import BoardSession
-from .clocks import Clocks
-from .commands import BoardCommands, CommandCounter
+from .boards.commands import BoardCommands, CommandCounter
+from .boards.session import BoardSession
+from .city.uplink import Uplink
+from .clocks.clocks import Clocks
 from .fuse import Fusion
-from .guard import Guard
-from .infos import Infos
-from .journal import Journal
-from .journal_group import Pending
+from .journal.group import Pending
+from .journal.infos import Infos
+from .journal.journal import Journal
+from .keys.node_keys import NodeKeys
 from .latency import Hops
-from .node_keys import NodeKeys
 from .processes_host import ProcessesHost
-from .uplink import Uplink
+from .reaction.guard import Guard
 
 
 @dataclass

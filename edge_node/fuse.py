@@ -18,10 +18,10 @@ from protocol import columns
 from protocol.manifest import ChannelInfo, Manifest, SensorInfo
 from service.host_clock import HostClock
 
-from .clock_book import OwnClock, event_clock
-from .clock_lines import Line
+from .clocks.book import OwnClock, event_clock
+from .clocks.lines import Line
 from .config import FusionSection
-from .journal_rows import NewBatch
+from .journal.rows import NewBatch
 
 Column = npt.NDArray[Any]
 MAX_FILTERS = 32

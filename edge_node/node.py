@@ -15,21 +15,21 @@ from service.http import listen, make_server
 from service.sections import UNIX
 from service.threads import share_fairly
 
-from . import health
-from .api import make_api
 from .assembly import assemble, read_instances
-from .board_side import BoardSide
-from .city_side import CitySide
+from .boards.serial_port import SerialPort
+from .boards.side import BoardSide
+from .city.side import CitySide
+from .city.uplink_socket import UplinkSocket
 from .config import EdgeConfig
 from .core import Core
-from .key_side import KeySide, read_keys
-from .keys_api import add_key_pages
-from .mending import open_sound_journal
-from .reaction import Reaction
-from .serial_port import SerialPort
-from .start_file import StartFile
+from .journal.mending import open_sound_journal
+from .journal.start_file import StartFile
+from .keys.api import add_key_pages
+from .keys.side import KeySide, read_keys
+from .pages import health
+from .pages.api import make_api
+from .reaction.reaction import Reaction
 from .ticks import Ticks
-from .uplink_socket import UplinkSocket
 
 TICK_S = 0.02
 log = structlog.get_logger("edge_node")

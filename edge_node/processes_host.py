@@ -19,7 +19,7 @@ from protocol.city_link import Clock
 from protocol.manifest import Manifest
 from service.host_clock import HostClock
 
-from .guard import Effect, Guard
+from .reaction.guard import Effect, Guard
 
 START_WITHIN_MS = 2000
 MAX_CAUSES = 4096

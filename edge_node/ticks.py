@@ -3,10 +3,10 @@
 from typing import Protocol
 
 from .assembly import SNAPSHOT
-from .board_side import BoardSide
-from .city_side import CitySide
+from .boards.side import BoardSide
+from .city.side import CitySide
 from .core import Core
-from .reaction import Reaction
+from .reaction.reaction import Reaction
 
 
 class Socket(Protocol):

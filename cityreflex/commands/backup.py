@@ -6,8 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from aggregator import backup as taking
-from aggregator.backup_manifest import Manifest
+from aggregator.backup import taking
+from aggregator.backup.manifest import Manifest
 from aggregator.config import AggregatorConfig
 from cityreflex import config
 from cityreflex.commands.options import json_option, quoted, run_dir_option

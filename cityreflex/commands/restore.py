@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import rich_click as click
 
-from aggregator import swap
-from aggregator.backup_manifest import Manifest
+from aggregator.backup import swap
+from aggregator.backup.manifest import Manifest
 from cityreflex import config
 from cityreflex.client import Client, UnreachableError
 from cityreflex.commands.options import confirm, json_option, quoted, run_dir_option

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from aggregator import compactor
-from aggregator.store import Store, Writes
+from aggregator.store import compactor
+from aggregator.store.store import Store, Writes
 from protocol import city_link
 from protocol.city_link import Ack
 

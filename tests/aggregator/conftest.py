@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from zmq.utils import z85
 
-from aggregator import compactor
 from aggregator.city import City
-from aggregator.dispatch import Now
-from aggregator.keyring import Keyring
-from aggregator.restore import build
-from aggregator.router_socket import Received
-from aggregator.store import Store
+from aggregator.keys.keyring import Keyring
+from aggregator.link.router_socket import Received
+from aggregator.rebuild import build
+from aggregator.store import compactor
+from aggregator.store.store import Store
+from aggregator.tasks.dispatch import Now
 from processes.instance import make_instance
 from protocol import city_link, columns, manifest, tasks
 from protocol.city_clock import CityClock

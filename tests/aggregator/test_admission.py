@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.admission import SETTLE_US, Admission
+from aggregator.caps.admission import SETTLE_US, Admission
 
 US = 1_000_000
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
-from aggregator import backup, backup_manifest, compactor, reader, swap
-from aggregator.backup import Source
-from aggregator.backup_manifest import Entry
+from aggregator.backup import manifest as backup_manifest
+from aggregator.backup import swap
+from aggregator.backup import taking as backup
+from aggregator.backup.manifest import Entry
+from aggregator.backup.taking import Source
 from aggregator.errors import BackupError, DamagedError, RoomError
 from aggregator.ingest import Ingest
 from aggregator.registry import Registry
-from aggregator.store import Store, Writes
+from aggregator.store import compactor, reader
+from aggregator.store.store import Store, Writes
 from durable import DISK, Disk, TooNewError
 
 NOW_S = 1_800_000_000

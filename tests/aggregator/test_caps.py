@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from aggregator import status
-from aggregator.caps import Caps, Load
-from aggregator.limits import LimitsSection
-from aggregator.store import Store, Writes
+from aggregator.caps.caps import Caps, Load
+from aggregator.caps.limits import LimitsSection
+from aggregator.pages import status
+from aggregator.store.store import Store, Writes
 from protocol import city_link, tasks
 from protocol import task_codes as codes
 from protocol.city_link import Ack, CityHeartbeat, CityHello, EdgeHello, GapRecord, LeaseState, TaskReport, Wait

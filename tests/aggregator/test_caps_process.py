@@ -15,7 +15,8 @@ import pytest
 import zmq
 from city_process import CityFolder, Edge, until
 
-from aggregator import app, descriptors
+from aggregator import app
+from aggregator.caps import descriptors
 from aggregator.config import parse
 from aggregator.errors import DescriptorError
 from protocol.city_link import MAX_MESSAGE, Ack, CityHeartbeat, CityHello, EdgeHello, StoredAsk

@@ -9,13 +9,14 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import latency, ledger_view, status
-from aggregator.api import make_api
 from aggregator.city import joined
-from aggregator.ledger_view import Accounts
-from aggregator.sessions import Session
-from aggregator.store import Store, Writes
-from aggregator.zap import DOMAIN, Allowed, judge, reply
+from aggregator.ledger import view as ledger_view
+from aggregator.ledger.view import Accounts
+from aggregator.link.sessions import Session
+from aggregator.link.zap import DOMAIN, Allowed, judge, reply
+from aggregator.pages import latency, status
+from aggregator.pages.api import make_api
+from aggregator.store.store import Store, Writes
 from protocol.city_link import CityHeartbeat, CityHello, EdgeHello, GapRecord, Heartbeat
 
 US = 1_000_000

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import compactor, reader, retiming
-from aggregator.clock_table import ClockTable
-from aggregator.store import Store, Writes
+from aggregator.clocks import retiming
+from aggregator.clocks.table import ClockTable
+from aggregator.store import compactor, reader
+from aggregator.store.store import Store, Writes
 from protocol import city_link, columns
 from protocol.city_link import Ack, Clock, ClockRecord
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.credit import HOLD_US, SLACK, Credit
+from aggregator.caps.credit import HOLD_US, SLACK, Credit
 
 US = 1_000_000
 

@@ -3,7 +3,7 @@
 import msgpack
 import pytest
 
-from aggregator.status import status
+from aggregator.pages.status import status
 from protocol import city_link as cl
 
 from .conftest import T_US

@@ -11,9 +11,10 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from aggregator import app, key_store
+from aggregator import app
 from aggregator.config import parse
-from aggregator.key_store import KeyStore, read_keyring
+from aggregator.keys import store as key_store
+from aggregator.keys.store import KeyStore, read_keyring
 from protocol import city_link
 from protocol.city_link import Ack, CityHello, EdgeHello, KeyOffer, KeyTaken, Refusal, Wait
 from service import audit

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zmq.utils import z85
 
-from aggregator import tokens
 from aggregator.errors import KeyringError
-from aggregator.keyring import ANSWER_US, CURRENT, GRACE_US, MAX_ROTATED, NEXT, OFFER_AGAIN_US, Keyring, from_map
+from aggregator.keys import tokens
+from aggregator.keys.keyring import ANSWER_US, CURRENT, GRACE_US, MAX_ROTATED, NEXT, OFFER_AGAIN_US, Keyring, from_map
 from protocol.city_link import KeyTaken, Refusal
 from service.fingerprint import fingerprint, raw_key
 

@@ -10,13 +10,15 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from aggregator import ledger_explain, ledger_view, status
 from aggregator.ingest import Ingest
-from aggregator.ledger_api import add_ledger_pages
-from aggregator.ledger_view import Accounts
-from aggregator.ledger_watch import PER_LOOK, LedgerWatch
-from aggregator.store import Store, Writes
-from edge_node.streams import Streams
+from aggregator.ledger import explain as ledger_explain
+from aggregator.ledger import view as ledger_view
+from aggregator.ledger.api import add_ledger_pages
+from aggregator.ledger.view import Accounts
+from aggregator.ledger.watch import PER_LOOK, LedgerWatch
+from aggregator.pages import status
+from aggregator.store.store import Store, Writes
+from edge_node.journal.streams import Streams
 from protocol import city_link
 from protocol.city_link import CAUSES, Batch, Clock, GapRecord
 from protocol.ranges import Ranges

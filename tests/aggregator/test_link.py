@@ -15,9 +15,10 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from aggregator import app, reader
+from aggregator import app
 from aggregator.config import parse
-from aggregator.store import Store
+from aggregator.store import reader
+from aggregator.store.store import Store
 from protocol import city_link, tasks
 from protocol.city_link import Ack, CityHeartbeat, EdgeHello, LeaseRequest, LeaseState, TaskOrder
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.backup.reconcile import MAX_ASKS, PARTS_PER_TURN, Reconcile, stored_parts
 from aggregator.errors import PeerError
-from aggregator.reconcile import MAX_ASKS, PARTS_PER_TURN, Reconcile, stored_parts
-from aggregator.store import Store, Writes
+from aggregator.store.store import Store, Writes
 from protocol import city_link
 from protocol.city_link import CityHello, EdgeHello, GapRecord, Stored, StoredAsk
 from protocol.ranges import Ranges

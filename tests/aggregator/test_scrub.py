@@ -11,9 +11,11 @@ import pytest
 from city_process import CityFolder, Edge
 from city_turns import T, acked, sealed_city, turn
 
-from aggregator import compactor, housekeeping, ledger_view, scrub, status
 from aggregator.errors import DamagedError
-from aggregator.store import Store
+from aggregator.ledger import view as ledger_view
+from aggregator.pages import status
+from aggregator.store import compactor, housekeeping, scrub
+from aggregator.store.store import Store
 
 FAST = 10_000.0
 

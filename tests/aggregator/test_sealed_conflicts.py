@@ -10,9 +10,10 @@ from city_turns import T, acked, sealed_city, turn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator import compactor, housekeeping, sealed_check, status
-from aggregator.doubts import OVERHEAD, Doubts, Piece
-from aggregator.store import Store
+from aggregator.pages import status
+from aggregator.store import compactor, housekeeping, sealed_check
+from aggregator.store.doubts import OVERHEAD, Doubts, Piece
+from aggregator.store.store import Store
 from protocol import columns
 
 

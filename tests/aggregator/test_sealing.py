@@ -8,11 +8,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from aggregator import compactor, reader
 from aggregator.ingest import Ingest
 from aggregator.registry import Registry
-from aggregator.sealing import STEPS
-from aggregator.store import Store, Writes
+from aggregator.store import compactor, reader
+from aggregator.store.sealing import STEPS
+from aggregator.store.store import Store, Writes
 from protocol.city_link import Clock
 
 LATE_EVENING = Clock(0, 86_400_000_000 - 1_000_000, 1.0, 10.0, True)

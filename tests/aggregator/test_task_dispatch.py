@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.city import City
-from aggregator.store import Store, Writes
-from aggregator.task_book import Step, TaskBook, TaskRecord, task_row
+from aggregator.store.store import Store, Writes
+from aggregator.tasks.book import Step, TaskBook, TaskRecord, task_row
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport

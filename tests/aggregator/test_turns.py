@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from aggregator.store import Store, Writes
+from aggregator.store.store import Store, Writes
 from aggregator.turns import Turns
 from durable import DiskFullError
 from protocol import city_link

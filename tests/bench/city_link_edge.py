@@ -20,10 +20,10 @@ import payload
 
 from cityreflex.config import load_edge
 from edge_node import node
-from edge_node.board_side import BoardSide
+from edge_node.boards.side import BoardSide
 from edge_node.core import Core
-from edge_node.journal_group import Stored
-from edge_node.journal_rows import NewBatch
+from edge_node.journal.group import Stored
+from edge_node.journal.rows import NewBatch
 from protocol.city_link import Clock
 from protocol.manifest import ChannelInfo, Manifest, SensorInfo
 

@@ -17,8 +17,8 @@ import link_ours
 import zmq
 
 from cityreflex.config import load_edge
-from edge_node.key_side import read_keys
-from edge_node.uplink_socket import UplinkSocket
+from edge_node.city.uplink_socket import UplinkSocket
+from edge_node.keys.side import read_keys
 from protocol import city_link
 from protocol.city_link import CityHello, EdgeHello
 

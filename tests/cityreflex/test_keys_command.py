@@ -8,7 +8,7 @@ import pytest
 import tomlkit
 import zmq
 
-from aggregator.key_store import FILE
+from aggregator.keys.store import FILE
 from cityreflex import exits
 from protocol.enrol import read_token
 from service.lock import hold

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from aggregator import compactor
-from aggregator.clock_table import ClockTable
-from aggregator.columns import table
-from aggregator.reader import stored_manifests
-from aggregator.sealing import CATALOGUE, SEALED, STAGING
-from aggregator.snapshot import hot_frames, open_reader
-from aggregator.store import Store
+from aggregator.clocks.table import ClockTable
+from aggregator.store import compactor
+from aggregator.store.columns import table
+from aggregator.store.reader import stored_manifests
+from aggregator.store.sealing import CATALOGUE, SEALED, STAGING
+from aggregator.store.snapshot import hot_frames, open_reader
+from aggregator.store.store import Store
 from protocol import columns
 
 from .boards import RememberingBoard

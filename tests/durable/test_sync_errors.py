@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator import housekeeping
+from aggregator.store import housekeeping
 from durable import DISK, Committer, Disk, GroupCommit, Item, SyncError
 
 REPOSITORY = Path(__file__).parents[2]

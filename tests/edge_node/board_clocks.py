@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_node.clock import Trip
+from edge_node.clocks.board_clock import Trip
 
 START_US = 50_000_000
 WRAP_US = 1 << 30

@@ -6,12 +6,12 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from durable import Committer, DiskFullError
-from edge_node import journal_rows
-from edge_node.journal import Journal
-from edge_node.journal_group import Pending, Stored
-from edge_node.journal_rows import NewBatch
-from edge_node.quota import Limits
-from edge_node.uplink import Ask
+from edge_node.city.uplink import Ask
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.group import Pending, Stored
+from edge_node.journal.journal import Journal
+from edge_node.journal.quota import Limits
+from edge_node.journal.rows import NewBatch
 from protocol.city_link import Clock
 
 CLOCK = Clock(5, 6, 1.0, 2.0, True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.clock import MAX_REJECTED, MAX_SIGMA_US, STALE_US, WINDOW, BoardClock, Trip
-from edge_node.clock_lines import MAX_KNOTS
+from edge_node.clocks.board_clock import MAX_REJECTED, MAX_SIGMA_US, STALE_US, WINDOW, BoardClock, Trip
+from edge_node.clocks.lines import MAX_KNOTS
 
 from .board_clocks import START_US, WRAP_US, Crystal, Way, drawn, trips
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.board_session import DOWN_US, BoardSession, LinkDown, LinkUp
+from edge_node.boards.session import DOWN_US, BoardSession, LinkDown, LinkUp
 from protocol import board_link as link
 from protocol import commands, frames, framing, manifest
 

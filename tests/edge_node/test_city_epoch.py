@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge_node.city_side import CitySide
-from edge_node.clocks import Clocks
+from edge_node.city.side import CitySide
+from edge_node.city.uplink import Uplink
+from edge_node.clocks.clocks import Clocks
 from edge_node.core import Restored
-from edge_node.guard import Guard
-from edge_node.infos import Infos
-from edge_node.node_keys import NodeKeys
-from edge_node.uplink import Uplink
+from edge_node.journal.infos import Infos
+from edge_node.keys.node_keys import NodeKeys
+from edge_node.reaction.guard import Guard
 from protocol import city_link as cl
 from protocol import task_codes as codes
 from service.host_clock import HostClock, Look

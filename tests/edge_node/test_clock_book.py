@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from durable import Committer
-from edge_node import journal_rows
-from edge_node.clock import BoardClock
-from edge_node.clock_book import MAX_USES, ClockBook, OwnClock, event_clock, utc
-from edge_node.clock_lines import Line
-from edge_node.journal import Journal
-from edge_node.journal_clocks import ClockLog
+from edge_node.clocks.board_clock import BoardClock
+from edge_node.clocks.book import MAX_USES, ClockBook, OwnClock, event_clock, utc
+from edge_node.clocks.lines import Line
+from edge_node.clocks.log import ClockLog
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.journal import Journal
 from protocol.city_link import Clock, ClockRecord
 from service.host_clock import RELEASED_UTC_US, HostClock, Look
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.guard import Guard, Save
 from edge_node.processes_host import ProcessesHost
+from edge_node.reaction.guard import Guard, Save
 from processes.instance import make_instance
 from protocol import task_codes as codes
 from protocol.city_clock import CityClock

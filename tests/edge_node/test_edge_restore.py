@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from durable import Committer
-from edge_node import journal_rows
-from edge_node.journal_rows import insert_batch
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.rows import insert_batch
 from protocol import city_link as cl
 from protocol.ranges import Ranges
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from edge_node.clock_lines import Line
+from edge_node.clocks.lines import Line
 from edge_node.config import FusionSection
 from edge_node.fuse import HISTORY_US, Fusion
 from processes.feed import Feed

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_node import guard as g
-from edge_node.guard import DoAgain, DoTask, Guard, Renew, Save
-from edge_node.task_entry import MAX_ENTRIES, from_bytes
+from edge_node.reaction import guard as g
+from edge_node.reaction.guard import DoAgain, DoTask, Guard, Renew, Save
+from edge_node.reaction.task_entry import MAX_ENTRIES, from_bytes
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.board_link import TaskResult

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable import DiskFullError
-from edge_node import journal_rows
-from edge_node.commands import calendar_floor
-from edge_node.quota import Limits
+from edge_node.boards.commands import calendar_floor
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.quota import Limits
 from protocol.city_link import GapRecord
 from protocol.ranges import Ranges
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node import journal_rows as rows
-from edge_node.journal_group import MAX_SAMPLES, Frame, Stored, write
-from edge_node.journal_rows import NewBatch
+from edge_node.journal import rows
+from edge_node.journal.group import MAX_SAMPLES, Frame, Stored, write
+from edge_node.journal.rows import NewBatch
 from protocol.city_link import Clock
 
 from .journal_desk import BOOT, Desk

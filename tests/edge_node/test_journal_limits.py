@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.journal_rows import OWN_GAPS, counts
-from edge_node.journal_sweep import BATCHES
-from edge_node.quota import DROP, DROP_OLDEST, NOTHING, REFUSE, RELEASE, ROOM, Limits, Measured, Quota
+from edge_node.journal.quota import DROP, DROP_OLDEST, NOTHING, REFUSE, RELEASE, ROOM, Limits, Measured, Quota
+from edge_node.journal.rows import OWN_GAPS, counts
+from edge_node.journal.sweep import BATCHES
 from protocol.ranges import Ranges
 
 from .journal_desk import BOOT, Desk, reopened

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from durable import sealed
-from edge_node import journal_rows as rows
-from edge_node.uplink import MAX_LIVE, PAGE, Uplink
+from edge_node.city.uplink import MAX_LIVE, PAGE, Uplink
+from edge_node.journal import rows
 
 from .journal_desk import CLOCK, Desk, new_batch
 

@@ -11,7 +11,7 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from aggregator.router_socket import MAX_ON_WIRE
+from aggregator.link.router_socket import MAX_ON_WIRE
 from protocol import city_link as cl
 from protocol.enrol import TokenText, read_token, token_text
 

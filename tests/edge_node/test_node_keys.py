@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_node.node_keys import CITY, OFFER_EVERY_US, OWN, UNANSWERED, NodeKeys, Pair
+from edge_node.keys.node_keys import CITY, OFFER_EVERY_US, OWN, UNANSWERED, NodeKeys, Pair
 from protocol.city_link import KeyOffer, Refusal
 
 ONE, TWO = Pair(b"1" * 40, b"secret-one", "f1"), Pair(b"2" * 40, b"secret-two", "f2")

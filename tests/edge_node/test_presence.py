@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.presence import FIRST_CEILING_US, RENEW_US, SILENT_US, Presence
+from edge_node.city.presence import FIRST_CEILING_US, RENEW_US, SILENT_US, Presence
 
 STEP_US = 20_000
 

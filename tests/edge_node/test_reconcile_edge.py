@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.quota import Limits
-from edge_node.reconcile import FIRST_RETRY_US, MAX_RETRY_US, WINDOW, Asks, plan
+from edge_node.city.reconcile import FIRST_RETRY_US, MAX_RETRY_US, WINDOW, Asks, plan
+from edge_node.journal.quota import Limits
 from protocol.city_link import GapRecord, Stored
 from protocol.ranges import Ranges
 

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable import DISK
-from edge_node import journal_rows, salvage
 from edge_node.config import EdgeConfig, parse
 from edge_node.errors import JournalDamagedError
-from edge_node.identity import COPY_MARGIN
-from edge_node.journal import Journal
-from edge_node.mending import open_sound_journal
-from edge_node.start_file import NAME, StartFile
+from edge_node.journal import rows as journal_rows
+from edge_node.journal import salvage
+from edge_node.journal.identity import COPY_MARGIN
+from edge_node.journal.journal import Journal
+from edge_node.journal.mending import open_sound_journal
+from edge_node.journal.start_file import NAME, StartFile
 from protocol.city_link import GapRecord
 from protocol.ranges import Ranges
 

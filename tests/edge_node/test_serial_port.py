@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import serial
 
-from edge_node import serial_port
+from edge_node.boards import serial_port
+from edge_node.boards.serial_port import SerialPort, open_port
 from edge_node.errors import PortError
-from edge_node.serial_port import SerialPort, open_port
 
 
 class Listener:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.board_session import BoardSession, LinkUp
+from edge_node.boards.session import BoardSession, LinkUp
 from protocol import board_link
 from protocol.frames import boot_text
 

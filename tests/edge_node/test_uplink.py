@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_node.pacing import MAX_RESEND_US
-from edge_node.presence import SILENT_US
-from edge_node.uplink import MAX_AGAIN, MAX_LIVE, PAGE, Ask, Uplink
+from edge_node.city.pacing import MAX_RESEND_US
+from edge_node.city.presence import SILENT_US
+from edge_node.city.uplink import MAX_AGAIN, MAX_LIVE, PAGE, Ask, Uplink
 
 
 @dataclass(frozen=True)

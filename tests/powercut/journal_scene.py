@@ -6,11 +6,11 @@ from random import Random
 from typing import Any
 
 from durable import DISK, Disk, GroupCommit
-from edge_node import journal_rows as rows
-from edge_node.journal import Journal, Stored
-from edge_node.journal_rows import NewBatch
-from edge_node.quota import Limits
-from edge_node.uplink import Ask
+from edge_node.city.uplink import Ask
+from edge_node.journal import rows
+from edge_node.journal.journal import Journal, Stored
+from edge_node.journal.quota import Limits
+from edge_node.journal.rows import NewBatch
 from protocol.ranges import Ranges
 
 from .sources import CLOCK, Source, make_sources, reboot

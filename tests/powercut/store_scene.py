@@ -9,14 +9,14 @@ from random import Random
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aggregator import compactor, sealing
-from aggregator.clock_table import ClockTable
-from aggregator.columns import table
+from aggregator.clocks.table import ClockTable
 from aggregator.ingest import Ingest
-from aggregator.ledger_view import Reported
+from aggregator.ledger.view import Reported
 from aggregator.registry import Registry
-from aggregator.snapshot import hot_frames
-from aggregator.store import Store, Writes
+from aggregator.store import compactor, sealing
+from aggregator.store.columns import table
+from aggregator.store.snapshot import hot_frames
+from aggregator.store.store import Store, Writes
 from durable import DISK, Disk, GroupCommit
 from protocol.city_link import Ack, Batch
 from protocol.ledger import balance

@@ -8,9 +8,11 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from aggregator import sessions
+from aggregator.link import sessions
 from drivers import errors
-from edge_node import board_session, city_side, presence
+from edge_node.boards import session as board_session
+from edge_node.city import presence
+from edge_node.city import side as city_side
 from firmware.core import link as firmware_link
 from firmware.core import losses, outbox
 from firmware.core import tasks as firmware_tasks

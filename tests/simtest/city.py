@@ -5,16 +5,16 @@ from pathlib import Path
 from types import coroutine
 from typing import Any
 
-from aggregator.key_desk import _CUT
-from aggregator.keyring import Keyring, from_map
-from aggregator.limits import LimitsSection
-from aggregator.restore import build
-from aggregator.router_socket import Received
-from aggregator.snapshot import read_epoch
-from aggregator.store import Store
-from aggregator.swap import next_epoch
+from aggregator.backup.swap import next_epoch
+from aggregator.caps.limits import LimitsSection
+from aggregator.keys.desk import _CUT
+from aggregator.keys.keyring import Keyring, from_map
+from aggregator.link.router_socket import Received
+from aggregator.link.zap import Allowed
+from aggregator.rebuild import build
+from aggregator.store.snapshot import read_epoch
+from aggregator.store.store import Store
 from aggregator.turns import Turns
-from aggregator.zap import Allowed
 from protocol.city_clock import CityClock
 from protocol.task_codes import DISPATCHED
 from service.host_clock import HostClock

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgpack
 
-from edge_node import assembly, health
-from edge_node.board_side import BoardSide
-from edge_node.city_side import CitySide
+from edge_node import assembly
+from edge_node.boards.side import BoardSide
+from edge_node.city.side import CitySide
 from edge_node.config import EdgeConfig, parse
-from edge_node.reaction import Reaction
+from edge_node.pages import health
+from edge_node.reaction.reaction import Reaction
 from edge_node.ticks import Ticks
 from protocol.city_link import KeyOffer, encode
 from protocol.task_codes import DISPATCHED

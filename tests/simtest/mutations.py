@@ -28,10 +28,10 @@ class Mutation(NamedTuple):
         return ((self.path, self.old, self.new), *self.also)
 
 
-GROUP, JOURNAL, ROWS = "durable/group.py", "edge_node/journal.py", "edge_node/journal_rows.py"
-BOARD_SIDE, STREAMS, UPLINK = "edge_node/board_side.py", "edge_node/streams.py", "edge_node/uplink.py"
-GUARD, CHECKS, REACTION = "edge_node/guard.py", "edge_node/guard_checks.py", "edge_node/reaction.py"
-TURNS, INGEST, STORE, CITY = "aggregator/turns.py", "aggregator/ingest.py", "aggregator/store.py", "aggregator/city.py"
+GROUP, JOURNAL, ROWS = "durable/group.py", "edge_node/journal/journal.py", "edge_node/journal/rows.py"
+BOARD_SIDE, STREAMS, UPLINK = "edge_node/boards/side.py", "edge_node/journal/streams.py", "edge_node/city/uplink.py"
+GUARD, CHECKS, REACTION = "edge_node/reaction/guard.py", "edge_node/reaction/checks.py", "edge_node/reaction/reaction.py"
+TURNS, INGEST, STORE, CITY = "aggregator/turns.py", "aggregator/ingest.py", "aggregator/store/store.py", "aggregator/city.py"
 RING, OUTBOX, BOOT = "firmware/core/ring.py", "firmware/core/outbox.py", "firmware/core/boot.py"
 LOSSES, LINK, DESK = "firmware/core/losses.py", "firmware/core/link.py", "firmware/core/tasks.py"
 ACTUATORS, LEASE, RANGES = "firmware/core/actuators.py", "protocol/lease.py", "protocol/ranges.py"
@@ -191,7 +191,7 @@ MUTATIONS = (
     ),
     # tasks
     Mutation(
-        "guard: executes again after a crash", "edge_node/task_entry.py",
+        "guard: executes again after a crash", "edge_node/reaction/task_entry.py",
         '    entry.become(codes.UNKNOWN, codes.TIMEOUT, "the edge node restarted")\n',
         "    entry.state = codes.DISPATCHED if entry.open else entry.state\n",
     ),
@@ -220,7 +220,7 @@ MUTATIONS = (
         "    if limits.engaged and task.setpoint != limits.info.safe:\n", "    if False:\n",
     ),
     Mutation(
-        "guard: an old fence is good enough", "edge_node/arbiter.py",
+        "guard: an old fence is good enough", "edge_node/reaction/arbiter.py",
         "        return self.holder(now_us) == holder and fence == self._lease.fence\n",
         "        return self.holder(now_us) == holder\n",
         "orders",
@@ -243,14 +243,14 @@ MUTATIONS = (
         "    first = max(at_least, int(row[0]) if row else 1)\n", "    first = at_least\n",
     ),
     Mutation(
-        "city: the deadline is in the city's own clock", "aggregator/dispatch.py",
+        "city: the deadline is in the city's own clock", "aggregator/tasks/dispatch.py",
         "        edge_now_us = session.edge_now_us(now.us) or 0\n", "        edge_now_us = now.us\n",
     ),
     Mutation(
-        "city: sends again after a restart", "aggregator/task_book.py",
+        "city: sends again after a restart", "aggregator/tasks/book.py",
         "            elif record.state == codes.DISPATCHED:\n", "            elif record.state == codes.UNKNOWN:\n",
         "orders",
-        (("aggregator/task_book.py", "record.deadline_us = record.done_us = now_us\n", "record.deadline_us = record.done_us = now_us + 5_000_000\n"),),
+        (("aggregator/tasks/book.py", "record.deadline_us = record.done_us = now_us\n", "record.deadline_us = record.done_us = now_us + 5_000_000\n"),),
     ),
     # boards
     Mutation(
@@ -292,7 +292,7 @@ MUTATIONS = (
         "        if outputs_on_mask & ~bit:\n            return False\n", "",
     ),
     Mutation(
-        "session: another run under a known boot id is believed", "edge_node/board_session.py",
+        "session: another run under a known boot id is believed", "edge_node/boards/session.py",
         "        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:\n", "        if False:\n", "boards",
     ),
     Mutation(
@@ -301,7 +301,7 @@ MUTATIONS = (
     ),
     # keys and epochs
     Mutation(
-        "gate fails open", "aggregator/zap.py",
+        "gate fails open", "aggregator/link/zap.py",
         "    user = allowed.keys.get(bytes(request[6]))\n", '    user = allowed.keys.get(bytes(request[6]), "edge-1/nobody")\n', "keys",
     ),
     Mutation(
@@ -309,15 +309,15 @@ MUTATIONS = (
         "        if refusal:\n            raise PeerError(refusal,", "        if refusal == \"\":\n            raise PeerError(refusal,", "keys",
     ),
     Mutation(
-        "revoked keys are still served", "aggregator/keyring.py",
+        "revoked keys are still served", "aggregator/keys/keyring.py",
         "        key = self.keys.pop(name)\n", "        key = self.keys[name]\n", "keys",
     ),
     Mutation(
-        "the old key is never retired", "aggregator/keyring.py",
+        "the old key is never retired", "aggregator/keys/keyring.py",
         "            if key.retire_us and self.now_us >= key.retire_us:\n", "            if False:\n", "keys",
     ),
     Mutation(
-        "a restore keeps the epoch", "aggregator/swap.py",
+        "a restore keeps the epoch", "aggregator/backup/swap.py",
         "    return max(copy + 1, present + 1, now_utc_s)\n", "    return max(copy, 1)\n", "keys",
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from aggregator import zap
+from aggregator.link import zap
 
 from .world import SECOND, World
 

@@ -9,20 +9,20 @@ slower here. What protects something keeps its own time: deadlines, resends, sta
 import importlib
 
 SLOW = {
-    "edge_node.city_side": {"HEARTBEAT_US": 20_000_000, "GAPS_AGAIN_US": 20_000_000},
-    "edge_node.presence": {"SILENT_US": 60_000_000, "RENEW_US": 60_000_000},
-    "edge_node.pacing": {"RESEND_US": 10_000_000},
-    "edge_node.keeper": {"IDLE_US": 60_000_000},
-    "edge_node.board_session": {
+    "edge_node.city.side": {"HEARTBEAT_US": 20_000_000, "GAPS_AGAIN_US": 20_000_000},
+    "edge_node.city.presence": {"SILENT_US": 60_000_000, "RENEW_US": 60_000_000},
+    "edge_node.city.pacing": {"RESEND_US": 10_000_000},
+    "edge_node.journal.keeper": {"IDLE_US": 60_000_000},
+    "edge_node.boards.session": {
         "HELLO_EVERY_US": 4_000_000, "SYNC_EVERY_US": 28_000_000, "QUIET_US": 45_000_000, "DOWN_US": 90_000_000,
     },
-    "edge_node.clocks": {"REVIEW_US": 120_000_000},
-    "edge_node.guard": {"RENEW_US": 18_000_000},
+    "edge_node.clocks.clocks": {"REVIEW_US": 120_000_000},
+    "edge_node.reaction.guard": {"RENEW_US": 18_000_000},
     "aggregator.city": {"HEARTBEAT_US": 20_000_000},
-    "aggregator.ledger_watch": {"ROUND_US": 40_000_000},
+    "aggregator.ledger.watch": {"ROUND_US": 40_000_000},
     "aggregator.turns": {"FREEZE_US": 120_000_000},
-    "aggregator.sessions": {"SILENT_US": 70_000_000, "STALE_US": 45_000_000},
-    "aggregator.dispatch": {"LEASE_REQUEST_US": 25_000_000},
+    "aggregator.link.sessions": {"SILENT_US": 70_000_000, "STALE_US": 45_000_000},
+    "aggregator.tasks.dispatch": {"LEASE_REQUEST_US": 25_000_000},
     "firmware.core.link": {"SILENCE_MS": 90_000},
     "firmware.core.losses": {"REPEAT_MS": 8_000},
 }  # fmt: skip

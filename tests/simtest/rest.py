@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aggregator.ledger_view import account_rows
+from aggregator.ledger.view import account_rows
 from protocol import task_codes as codes
 
 from .world import Violation

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aggregator import reader
+from aggregator.store import reader
 
 from .whole_river import US, UTC_US, WRAP, River, in_1970, right, true_utc
 

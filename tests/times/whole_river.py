@@ -12,20 +12,21 @@ from typing import Any
 
 from zmq.utils import z85
 
-from aggregator.dispatch import Now
-from aggregator.keyring import Keyring
-from aggregator.restore import build
-from aggregator.router_socket import Received
-from aggregator.store import Store
+from aggregator.keys.keyring import Keyring
+from aggregator.link.router_socket import Received
+from aggregator.rebuild import build
+from aggregator.store.store import Store
+from aggregator.tasks.dispatch import Now
 from aggregator.turns import Turns
 from durable import Committer
-from edge_node import health, journal_rows
 from edge_node.assembly import assemble
-from edge_node.board_side import BoardSide
-from edge_node.city_side import CitySide
+from edge_node.boards.side import BoardSide
+from edge_node.city.side import CitySide
 from edge_node.config import parse
-from edge_node.journal import Journal
-from edge_node.reaction import Reaction
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.journal import Journal
+from edge_node.pages import health
+from edge_node.reaction.reaction import Reaction
 from edge_node.ticks import Ticks
 from firmware.core.boot import Boot
 from firmware.core.node import Identity, Node

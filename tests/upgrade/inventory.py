@@ -15,13 +15,14 @@ from typing import Any
 
 import msgpack
 
-from aggregator.reader import samples
-from aggregator.store import Store
-from aggregator.task_book import to_map
+from aggregator.store.reader import samples
+from aggregator.store.store import Store
+from aggregator.tasks.book import to_map
 from durable import Committer
-from edge_node import journal_rows, task_entry
-from edge_node.journal import Journal
-from edge_node.uplink import Ask
+from edge_node.city.uplink import Ask
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.journal import Journal
+from edge_node.reaction import task_entry
 from firmware.core.boot import Boot
 
 SAMPLES = (

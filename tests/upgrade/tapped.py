@@ -12,10 +12,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from aggregator.router_socket import RouterSocket
+from aggregator.link.router_socket import RouterSocket
 from cityreflex.cli import main
-from edge_node.board_side import BoardSide
-from edge_node.serial_port import SerialPort
+from edge_node.boards.serial_port import SerialPort
+from edge_node.boards.side import BoardSide
 
 _FILE = Path(os.environ["CITYREFLEX_TAP"]).open("a")  # noqa: SIM115 (for as long as the process lives)
 

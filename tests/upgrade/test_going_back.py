@@ -15,11 +15,11 @@ from inventory import edge as edge_inventory
 from test_upgraded_city import CLOCK, talk
 from test_upgraded_edge import Node
 
-from aggregator import schema
-from aggregator.store import Store
+from aggregator.store import schema
+from aggregator.store.store import Store
 from durable import Committer
-from edge_node import journal_rows
-from edge_node.journal_rows import NewBatch
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.rows import NewBatch
 from protocol.city_link import Batch, GapRecord, TaskReport
 from protocol.tasks import Task, encode, task_id
 

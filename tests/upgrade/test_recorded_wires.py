@@ -10,8 +10,8 @@ import releases
 from test_upgraded_city import start
 from test_upgraded_edge import Node
 
-from aggregator.router_socket import Received
-from edge_node.board_session import BoardSession, LinkUp
+from aggregator.link.router_socket import Received
+from edge_node.boards.session import BoardSession, LinkUp
 from protocol import board_link, checks, city_link, frames
 from protocol.city_link import Ack, Batch, CityHello, EdgeHello
 from protocol.host_decoder import HostDecoder

@@ -11,7 +11,7 @@ import pytest
 import releases
 from inventory import board as board_inventory
 
-from edge_node.board_session import BoardSession, LinkUp
+from edge_node.boards.session import BoardSession, LinkUp
 from firmware.kit import board_file, bundle
 from protocol import board_link
 from protocol.frames import boot_text

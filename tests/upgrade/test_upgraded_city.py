@@ -9,13 +9,13 @@ import pytest
 import releases
 from inventory import city as city_inventory
 
-from aggregator import compactor
 from aggregator.city import City
-from aggregator.key_store import KeyStore
-from aggregator.restore import restore
-from aggregator.router_socket import Received
-from aggregator.schema import MIGRATIONS
-from aggregator.store import Store
+from aggregator.keys.store import KeyStore
+from aggregator.link.router_socket import Received
+from aggregator.rebuild import restore
+from aggregator.store import compactor
+from aggregator.store.schema import MIGRATIONS
+from aggregator.store.store import Store
 from aggregator.turns import Turns
 from cityreflex.config import load_aggregator
 from durable.migrations import version

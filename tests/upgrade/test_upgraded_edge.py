@@ -11,11 +11,11 @@ from inventory import plain
 from cityreflex.config import load_edge
 from durable import Committer
 from durable.migrations import version
-from edge_node import journal_rows
 from edge_node.assembly import assemble, open_journal
-from edge_node.city_side import CitySide
+from edge_node.city.side import CitySide
 from edge_node.core import Core
-from edge_node.journal_rows import NewBatch
+from edge_node.journal import rows as journal_rows
+from edge_node.journal.rows import NewBatch
 from protocol import city_link, task_codes
 from protocol.city_link import Ack, Batch, CityHello, Clock, GapRecord
 

@@ -1,0 +1,1 @@
+"""What one city takes on, whoever asks: admission, credit, quota, descriptors, memory."""

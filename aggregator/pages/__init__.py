@@ -1,0 +1,1 @@
+"""What the city shows over HTTP. Read-only, but for a restore and keys."""

@@ -1,0 +1,296 @@
+"""From decisions to tasks at the guards, and from reports and feedback to closed tasks. Sans-IO.
+
+A task goes out only with a lease of the actuator that is valid by the edge's own clock, and with a deadline
+in that clock, so a stale heartbeat means: do not dispatch. The same signed bytes are sent again until the
+edge answers or the deadline is over; after it nothing is sent, ever. The caller saves the records that
+`take_changed` names before it sends what is returned here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isnan
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import structlog
+
+from processes.contract import Proposal
+from processes.dispatch import Active, activated, worth_sending
+from processes.engine import Decision
+from processes.feed import Arrived
+from processes.instance import Instance
+from protocol import task_codes as codes
+from protocol import tasks
+from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
+from protocol.errors import ProtocolError
+
+from ..errors import PeerError
+from ..link.sessions import Session, Sessions
+from ..registry import Registry
+from .book import Step, TaskBook, TaskRecord
+
+START_WITHIN_MS = 5000
+RESEND_US = 500_000
+LEASE_REQUEST_US = 1_000_000
+GRACE_US = 2_000_000
+FEEDBACK_SHARE = 0.05
+MAX_REASON = 200
+_log = structlog.get_logger(__name__)
+
+Send: TypeAlias = tuple[str, TaskOrder | LeaseRequest]
+Sign: TypeAlias = Callable[[bytes], bytes]
+
+
+class Now(NamedTuple):
+    """The moment: city boottime µs, and event time µs."""
+
+    us: int
+    utc_us: int
+
+
+@dataclass
+class Dispatcher:
+    """State: leases as the edges report them, what is active per actuator, and the book of tasks."""
+
+    registry: Registry
+    sessions: Sessions
+    book: TaskBook
+    sign: Sign
+    instances: Mapping[str, Instance]
+    epoch: int = 0
+    leases: dict[str, LeaseState] = field(default_factory=dict)
+    active: dict[str, tuple[int, Active]] = field(default_factory=dict)
+    held_back: Counter[str] = field(default_factory=Counter)
+    _asked_us: dict[str, int] = field(default_factory=dict)
+
+    def take_lease(self, edge: str, lease: LeaseState) -> None:
+        """Believe the guard about its actuator. Raises: PeerError for another edge's actuator."""
+        if not self.registry.owns(edge, lease.actuator.split("/", 1)[0]):
+            raise PeerError("foreign_actuator", f"{edge} does not own {lease.actuator}")
+        if lease.actuator not in self.registry.actuators:
+            raise PeerError("unknown_actuator", f"no Thing of {edge} has an actuator {lease.actuator}")
+        self.leases[lease.actuator] = lease
+
+    def ask_leases(self, actuators: Iterable[str], now: Now) -> list[Send]:
+        """Return the lease requests that are due: at once on connection, then every second (renewal)."""
+        due: list[Send] = []
+        for actuator in sorted(set(actuators)):
+            session = self._session(actuator)
+            asked_us = self._asked_us.get(actuator)
+            if session and session.connected and (asked_us is None or now.us - asked_us >= LEASE_REQUEST_US):
+                self._asked_us[actuator] = now.us
+                due.append((session.edge, LeaseRequest(actuator, "city")))
+        return due
+
+    def reconnected(self, edge: str) -> None:
+        """Forget what the edge's guard had granted; ask anew at once."""
+        for actuator in [a for a in self.leases if self.registry.edge_of(a) == edge]:
+            del self.leases[actuator]
+        for actuator in [a for a in self._asked_us if self.registry.edge_of(a) == edge]:
+            del self._asked_us[actuator]
+
+    def decided(self, decision: Decision, now: Now, stamps: dict[str, int]) -> list[Send]:
+        """Return the orders that a decision leads to. `stamps`: ns, what its causes went through so far."""
+        if not decision.dispatch:
+            return []
+        orders = []
+        for proposal in decision.outcome.proposals:
+            if proposal.port in decision.actuators:
+                orders += self._propose(decision, proposal, now, stamps)
+        return orders
+
+    def report(self, edge: str, report: TaskReport, now: Now) -> TaskRecord | None:
+        """Take a guard's word about a task; return its record. Raises: PeerError."""
+        record = self.book.by_id.get(report.task_id) or self._foreign_task(edge, report, now)
+        if record is None:
+            self.book.ignored["unknown_task"] += 1
+            return None
+        if record.task.edge != edge:
+            raise PeerError("foreign_task", f"{edge} reports on a task of {record.task.edge}")
+        record.stamps.update(report.stamps)
+        record.position = None if isnan(report.position) else report.position
+        if self.book.move(record, report.state, report.code, now.utc_us, report.text):
+            self._moved(record, now)
+        return record
+
+    def feedback(self, series: Arrived, now: Now) -> None:
+        """Close tasks whose effect the observed datastream shows."""
+        for record in self.book.open_records():
+            if record.observe == series.datastream and record.state == codes.DONE:
+                self._observe(record, series, now)
+
+    def tick(self, now: Now) -> list[Send]:
+        """Return orders to send again; lets go of tasks whose time is over."""
+        again: list[Send] = []
+        for record in self.book.open_records():
+            if record.state == codes.DISPATCHED:
+                again += self._resend(record, now)
+            elif record.deadline_us and now.us > self._end_us(record):
+                self._give_up(record, now)
+        return again
+
+    def _propose(self, decision: Decision, proposal: Proposal, now: Now, stamps: dict[str, int]) -> list[Send]:
+        actuator = decision.actuators[proposal.port]
+        session, fence = self._may_dispatch(actuator, now)
+        if session is None:
+            return []
+        active_fence, active = self.active.get(actuator, (0, None))
+        if not worth_sending(proposal, active if active_fence == fence else None, now.us // 1000):
+            return []
+        if decision.task_ids[proposal.port] in self.book.by_id:
+            self.held_back["already_a_task"] += 1
+            return []
+        task = self._task(decision, proposal, session, fence=fence, now=now, stamps=stamps)
+        try:
+            record = self._record(task, now)
+        except ProtocolError as error:
+            self.held_back["invalid_task"] += 1
+            _log.warning("a process proposed what is no task", actuator=task.actuator, detail=str(error))
+            return []
+        self.active[actuator] = (fence, activated(proposal, now.us // 1000))
+        return [(session.edge, TaskOrder(record.order, tasks.encode(task)))]
+
+    def _may_dispatch(self, actuator: str, now: Now) -> tuple[Session | None, int]:
+        """Return (the guard's session, fence) if the city may command the actuator now."""
+        session, lease = self._session(actuator), self.leases.get(actuator)
+        if actuator not in self.registry.actuators or session is None:
+            self.held_back["no_actuator"] += 1
+        elif session.edge_now_us(now.us) is None:
+            self.held_back["stale_clock"] += 1
+        elif lease is None or not self._holds(session, lease, now):
+            self.held_back["no_lease"] += 1
+        else:
+            return session, lease.fence
+        return None, 0
+
+    @staticmethod
+    def _holds(session: Session, lease: LeaseState, now: Now) -> bool:
+        """Whether the lease is the city's and still valid by the edge's clock."""
+        edge_now_us = session.edge_now_us(now.us)
+        return edge_now_us is not None and lease.holder == "city" and lease.until_us > edge_now_us
+
+    def _task(
+        self, decision: Decision, proposal: Proposal, session: Session, *,
+        fence: int, now: Now, stamps: dict[str, int],
+    ) -> tasks.Task:  # fmt: skip
+        edge_now_us = session.edge_now_us(now.us) or 0
+        start_ms = min(int(proposal.valid_ms), START_WITHIN_MS)
+        return tasks.Task(
+            task_id=decision.task_ids[proposal.port],
+            actuator=decision.actuators[proposal.port],
+            setpoint=float(proposal.setpoint),
+            lease_ms=min(int(proposal.valid_ms), tasks.MAX_LEASE_MS),
+            instance=decision.instance,
+            step_utc_us=decision.step_utc_us,
+            edge=session.edge,
+            edge_boot=session.boot,
+            not_after_us=edge_now_us + start_ms * 1000,
+            fence=fence,
+            causes=list(decision.causes)[: tasks.MAX_CAUSES],
+            stamps={**stamps, "city_tx": now.us * 1000},
+            reason=proposal.reason[:MAX_REASON],
+            epoch=0 if session.proto == 1 else self.epoch,  # version 1 reads no epoch
+        )
+
+    def _record(self, task: tasks.Task, now: Now) -> TaskRecord:
+        """Write the task into the book as proposed, authorised (by its lease) and dispatched."""
+        states = (codes.PROPOSED, codes.AUTHORISED, codes.DISPATCHED)
+        record = TaskRecord(
+            task=task,
+            requester="city",
+            steps=[Step(state, codes.OK, now.utc_us) for state in states],
+            order=self.sign(tasks.encode(task)),
+            sent_us=now.us,
+            deadline_us=now.us + min(task.lease_ms, START_WITHIN_MS) * 1000,
+            stamps=dict(task.stamps),
+        )
+        self._watch(record)
+        self.book.add(record)
+        return record
+
+    def _watch(self, record: TaskRecord) -> None:
+        """Note which datastream must show the task's effect, how near and how soon."""
+        task, info = record.task, self.registry.actuators.get(record.task.actuator)
+        if info is not None:
+            record.tolerance = FEEDBACK_SHARE * abs(info.upper - info.lower)
+        instance = self.instances.get(task.instance)
+        for respond in instance.config.responds.values() if instance else ():
+            if respond.actuator == task.actuator:
+                record.observe, record.within_us = respond.observe or "", round(respond.within_s * 1e6)
+
+    def _foreign_task(self, edge: str, report: TaskReport, now: Now) -> TaskRecord | None:
+        """Return a record for a task the edge gave itself, if the report says what it was."""
+        if not report.task:
+            return None
+        task = tasks.decode(report.task)
+        if task.task_id != report.task_id:
+            raise PeerError("task_id", f"{edge} reports {report.task_id.hex()} but encloses another task")
+        if not self.registry.owns(edge, task.actuator.split("/", 1)[0]):
+            raise PeerError("foreign_actuator", f"{edge} does not own {task.actuator}")
+        first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
+        record = TaskRecord(task, "edge", [Step(first, codes.OK, task.step_utc_us)], stamps=dict(task.stamps))
+        record.deadline_us = now.us + START_WITHIN_MS * 1000
+        self._watch(record)
+        self.book.add(record)
+        return record
+
+    def _moved(self, record: TaskRecord, now: Now) -> None:
+        actuator = record.task.actuator
+        if record.state in (codes.DONE, codes.ACTING, codes.ACCEPTED):
+            self._supersede(record, now)
+        if record.state == codes.DONE:
+            record.done_us = now.us
+        if record.state in _MISSED and self._is_active(record):
+            self.active.pop(actuator, None)
+
+    def _supersede(self, newer: TaskRecord, now: Now) -> None:
+        """Close older tasks of the same actuator: the newer setpoint has taken over."""
+        for record in self.book.open_records():
+            older = record.task.step_utc_us < newer.task.step_utc_us
+            if older and record.task.actuator == newer.task.actuator and record.state != codes.DISPATCHED:
+                self.book.move(record, codes.SUPERSEDED, codes.OK, now.utc_us, "a newer task took over")
+
+    def _is_active(self, record: TaskRecord) -> bool:
+        fence, active = self.active.get(record.task.actuator, (0, None))
+        return active is not None and fence == record.task.fence and active.setpoint == record.task.setpoint
+
+    def _observe(self, record: TaskRecord, series: Arrived, now: Now) -> None:
+        good = (series.quality < 3) & (series.t_utc_us >= record.task.step_utc_us)
+        near = np.abs(series.value - record.task.setpoint) <= record.tolerance
+        if bool(np.any(good & near)):
+            self.book.move(record, codes.OBSERVED, codes.OK, now.utc_us, f"{series.datastream} shows it")
+        elif bool(np.any(good)) and now.us - record.done_us > record.within_us:
+            seen = float(series.value[good][-1])
+            text = f"{series.datastream} shows {seen:.3g}, not {record.task.setpoint:.3g}"
+            self.book.move(record, codes.FAILED, codes.NOT_OBSERVED, now.utc_us, text)
+
+    def _resend(self, record: TaskRecord, now: Now) -> list[Send]:
+        if now.us >= record.deadline_us:
+            if now.us >= record.deadline_us + GRACE_US:
+                self._give_up(record, now)
+            return []
+        session, lease = self._session(record.task.actuator), self.leases.get(record.task.actuator)
+        early = now.us - record.sent_us < RESEND_US
+        if early or not record.order or session is None or lease is None:
+            return []
+        same_life = session.boot == record.task.edge_boot and lease.fence == record.task.fence
+        if not same_life or not self._holds(session, lease, now):
+            return []
+        record.sent_us = now.us
+        return [(session.edge, TaskOrder(record.order, tasks.encode(record.task)))]
+
+    def _give_up(self, record: TaskRecord, now: Now) -> None:
+        if self.book.move(record, codes.UNKNOWN, codes.TIMEOUT, now.utc_us, "no report from the edge"):
+            self._moved(record, now)
+
+    def _end_us(self, record: TaskRecord) -> int:
+        """Return when a report about an accepted task must have come: start, validity, observation."""
+        return record.deadline_us + record.task.lease_ms * 1000 + record.within_us + GRACE_US
+
+    def _session(self, actuator: str) -> Session | None:
+        edge = self.registry.edge_of(actuator)
+        return self.sessions.by_edge.get(edge) if edge else None
+
+
+_MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED, codes.UNKNOWN})

@@ -1,0 +1,1 @@
+"""Links to boards: the serial port, the session on it, and signed commands."""

@@ -1,0 +1,212 @@
+"""From the boards: bytes to events, samples to the journal, acks back, faults noted. No I/O of its own."""
+
+from collections import deque
+
+import structlog
+
+from protocol import board_link as link
+from protocol import task_codes as codes
+from protocol.city_link import GapRecord
+from protocol.columns import decode, stamp_us
+from protocol.ranges import Ranges
+
+from ..city.side import CitySide
+from ..clocks.book import event_clock
+from ..core import Board, Core
+from ..journal.group import Stored
+from ..journal.rows import NewBatch
+from ..reaction.reaction import Reaction
+from . import refusals as board_refusals
+from .session import BoardSession, Event, LinkDown, LinkUp
+
+_log = structlog.get_logger(__name__)
+MAX_WAITING = 64
+LEASE_KNOWN_US = 1_500_000
+CLOSE_US = 10_000_000
+
+
+def nonce_name(thing: str, boot: str) -> str:
+    """Return under which name the journal keeps the nonce of a board's boot."""
+    return f"nonce {thing} {boot}"
+
+
+class BoardSide:
+    """Listens to the ports; tells `city` of Things, and that there is something to send."""
+
+    def __init__(self, core: Core, reaction: Reaction, city: CitySide) -> None:
+        self._core, self._reaction, self._city = core, reaction, city
+        self._waiting: dict[str, deque[tuple[link.Samples, int]]] = {name: deque() for name in core.boards}
+        self.logs: deque[tuple[str, int, str]] = deque(maxlen=100)
+
+    def opened(self, thing: str, now_us: int) -> None:
+        """The port is open."""
+        board = self._core.boards[thing]
+        board.session.opened(now_us)
+        board.flush()
+
+    def closed(self, thing: str, reason: str, now_us: int) -> None:
+        """The port is gone."""
+        self._handle(thing, self._core.boards[thing].session.closed(reason), now_us)
+
+    def received(self, thing: str, data: bytes, rx_us: int) -> None:
+        """Bytes came in."""
+        board = self._core.boards[thing]
+        self._handle(thing, board.session.received(data, rx_us), rx_us)
+        self._release_waiting(thing, rx_us)
+        board.flush()
+
+    def tick(self, now_us: int) -> None:
+        """Say hello, ask the time, notice silence."""
+        for thing, board in self._core.boards.items():
+            self._handle(thing, board.session.tick(now_us), now_us)
+            self._core.guard.board(thing, _readiness(board.session, now_us))
+            board.flush()
+
+    def _handle(self, thing: str, events: list[Event], now_us: int) -> None:
+        for event in events:
+            if isinstance(event, LinkUp):
+                self._up(thing, event, now_us)
+            elif isinstance(event, LinkDown):
+                _log.warning("board down", thing=thing, reason=event.reason)
+                self._down(thing)
+            elif isinstance(event, link.Samples):
+                self._samples(thing, event, now_us)
+            elif isinstance(event, link.Status):
+                self._status(thing, event, now_us)
+            elif isinstance(event, link.TaskResult):
+                self._result(thing, event, now_us)
+            elif isinstance(event, link.Gap):
+                self._gap(thing, event)
+            else:
+                self.logs.append((thing, event.level, event.text))
+
+    def _up(self, thing: str, event: LinkUp, now_us: int) -> None:
+        """Learn the board: its streams begin, guard and fusion know its parts, the city is told."""
+        core, hello = self._core, event.hello
+        _log.info("board up", thing=thing, boot=hello.boot, vm=hello.vm)
+        core.journal.began(thing, hello.boot)
+        core.clocks.book.places((thing, hello.boot), core.boards[thing].session.clock)
+        core.journal.save("snapshots", nonce_name(thing, hello.boot), hello.nonce)
+        core.guard.announce(event.manifest)
+        if event.restarted:
+            self._waiting[thing].clear()
+            self._reaction.carry_out(core.guard.board_restarted(thing, now_us))
+        info = core.infos.learn(thing, hello.boot, hello.vm, hello.firmware_sha256, event.manifest)
+        if core.fusion.learn(event.manifest):
+            self._city.announce(core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest))
+        self._city.announce(info)
+
+    def _down(self, thing: str) -> None:
+        core = self._core
+        core.guard.board(thing, codes.LINK_DOWN)
+        info = core.infos.online(thing, core.boards[thing].session.boot, False)
+        if info is not None:
+            self._city.announce(info)
+
+    def _samples(self, thing: str, samples: link.Samples, rx_us: int) -> None:
+        """Journal a frame; until the clock is good it waits here, unacked."""
+        session = self._core.boards[thing].session
+        if session.clock.synced(rx_us):
+            self._take(thing, samples, rx_us)
+            return
+        waiting = self._waiting[thing]
+        waiting.append((samples, rx_us))
+        if len(waiting) > MAX_WAITING:
+            waiting.popleft()
+
+    def _release_waiting(self, thing: str, now_us: int) -> None:
+        waiting = self._waiting[thing]
+        if waiting and self._core.boards[thing].session.clock.synced(now_us):
+            while waiting:
+                self._take(thing, *waiting.popleft())
+
+    def _take(self, thing: str, samples: link.Samples, rx_us: int) -> None:
+        core = self._core
+        stamps = stamp_us(decode(samples.records))
+        line = core.boards[thing].session.clock.line(int(stamps.min()), int(stamps.max()))
+        if line is None:
+            return
+        clock = event_clock(line, core.clock)
+        batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
+        if not core.journal.is_new(batch):
+            core.journal.repeated(batch)
+            self._ack(thing, batch)
+            return
+        if core.journal.refusing:
+            core.journal.refused += 1  # nothing is acked: the board keeps it and sends it again
+            return
+        own = core.fusion.fuse(thing, line, samples.records, rx_us)
+        for used in (batch, own):
+            core.clocks.used(used)
+        core.journal.store(batch, own, lambda stored: self._stored(batch, stored))
+
+    def _stored(self, batch: NewBatch, stored: Stored) -> None:
+        """The samples are durable: ack the board, tell the uplink, let the processes see them."""
+        core, now_us = self._core, self._core.now()
+        self._ack(batch.thing, batch)
+        self._count_hops(batch, now_us)
+        for pending in stored.all:
+            core.uplink.journaled(pending)
+            self._reaction.arrived(pending)
+        if stored.all:
+            self._city.send_batches(now_us)
+            self._reaction.advance(now_us)
+
+    def _count_hops(self, batch: NewBatch, now_us: int) -> None:
+        """Count what was acquired while the link was up; backlog tells nothing of latency."""
+        session, hops = self._core.boards[batch.thing].session, self._core.hops
+        acquired_us = session.clock.to_edge_us(int.from_bytes(batch.records[-10:-4], "little"))
+        if session.clock.boot == batch.boot and acquired_us > session.up_since_us:
+            hops.add("acquire_to_edge", acquired_us, batch.rx_us)
+            hops.add("edge_to_journal", batch.rx_us, now_us)
+
+    def _ack(self, thing: str, batch: NewBatch) -> None:
+        """Ack all unbroken ranges that the batch belongs to, so a lost ack is made up for by the next."""
+        board = self._core.boards[thing]
+        received = self._core.journal.streams.of(thing, batch.boot).received
+        touching = Ranges([(batch.first, batch.end)])
+        spans = [s for s in received.to_list() if touching.clip(*s)]
+        board.session.acknowledge(batch.boot, spans)
+        board.flush()
+
+    def _status(self, thing: str, status: link.Status, now_us: int) -> None:
+        core, board = self._core, self._core.boards[thing]
+        board_refusals.note(core.guard.refused, thing, board.status, status, now_us)
+        board.status, board.status_us = status, now_us
+        core.journal.status(thing, status.boot, status.tail, status.head)
+        if now_us - board.session.up_since_us > CLOSE_US:
+            core.journal.streams.closed(thing)
+        for state in status.actuators:
+            manifest = board.session.manifest
+            if state.lease_left_ms == 0 and manifest and state.index < len(manifest.actuators):
+                core.guard.lapsed_on_board(manifest.actuator_id(state.index), now_us - LEASE_KNOWN_US, now_us)
+
+    def _result(self, thing: str, result: link.TaskResult, now_us: int) -> None:
+        at_us = self._core.boards[thing].session.clock.to_edge_us(result.t_us)
+        self._reaction.result(result, at_us, now_us)
+
+    def _gap(self, thing: str, gap: link.Gap) -> None:
+        record = GapRecord(thing, gap.boot, gap.gap_id, gap.first, gap.end, gap.cause, thing)
+        self._core.journal.gap(record, self._gap_stored)
+
+    def _gap_stored(self, gap: GapRecord) -> None:
+        board = self._core.boards[gap.thing]
+        board.session.acknowledge(gap.boot, [], [gap.gap_id])
+        board.flush()
+
+
+def _readiness(session: BoardSession, now_us: int) -> int:
+    """Return the code for tasks to this board: OK, LINK_DOWN or STALE_CLOCK."""
+    if not session.up:
+        return codes.LINK_DOWN
+    return codes.OK if session.clock.synced(now_us) else codes.STALE_CLOCK
+
+
+def port_state(board: Board) -> tuple[str, str]:
+    """Return (up, down, absent, permission, busy or error; hint) of a board's link."""
+    state, hint = board.port()
+    if state != "open":
+        return ("absent" if state == "opening" else state), hint
+    if board.session.up:
+        return "up", ""
+    return "down", board.session.problem or "the port is open but no board answers: is the firmware running?"

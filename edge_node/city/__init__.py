@@ -1,0 +1,1 @@
+"""The link to the city: the socket, the uplink over it, and what either side says."""

@@ -1,0 +1,1 @@
+"""The node's own key pair: made, enrolled by a token, rotated."""
