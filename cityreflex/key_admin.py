@@ -1,6 +1,7 @@
 """What `city keys` does to a city or a node: through its interface while it runs, else on its files."""
 
 import select
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,13 @@ from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, PERMISSION, REFUSED, Cit
 from edge_node.errors import EnrolError
 from edge_node.keys.enrolling import enrol
 from edge_node.keys.side import key_rows, make_next, read_keys, read_verify_keys
-from protocol.enrol import read_token
-from protocol.errors import FrameError
+from protocol.enrol import TokenText
 from service.errors import InUseError, KeyFileError
 from service.lock import hold
 
 POLL_S = 0.2
 ENROL_S = 15.0
+NOT_RUNNING = "the node is not running"
 Rows = dict[str, Any]
 _CODES = {
     "no_such_key": NOT_FOUND, "no_endpoint": CONFIG, "key_file": CONFIG, "not_local": PERMISSION, "not_saved": FAILED,
@@ -31,7 +32,7 @@ _CODES = {
 }  # fmt: skip
 _HINTS = {
     "no_such_key": "city keys list",
-    "no_endpoint": 'add [enrol] endpoint = "tcp://*:5571", public = "tcp://THIS-HOST:5571", and restart the city',
+    "no_endpoint": "the city was started before [enrol] came into its file: restart the aggregator, then try again",
     "not_local": 'set [city] api = "unix:api.sock"',
     "not_saved": "make room on the city's disk, then do it again",
     "unreachable": "on the city: city keys enroll EDGE prints a new token; check the way to the endpoint",
@@ -48,6 +49,7 @@ class CityKeys:
 
     def __init__(self, path: Path) -> None:
         """Raises: CityError."""
+        self._path = path
         self._config = config.load_aggregator(path)
 
     def __enter__(self) -> Self:
@@ -61,6 +63,8 @@ class CityKeys:
 
     def enroll(self, edge: str, life_s: float) -> Rows:
         """Return {edge, token, lapses_utc_us}. Raises: CityError."""
+        if self._config.enrol is None:
+            raise _no_door(self._path, edge)
         body = {"edge": edge, "life_s": life_s}
         return self._do("keys/enroll", body, lambda store: store.open_token(edge, life_s))
 
@@ -94,6 +98,17 @@ class CityKeys:
             raise refusal(error.reason, str(error)) from error
         except KeyFileError as error:
             raise CityError(CONFIG, str(error), "see docs/keys.md") from error
+
+
+def _no_door(path: Path, edge: str) -> CityError:
+    """Return the error for a city where no token can be used, with the lines that its file lacks."""
+    found = ", ".join(f"[{name}]" for name in config.read(path).data)
+    text = (
+        f"{path}: no [enrol] section, so no node could come with a token; found {found}\nadd these lines:\n"
+        '  [enrol]\n  endpoint = "tcp://*:5571"\n  public = "tcp://THIS-HOST:5571"'
+    )
+    hint = f"restart the aggregator, then: city keys enroll {edge} --config {shlex.quote(str(path))}"
+    return CityError(CONFIG, text, hint)
 
 
 def _revoked(store: KeyStore, edge: str, start: str) -> Rows:
@@ -145,16 +160,14 @@ class NodeKeys:
         city = self._node.city
         keys, verify = _key_file(lambda: (read_keys(city), read_verify_keys(city)))
         rows = key_rows(self._node.edge.id, keys, len(verify))
-        return {**rows, "state": keys.state, "connected": False, "problem": "the node is not running"}
+        return {**rows, "state": keys.state, "connected": False, "problem": NOT_RUNNING}
 
 
-def enrol_here(path: Path, token: str) -> Rows:
+def enrol_here(path: Path, token: TokenText) -> Rows:
     """Enrol the node of this configuration; return {edge, fingerprint}. Raises: CityError."""
     node = config.load_edge(path, with_keys=False)
     try:
-        pair = enrol(node.city, node.edge.id, read_token(token), ENROL_S)
-    except FrameError as error:
-        raise CityError(CONFIG, str(error), "on the city: city keys enroll EDGE") from error
+        pair = enrol(node.city, node.edge.id, token, ENROL_S)
     except EnrolError as error:
         raise refusal(error.reason, str(error)) from error
     except KeyFileError as error:

@@ -1,6 +1,7 @@
 """Key files that configurations name: which are missing, how they are made, the second slots of a city's own keys."""
 
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,17 @@ def kind(path: Path) -> str:
     if found not in ("edge", "aggregator"):
         raise CityError(CONFIG, f"{path} is a file of kind {found}", "give an aggregator.toml or an edge.toml")
     return found
+
+
+def check_kind(path: Path | None, wanted: str) -> None:
+    """Check that a file is of the side where this half of an enrolment is done. Raises: CityError."""
+    if path is None or kind(path) == wanted:
+        return
+    if wanted == "aggregator":
+        hint = f"here, on the node: city keys enroll --token - --config {shlex.quote(str(path))}"
+        raise CityError(CONFIG, f"{path}: found the edge.toml of a node; tokens are made with an aggregator.toml", hint)
+    hint = f"here, on the city: city keys enroll EDGE --config {shlex.quote(str(path))}"
+    raise CityError(CONFIG, f"{path}: found the aggregator.toml of a city; --token is for an edge.toml", hint)
 
 
 def init(path: Path, boards: Sequence[str] = ()) -> list[Row]:
@@ -145,17 +157,14 @@ def _switch(which: str, files: Iterable[Path]) -> dict[str, Any]:
 
 
 def trust(node: EdgeConfig, server: str | None, verify: str | None) -> None:
-    """Write the city's next public keys beside the present ones. Raises: CityError."""
+    """Write the city's next public keys, which were checked, beside the present ones. Raises: CityError."""
     try:
         if server is not None:
-            raw_key(server.encode())
             replace_durably(second_slot(node.city.server_public_file), server.encode(), PUBLIC_MODE)
         if verify is not None:
-            if len(bytes.fromhex(verify)) != 32:
-                raise ValueError("expected 64 hex digits (an Ed25519 key)")
             replace_durably(second_slot(node.city.verify_key_file), verify.encode(), PUBLIC_MODE)
-    except ValueError as error:
-        raise CityError(CONFIG, f"this is no public key: {error}", "paste what `city keys rotate` printed") from error
+    except OSError as error:
+        raise CityError(PERMISSION, str(error), "check the owner and mode of that path") from error
 
 
 def name_of(secret: Path) -> str:

@@ -13,6 +13,7 @@ a configuration file says. Nothing in here is secret: of tokens only a hash is k
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from protocol.city_link import KeyTaken, Refusal
@@ -123,7 +124,7 @@ class Keyring:
         if new in self.keys:
             return
         if self.keys[name].slot != CURRENT or self.keys[name].retire_us:
-            raise KeyringError("rotation_under_way", f"the last rotation of {edge} is not over yet: offer again later")
+            raise KeyringError("rotation_under_way", self._standing(edge))
         old = self._slot(edge, NEXT)
         if old is not None:
             if self.now_us - self.keys[old].since_us < OFFER_AGAIN_US:
@@ -260,12 +261,23 @@ class Keyring:
             self.keys[name].slot = CURRENT
             self._tell("key_current", edge, name)
 
+    def _standing(self, edge: str) -> str:
+        """Return which key of an edge is in which slot, and until when, while its last rotation is not over."""
+        current, after = self._slot(edge, CURRENT), self._slot(edge, NEXT)
+        until = _clock(self.keys[current].retire_us) if current is not None else ""
+        return f"the last rotation is not over: {after} is next, {current} current until {until}; offer again then"
+
     def _slot(self, edge: str, slot: str) -> str | None:
         found: Iterable[str] = (name for name, key in self.keys.items() if (key.edge, key.slot) == (edge, slot))
         return next(iter(found), None)
 
     def _tell(self, event: str, edge: str, key: str = "", **more: Any) -> None:
         self._events.append({"event": event, "edge": edge, **({"key": key} if key else {}), **more})
+
+
+def _clock(utc_us: int) -> str:
+    """Return a time as `2026-03-01 14:07:30Z`; until a next key is used nobody knows when the current one ends."""
+    return f"{datetime.fromtimestamp(utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%SZ}" if utc_us else "the next one is used"
 
 
 def from_map(kept: Mapping[str, Any]) -> Keyring:

@@ -71,6 +71,7 @@ def enroll(edge: str | None, token: str | None, path: Path | None, life_s: float
     """
     if (edge is None) == (token is None):
         raise click.UsageError("give EDGE on the city's machine, or --token on the node's")
+    key_files.check_kind(path, "aggregator" if token is None else "edge")
     if token is not None:
         found = enrol_here(path or Path(NODE_FILE), keys_text.token_of(token))
         _print(found, as_json, f"{found['edge']} is enrolled; its key is {found['fingerprint']}")
@@ -142,8 +143,10 @@ def rotate(path: Path, which: str | None, switch: bool, wait_s: float, as_json: 
 
 @keys.command()
 @node_config
-@click.option("--server", metavar="Z85", help="The city's next link key, as `rotate --which curve` prints it.")
-@click.option("--verify", metavar="HEX", help="The city's next signing key, as `rotate --which signing` prints it.")
+@click.option("--server", metavar="Z85", callback=keys_text.server_key,
+              help="The city's next link key, as `rotate --which curve` prints it.")  # fmt: skip
+@click.option("--verify", metavar="HEX", callback=keys_text.verify_key,
+              help="The city's next signing key, as `rotate --which signing` prints it.")  # fmt: skip
 @json_option
 def trust(path: Path, server: str | None, verify: str | None, as_json: bool) -> None:
     """On the node: accept the city's next key beside the present one, until the next has proven itself.

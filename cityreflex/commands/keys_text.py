@@ -1,6 +1,7 @@
 """What `city keys` prints for people, and how it reads a token."""
 
 import io
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,57 @@ import rich_click as click
 from rich.table import Table
 
 from cityreflex.commands import terminal
+from cityreflex.key_admin import NOT_RUNNING
+from protocol.enrol import TokenText, read_token
+from protocol.errors import FrameError
+from service.fingerprint import raw_key
 
 Rows = dict[str, Any]
 MAX_DEAD = 20
+_TO_DO = {
+    "down": "start the node: it offers the next key to the city by itself",
+    "offering": "nothing to do: the node offers the next key every 3 s until the city takes it;"
+    " to look: city keys list --config edge.toml",
+    "changing": "nothing to do: the city has taken the next key, and the node connects under it;"
+    " to look: city keys list --config edge.toml",
+}
 
 
-def token_of(word: str) -> str:
-    """Return the token that a word of the command line means: itself, `-` for stdin, `@FILE` for a file."""
+def token_of(word: str) -> TokenText:
+    """Return the token of the command line. Raises: click.BadParameter, which never shows the token."""
+    text = _given(word).strip()
+    try:
+        return read_token(text)
+    except FrameError as error:
+        what = f"{error}: found {len(text)} characters" if text else "found nothing"
+        raise click.BadParameter(
+            f"{what}; expected the one line that `city keys enroll EDGE` printed on the city", param_hint="--token"
+        ) from error
+
+
+def server_key(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a CURVE public key of the command line. Raises: click.BadParameter."""
+    if value is not None:
+        try:
+            raw_key(value.encode())
+        except ValueError as error:
+            raise click.BadParameter(
+                f"found {value!r}; expected the 40 characters of z85 that `city keys rotate --which curve` printed"
+            ) from error
+    return value
+
+
+def verify_key(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return an Ed25519 public key of the command line. Raises: click.BadParameter."""
+    if value is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        raise click.BadParameter(
+            f"found {value!r}; expected the 64 hex digits that `city keys rotate --which signing` printed"
+        )
+    return value
+
+
+def _given(word: str) -> str:
+    """Return what a word of the command line means: itself, `-` for stdin, `@FILE` for a file."""
     if word == "-":
         if sys.stdin.isatty():
             return str(click.prompt("token", hide_input=True, err=True))
@@ -79,7 +124,11 @@ def rotated(found: Rows) -> str:
     """Return how far the rotation of a node's key is."""
     if found["state"] == "steady":
         return f"{found['edge']} speaks under its new key {found['keys'][0]['fingerprint']}"
-    return f"the next key {found['keys'][-1]['fingerprint']} is {found['state']}; the node goes on with it by itself"
+    lines = [f"{found['edge']}: the change is not over ({found['state']})"]
+    lines += [f"own {row['slot']}: {row['fingerprint']}" for row in found["keys"]]
+    lines += [f"! {found['problem']}"] if found["problem"] else []
+    lines.append(_TO_DO["down" if found["problem"] == NOT_RUNNING else found["state"]])
+    return terminal.wrapped(lines)
 
 
 def city_rotated(found: Rows) -> str:

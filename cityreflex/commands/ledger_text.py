@@ -1,11 +1,10 @@
 """What `city ledger` prints: plain text of at most 80 columns, alike on a terminal and in a pipe."""
 
-import textwrap
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-WIDTH = 80
+from cityreflex.commands.terminal import WIDTH, wrapped
+
 COLUMNS = ("sent", "stored", "buffered", "declared_lost", "quarantined", "unexplained")
 HEADS = ("sent", "stored", "buffered", "lost", "set aside", "unexpl.")
 MAX_LINES = 50
@@ -20,7 +19,7 @@ def balance(found: dict[str, Any]) -> str:
     lines += [_silent(edge, found) for edge in sorted({r["edge"] for r in rows if r.get("offline_since")})]
     lines += [_conflict(row) for row in found["conflicts"][:MAX_LINES]]
     lines.append(_verdict(found))
-    return "\n".join(_wrapped(lines))
+    return wrapped(lines)
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
@@ -91,7 +90,7 @@ def explanation(found: dict[str, Any]) -> str:
         lines += [f"! unexplained {_at(row)}{_since(row['since_utc_us'])}", f"    likely: {row['likely']}",
                   f"    check: {row['check']}"]  # fmt: skip
     lines += [line for row in found["conflicts"][:MAX_LINES] for line in _contradiction(row)]
-    return "\n".join(_wrapped(lines))
+    return wrapped(lines)
 
 
 def _gap(gap: dict[str, Any]) -> list[str]:
@@ -128,9 +127,3 @@ def _since(utc_us: int | None, before: str = " since") -> str:
     if not utc_us:
         return ""
     return f"{before} {datetime.fromtimestamp(utc_us / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _wrapped(lines: Iterable[str]) -> Iterable[str]:
-    for line in lines:
-        indent = " " * (len(line) - len(line.lstrip()) + 2 * line.startswith("!"))
-        yield from textwrap.wrap(line, WIDTH, subsequent_indent=indent or "  ", break_on_hyphens=False) or [""]

@@ -84,6 +84,7 @@ class NodeKeys:
         """The city has the offered key durably: go on under it."""
         if self.state == "offering" and public == self.own[1].public:
             self._own_at, self.reconnect = 1, True
+            self.said = ""
 
     def told(self, refusal: Refusal) -> None:
         """The city says why it will not do something."""

@@ -113,6 +113,21 @@ def test_an_edge_that_offers_key_after_key_neither_fills_the_keyring_nor_revives
     assert slots(ring, "edge-2") == {CURRENT: name(7)}
 
 
+def test_an_offer_before_the_last_rotation_is_over_is_told_what_stands_and_until_when(ring: Keyring) -> None:
+    ring.offer("edge-1", name(1), key(2))
+    assert "current until the next one is used" in told_at(ring, name(2))
+    ring.heard(name(2))
+    answer = told_at(ring, name(2))
+    assert f"{name(2)} is next, {name(1)} current until 1970-01-01 00:17:10Z" in answer
+    assert len(answer) < 200, "a Refusal carries no more"
+
+
+def told_at(ring: Keyring, link: str) -> str:
+    answer = ring.answer("edge-1", link, key(3))
+    assert isinstance(answer, Refusal) and answer.code == "rotation_under_way"
+    return answer.text
+
+
 def test_offers_that_are_refused(ring: Keyring) -> None:
     ring.adopt("edge-2", key(9))
     assert reason_of(lambda: ring.offer("edge-1", name(1), key(9))) == "foreign_key"

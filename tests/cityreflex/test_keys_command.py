@@ -10,6 +10,8 @@ import zmq
 
 from aggregator.keys.store import FILE
 from cityreflex import exits
+from cityreflex.commands import keys_text
+from cityreflex.key_admin import NOT_RUNNING
 from protocol.enrol import read_token
 from service.lock import hold
 
@@ -103,13 +105,11 @@ def test_what_ends_with_which_code(run: Run, folder: Path) -> None:  # noqa: F81
     assert run("keys", "enroll", "edge-7", "--token", "x", *CITY)[0] == exits.USAGE
     assert run("keys", "enroll", "edge-7", "--for", "soon", *CITY)[0] == exits.USAGE
     assert run("keys", "enroll", "edge-7", "--for", "9d", *CITY)[0] == exits.REFUSED
-    assert run("keys", "enroll", "--token", "nonsense", *NODE)[0] == exits.CONFIG
     assert run("keys", "enroll", "--token", "@nowhere", *NODE)[0] == exits.USAGE
     assert run("keys", "rotate", *CITY)[0] == exits.USAGE
     assert run("keys", "rotate", *NODE, "--switch")[0] == exits.USAGE
     assert run("keys", "rotate", *CITY, "--which", "curve", "--switch")[0] == exits.REFUSED
     assert run("keys", "trust", *NODE)[0] == exits.USAGE
-    assert run("keys", "trust", *NODE, "--verify", "00ff")[0] == exits.CONFIG
     assert run("keys", "list", "--config", "nowhere.toml")[0] == exits.NOT_FOUND
     with hold(folder / "city"):
         code, _, err = run("keys", "enroll", "edge-7", *CITY)
@@ -132,7 +132,55 @@ def test_a_city_without_a_door_says_what_to_add(run: Run, folder: Path) -> None:
     (folder / "aggregator.toml").write_text(tomlkit.dumps(config))
     run("keys", "init", *CITY)
     code, _, err = run("keys", "enroll", "edge-1", *CITY)
-    assert code == exits.CONFIG and "add [enrol] endpoint" in err
+    assert code == exits.CONFIG and "Traceback" not in err
+    assert "aggregator.toml: no [enrol] section" in err and "found [city], [listen], [signing], [edges]" in err
+    lines = [line.removeprefix("city: ").strip() for line in err.splitlines()]
+    added = "\n".join(lines[lines.index("[enrol]") : lines.index("[enrol]") + 3])
+    with (folder / "aggregator.toml").open("a") as file:
+        file.write(f"\n{added}\n")
+    assert run("keys", "enroll", "edge-1", *CITY)[0] == exits.OK, "what it says is enough"
+
+
+def test_each_half_of_an_enrolment_knows_on_which_side_it_is(run: Run, folder: Path) -> None:  # noqa: F811
+    code, _, err = run("keys", "enroll", "edge-1", *NODE)
+    assert code == exits.CONFIG and "edge.toml: found the edge.toml of a node" in err
+    assert "city keys enroll --token - --config edge.toml" in err
+    code, _, err = run("keys", "enroll", "--token", "x", *CITY)
+    assert code == exits.CONFIG and "aggregator.toml: found the aggregator.toml of a city" in err
+    assert "city keys enroll EDGE --config aggregator.toml" in err
+
+
+PYTHON_WORDS = ("fromhex", "non-hexadecimal", "codec", "ValueError", "0x")
+
+
+@pytest.mark.parametrize("given", ["nonsense", "city1-", "city1-!!!!", "city1-AAAAAAAA", "ü", ""])
+def test_a_bad_token_names_the_option_and_never_shows_itself(run: Run, folder: Path, given: str) -> None:  # noqa: F811
+    code, _, err = run("keys", "enroll", "--token", given, *NODE)
+    assert code == exits.USAGE and "--token" in err and "found" in err
+    assert "city keys enroll EDGE" in err and not any(word in err for word in PYTHON_WORDS)
+    assert len(given) < 7 or given not in err
+
+
+@pytest.mark.parametrize("option", ["--server", "--verify"])
+@pytest.mark.parametrize("given", ["zz", "00ff", "é" * 40, "0" * 40, "z" * 64])
+def test_a_bad_key_names_the_option_and_what_is_expected(run: Run, folder: Path, option: str, given: str) -> None:  # noqa: F811
+    code, _, err = run("keys", "trust", *NODE, option, given)
+    assert code == exits.USAGE and option in err and f"found '{given}'" in err
+    expected = "40 characters of z85" if option == "--server" else "64 hex digits"
+    assert expected in err and not any(word in err for word in PYTHON_WORDS)
+    assert not list(folder.rglob("*.next"))
+
+
+def test_a_rotation_that_is_not_over_says_which_key_is_where_and_what_to_do() -> None:
+    said = "rotation_under_way: the last rotation is not over: bb is next, aa current until 2026-03-01 14:07:30Z"
+    keys = [{"slot": "current", "fingerprint": "bb" * 16}, {"slot": "next", "fingerprint": "cc" * 16}]
+    found = {"edge": "edge-1", "state": "offering", "keys": keys, "problem": said}
+    text = keys_text.rotated(found)
+    assert f"own current: {'bb' * 16}" in text and f"own next: {'cc' * 16}" in text
+    assert "until 2026-03-01 14:07:30Z" in text.replace("\n  ", " ") and "nothing to do: the node offers" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "start the node" in keys_text.rotated({**found, "problem": NOT_RUNNING})
+    assert "has taken the next key" in keys_text.rotated({**found, "problem": "", "state": "changing"})
 
 
 @pytest.mark.parametrize("which", ["curve", "signing"])

@@ -74,6 +74,9 @@ def test_what_the_city_says_is_kept_for_people() -> None:
     keys.told(Refusal("rotation_under_way", "later"))
     keys.proven()
     assert keys.said == "rotation_under_way: later"
+    keys.add(TWO)
+    keys.taken(TWO.public)
+    assert not keys.said, "what it refused before, it has done now"
 
 
 def test_new_files_on_disk_are_taken_at_once() -> None:
