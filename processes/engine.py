@@ -19,6 +19,7 @@ from processes.alarms import AlarmEvent, Standing
 from processes.contract import Outcome
 from processes.errors import ConfigError
 from processes.instance import Instance
+from processes.log import EngineLog
 from processes.runner import Cause, Made, Runner
 from protocol.tasks import task_id
 
@@ -54,6 +55,7 @@ class Engine:
             raise ConfigError("two process files have the same name; an instance is named by its file")
         self.runners = {name: Runner(i) for name, i in self.instances.items()}
         self._routes: dict[str, list[tuple[Runner, str, int]]] = {}
+        self.log: EngineLog | None = None
         for runner in self.runners.values():
             self._route(runner)
 
@@ -71,8 +73,12 @@ class Engine:
         quality: npt.ArrayLike,
         *,
         cause: Cause | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
-        """Take samples in, arrays (n,) in event time; `cause` is (thing, boot, seq) of the last one."""
+        """Take samples in, arrays (n,) in event time; `cause` is (thing, boot, seq) of the last one.
+
+        `only`: the instances that are to have them; None: all that sense the datastream.
+        """
         routes = self._routes.get(datastream)
         times = np.asarray(t_utc_us, np.int64)
         if routes is None or not times.size:
@@ -80,6 +86,8 @@ class Engine:
         floats = np.asarray(value, np.float64), np.asarray(sigma, np.float64)
         flags = np.asarray(quality, np.uint8)
         for runner, port, source in routes:
+            if only is not None and runner.instance.name not in only:
+                continue
             runner.arrive(port, source, times, *floats, flags)
             if cause is not None:
                 runner.note_cause(datastream, int(times.max()), cause)
@@ -94,10 +102,14 @@ class Engine:
     def advance(self, now_utc_us: int) -> list[Decision]:
         """Make every step that is due; return the decisions, per instance in step order."""
         decisions: list[Decision] = []
+        before = [runner.mark() for runner in self.runners.values()]
         for runner in self.runners.values():
             made, events = runner.advance(now_utc_us)
             for at, step in enumerate(made, 1):
                 decisions.append(_decision(runner, step, at == len(made), events))
+        if self.log is not None and before != [runner.mark() for runner in self.runners.values()]:
+            faults = {name: runner.fault for name, runner in self.runners.items() if runner.fault}
+            self.log.tick(now_utc_us, decisions, faults)
         return decisions
 
     def alarms(self) -> list[tuple[str, Standing]]:
@@ -106,17 +118,22 @@ class Engine:
 
     def acknowledge(self, instance: str, key: str, now_utc_us: int) -> bool:
         """Note that a person saw an alarm; False if there is no such alarm."""
+        self._note("acknowledge", instance, key, now_utc_us)
         runner = self.runners.get(instance)
         return runner is not None and runner.acknowledge(key, now_utc_us)
 
     def begin_anew(self) -> None:
         """Forget samples and steps: event time jumped, and what was before has no place on the new time line."""
+        self._note("begin_anew")
         for runner in self.runners.values():
             runner.begin_anew()
 
     def freeze(self) -> bytes:
-        """Return all running state as bytes."""
-        return frozen.freeze(self.runners)
+        """Return all running state as bytes; they are to be stored together with what the log has up to here."""
+        data = frozen.freeze(self.runners)
+        if self.log is not None:
+            self.log.frozen(self.instances.values(), data)
+        return data
 
     def thaw(self, data: bytes) -> list[str]:
         """Continue from frozen bytes; return the instances that do. Raises: FrozenError."""
@@ -125,6 +142,11 @@ class Engine:
     def health(self) -> list[dict[str, Any]]:
         """Return one dict per instance: state ("running", "waiting", "faulted"), reason, counts, alarms."""
         return [_health(runner) for runner in self.runners.values()]
+
+    def _note(self, name: str, *arguments: str | int | float | bool | None) -> None:
+        """Log an input, so that a replay calls the method `name` with the same arguments."""
+        if self.log is not None:
+            self.log.input(name, *arguments)
 
     def _route(self, runner: Runner) -> None:
         for port, streams in runner.instance.config.senses.items():

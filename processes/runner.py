@@ -5,7 +5,7 @@ more than `lateness_s`, rewinds: the newest snapshot before it comes back and th
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,6 +75,12 @@ class Runner:
         self.tracks = {port: Track() for port in self.tracks}
         self.history, self.causes, self.reached_utc_us = [], {}, 0
         self.dirty_utc_us, self._amended_utc_us = None, 0
+
+    def mark(self) -> tuple[Any, ...]:
+        """Return what an advance changes, if it does anything at all."""
+        counted = tuple(self.counters.values())
+        first = self.history[0].step_utc_us if self.history else None
+        return first, self.reached_utc_us, self.dirty_utc_us, self.fault, counted, self.book
 
     def advance(self, now_utc_us: int) -> tuple[list[Made], tuple[AlarmEvent, ...]]:
         """Return the steps made up to now, and how the alarms changed over them."""
