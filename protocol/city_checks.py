@@ -137,7 +137,7 @@ def _task_report(items: list[Any], payload: bytes) -> TaskReport:
     task_id, state, code, said, position, stamps = items
     binary("TaskReport.task_id", task_id, 16)
     integer("TaskReport.state", state, 0, len(task_codes.STATES) - 1)
-    integer("TaskReport.code", code, 0, len(task_codes.CODES) - 1)
+    integer("TaskReport.code", code, 0, 255)
     text("TaskReport.text", said, 200)
     position = checks.position("TaskReport.position", position)
     stamps = checks.stamps("TaskReport.stamps", stamps)

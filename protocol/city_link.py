@@ -147,16 +147,23 @@ def _split(message: Message, proto: int) -> tuple[list[Any], bytes]:
     values = vars(message)
     items = [_plain(values[name]) for name in _names(message.KIND, proto)]
     if isinstance(message, TaskReport):
-        items[2] = _code_for(message.code, proto)
+        items[1], items[2] = _state_for(message.state, proto), _code_for(message.code, proto)
         return [message.KIND, *items], message.task
     if isinstance(message, TaskOrder):
         return [message.KIND, *items], message.task
     return [message.KIND, *items], message.records if isinstance(message, Batch) else b""
 
 
+def _state_for(state: int, proto: int) -> int:
+    """Return a state as `proto` knows it: version 1 has none after superseded and reads failed."""
+    return task_codes.FAILED if state > task_codes.SUPERSEDED and proto < 2 else state
+
+
 def _code_for(code: int, proto: int) -> int:
-    """Return a refusal code as `proto` knows it: version 1 has no old_epoch and reads foreign."""
-    return task_codes.FOREIGN if code == task_codes.OLD_EPOCH and proto < 2 else code
+    """Return a refusal code as `proto` knows it: version 1 reads old_epoch as foreign, later ones as unauthorised."""
+    if code < task_codes.OLD_EPOCH or proto >= 2:
+        return code
+    return task_codes.FOREIGN if code == task_codes.OLD_EPOCH else task_codes.UNAUTHORISED
 
 
 def _plain(value: Any) -> Any:

@@ -20,8 +20,11 @@ MAX_CAUSES = 32
 MAX_LEASE_MS = 24 * 3600 * 1000
 SIGNATURE_SIZE = 64
 ITEMS_V1 = 13
-ITEMS = 14
+ITEMS = 18
 MAX_SURPLUS = 16
+MAX_APPROVED = 8
+OPERATE, SELECT, CANCEL, TRIP, RESET = range(5)
+VERBS = {OPERATE: "operate", SELECT: "select", CANCEL: "cancel", TRIP: "trip", RESET: "reset"}
 
 Cause = tuple[str, str, int]
 
@@ -33,7 +36,8 @@ class Task:
     `lease_ms`: real milliseconds that the setpoint stays valid; `not_after_us`: last moment to begin, in the
     boottime (microseconds) of `edge` under `edge_boot`; `fence`: of the lease it was made under; `causes`:
     (thing, boot, seq) of the samples that led to it; `stamps`: hop name to nanoseconds; `epoch`: the city's
-    restore epoch, an older one than the edge knows is refused.
+    restore epoch, an older one than the edge knows is refused; `verb`: what is to be done with it (VERBS); `rank`:
+    who asks, "city" (a process) or "operator"; `person`: which one; `approved`: people beside that one who approved.
     """
 
     task_id: bytes
@@ -50,6 +54,10 @@ class Task:
     stamps: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     epoch: int = 0
+    verb: int = OPERATE
+    rank: str = "city"
+    person: str = ""
+    approved: list[str] = field(default_factory=list)
 
 
 def task_id(instance: str, step_utc_us: int, port: str) -> bytes:
@@ -61,9 +69,9 @@ def task_id(instance: str, step_utc_us: int, port: str) -> bytes:
 
 
 def encode(task: Task) -> bytes:
-    """Return the task as msgpack bytes, to be signed and sent as they are; an epoch of 0 is left out.
+    """Return the task as msgpack bytes, to be signed and sent as they are, without defaults at the end.
 
-    So one task has one encoding, and that of a task without an epoch is the one version 1 knows.
+    So one task has one encoding, and that of a process's task without an epoch is the one version 1 knows.
 
     Raises:
         FrameError: a field is out of its limits.
@@ -83,17 +91,24 @@ def encode(task: Task) -> bytes:
         [list(cause) for cause in task.causes],
         task.stamps,
         task.reason,
+        *_later_items(task),
     ]
-    if task.epoch:  # version 1 takes exactly 13 items, and so do stores that are read by release 0.1.0 again
-        items.append(task.epoch)
     data = bytes(msgpack.packb(items))
     if len(data) > MAX_BYTES:
         raise FrameError(f"task: {len(data)} bytes, at most {MAX_BYTES} allowed")
     return data
 
 
+def _later_items(task: Task) -> list[Any]:
+    """Return the items after version 1's: it takes exactly 13, and so do stores that release 0.1.0 reads again."""
+    items = [task.epoch, task.verb, task.rank, task.person, task.approved]
+    while items and items[-1] == _DEFAULTS[len(items) - 1]:
+        items.pop()
+    return items
+
+
 def decode(data: bytes) -> Task:
-    """Return the task in `data`, every field checked; version 1 has no epoch, surplus items are ignored.
+    """Return the task in `data`, every field checked; version 1 has 13 items, surplus ones are ignored.
 
     Raises:
         FrameError: malformed; the message names the field.
@@ -134,8 +149,16 @@ def _check(task: Task) -> None:
     checks.stamps("task.stamps", task.stamps)
     checks.text("task.reason", task.reason, 200)
     checks.integer("task.epoch", task.epoch)
+    checks.integer("task.verb", task.verb, 0, len(VERBS) - 1)
+    checks.name("task.rank", task.rank)
+    checks.text("task.person", task.person)
+    for name in checks.array("task.approved", task.approved, MAX_APPROVED):
+        checks.name("task.approved[]", name)
     if len(task.causes) > MAX_CAUSES:
         raise checks.refuse("task.causes", f"up to {MAX_CAUSES} causes", len(task.causes))
+
+
+_DEFAULTS: tuple[Any, ...] = (0, OPERATE, "city", "", [])
 
 
 def sign(private: bytes, data: bytes) -> bytes:

@@ -147,8 +147,8 @@ def to_host() -> dict[str, bytes]:
         "fault: of three": [*status[:6], [fault[:3]], *status[7:]],
         "actuator: of five": [*status[:7], [actuator[:5]], status[8]],
         "log: text of 201 characters": [4, 30, "x" * 201],
-        "task_result: state 12": [*result[:3], 12, *result[4:]],
-        "task_result: code 17": [*result[:4], 17, *result[5:]],
+        "task_result: state 15": [*result[:3], 15, *result[4:]],
+        "task_result: code 256": [*result[:4], 256, *result[5:]],
         "task_result: position is infinite": [*result[:6], float("inf")],
         "gap: end is text": [*gap[:4], "x", 1],
         "gap: reversed": [*gap[:3], 9, 3, 1],
@@ -266,8 +266,8 @@ def _city_details(good: dict[str, list[Any]]) -> dict[str, Any]:
         "Batch: n is 0": changed("Batch", 4, 0),
         "GapRecord: reversed": changed("GapRecord", 4, 2**32 - 1),
         "Heartbeat: 257 accounts": changed("Heartbeat", 5, [account] * 257),
-        "TaskReport: state 12": changed("TaskReport", 2, 12),
-        "TaskReport: code 17": changed("TaskReport", 3, 17),
+        "TaskReport: state 15": changed("TaskReport", 2, 15),
+        "TaskReport: code 256": changed("TaskReport", 3, 256),
         "TaskReport: 17 stamps": changed("TaskReport", 6, {f"h{n}": n for n in range(17)}),
         "TaskReport: a stamp without a name": changed("TaskReport", 6, {"": 1}),
         "TaskReport: a stamp below 0": changed("TaskReport", 6, {"sample": -1}),
@@ -291,8 +291,8 @@ def _city_details(good: dict[str, list[Any]]) -> dict[str, Any]:
 
 def tasks() -> dict[str, bytes]:
     """Return tasks that are refused."""
-    rows = json.loads((VECTORS / "tasks.json").read_text())
-    good = msgpack.unpackb(bytes.fromhex(rows[-1]["task"]))
+    rows = {row["name"]: row for row in json.loads((VECTORS / "tasks.json").read_text())}
+    good = msgpack.unpackb(bytes.fromhex(rows["an operator's"]["task"]))
     cases: dict[str, Any] = spoilt("task", good, 13)
     cases |= {
         "task: id is a map": [WRONG, *good[1:]],
@@ -306,6 +306,11 @@ def tasks() -> dict[str, bytes]:
         "task: a cause with seq 2^32": [*good[:10], [["a", "b", 2**32]], *good[11:]],
         "task: 17 stamps": [*good[:11], {f"h{n}": n for n in range(17)}, *good[12:]],
         "task: epoch below 0": [*good[:13], -1],
+        "task: verb 5": [*good[:14], 5],
+        "task: rank is empty": [*good[:15], ""],
+        "task: person of 65 characters": [*good[:16], "x" * 65],
+        "task: 9 people approved": [*good[:17], ["ben"] * 9],
+        "task: approved by nobody": [*good[:17], [""]],
         "task: nested too deep": [*good, [[[[0]]]]],
     }
     found = {name: bytes(msgpack.packb(items)) for name, items in cases.items()}

@@ -162,6 +162,8 @@ def tasks() -> list[dict[str, str]]:
     private = Ed25519PrivateKey.from_private_bytes(KEY)
     public = private.public_key().public_bytes_raw().hex()
     packed = {"version 1": msgpack.packb(TASK_V1), "version 2": msgpack.packb([*TASK_V1, 3])}
+    packed["an operator's"] = msgpack.packb([*TASK_V1, 0, 0, "operator", "anna", ["ben"]])
+    packed["a trip"] = msgpack.packb([*TASK_V1, 0, 3, "operator", "anna"])
     return [
         {"name": name, "task": task.hex(), "public": public, "signature": private.sign(task).hex()}
         for name, task in packed.items()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import city_link, tasks
+from protocol import task_codes as codes
 from protocol.city_link import Clock
 from protocol.errors import FrameError, LimitError, UnknownKindError, VersionError
 
@@ -249,11 +250,16 @@ def test_tasks_go_round(task):
 
 
 def test_a_task_of_version_1_has_epoch_0_and_surplus_items_are_ignored():
-    task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1, epoch=5)
-    items = msgpack.unpackb(tasks.encode(task))
-    assert len(items) == 14 and len(msgpack.unpackb(tasks.encode(dataclasses.replace(task, epoch=0)))) == 13
-    assert tasks.decode(msgpack.packb(items[:13])) == dataclasses.replace(task, epoch=0)
-    assert tasks.decode(msgpack.packb([*items, *range(16)])) == task
+    whole = tasks.Task(
+        bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1,
+        epoch=5, verb=tasks.SELECT, rank="operator", person="anna", approved=["ben"],
+    )  # fmt: skip
+    items = msgpack.unpackb(tasks.encode(whole))
+    assert len(items) == 18
+    plain = dataclasses.replace(whole, epoch=0, verb=0, rank="city", person="", approved=[])
+    assert tasks.decode(msgpack.packb(items[:13])) == plain
+    assert tasks.decode(msgpack.packb(items[:14])) == dataclasses.replace(plain, epoch=5)
+    assert tasks.decode(msgpack.packb([*items, *range(16)])) == whole
     for wrong in (items[:12], [*items, *range(17)]):
         with pytest.raises(FrameError, match="task: expected an array"):
             tasks.decode(msgpack.packb(wrong))
@@ -263,6 +269,35 @@ def test_a_task_without_an_epoch_is_what_version_1_takes():
     task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1)
     assert len(msgpack.unpackb(tasks.encode(task))) == 13
     assert len(msgpack.unpackb(tasks.encode(dataclasses.replace(task, epoch=1)))) == 14
+
+
+@pytest.mark.parametrize(
+    ("changes", "n"), [({"verb": tasks.TRIP}, 15), ({"rank": "operator"}, 16), ({"person": "anna"}, 17)]
+)
+def test_a_task_has_one_encoding_without_what_is_as_by_default_at_its_end(changes, n):
+    task = tasks.Task(bytes(16), "gate-1/opening", 0.5, 3000, "flood", 1, "edge-1", "b", 1, 1, **changes)
+    assert len(msgpack.unpackb(tasks.encode(task))) == n and tasks.decode(tasks.encode(task)) == task
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "old"),
+    [
+        (codes.REFUSED, codes.APPROVAL_ABSENT, (codes.REFUSED, codes.UNAUTHORISED)),
+        (codes.CANCELLED, codes.CODE_CANCELLED, (codes.FAILED, codes.UNAUTHORISED)),
+        (codes.REFUSED, codes.OLD_EPOCH, (codes.REFUSED, codes.FOREIGN)),
+        (codes.FAILED, codes.NOT_OBSERVED, (codes.FAILED, codes.NOT_OBSERVED)),
+    ],
+)
+def test_states_and_codes_of_version_2_are_said_in_words_of_version_1(state, code, old):
+    report = city_link.TaskReport(bytes(16), state, code, "x", 0.5, {})
+    for proto, expected in ((1, old), (2, (state, code))):
+        found = city_link.decode(city_link.encode(report, proto))
+        assert (found.state, found.code) == expected
+
+
+def test_a_code_of_a_later_version_is_taken_as_a_number():
+    report = city_link.TaskReport(bytes(16), codes.REFUSED, 200, "x", 0.5, {})
+    assert city_link.decode(city_link.encode(report)) == report and 200 not in codes.CODES
 
 
 def test_a_setpoint_written_as_an_integer_is_read_as_the_number_that_is_written_again():

@@ -16,7 +16,7 @@ from edge_node.city import side as city_side
 from firmware.core import link as firmware_link
 from firmware.core import losses, outbox
 from firmware.core import tasks as firmware_tasks
-from protocol import board_link, checks, city_link, commands, frames, manifest, record, task_codes, tasks
+from protocol import board_link, checks, city_link, commands, frames, manifest, record, task_codes, task_diagram, tasks
 from protocol.errors import LimitError
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,19 @@ def test_transitions():
     for state, _, targets in table("| state | name | may become |"):
         found = {numbers[name] for name in targets.split(", ") if name}
         assert found == set(task_codes.TRANSITIONS[int(state)])
+
+
+def test_verbs_of_a_task():
+    assert numbered("| verb | name | what the guard does |") == tasks.VERBS
+
+
+def test_the_diagram_in_tasks_md_is_drawn_from_the_table():
+    text = (ROOT / "docs/tasks.md").read_text()
+    assert task_diagram.drawing() in text, "run python -m protocol.task_diagram and put it into docs/tasks.md"
+    arrows = re.findall(r"^    (\w+) --> (\w+)$", text, re.M)
+    names = {name: state for state, name in task_codes.STATES.items()}
+    found = {(names[a], names[b]) for a, b in arrows}
+    assert found == {(a, b) for a, targets in task_codes.TRANSITIONS.items() for b in targets}
 
 
 def described(field: dataclasses.Field) -> str:
@@ -164,6 +177,7 @@ LIMITS = {
     ("city link", "levels of msgpack in a task"): 4,
     ("city link", "values of msgpack in a task"): 256,
     ("city link", "causes of a task"): tasks.MAX_CAUSES,
+    ("city link", "people that approved a task"): tasks.MAX_APPROVED,
     ("city link", "milliseconds of a task's lease"): tasks.MAX_LEASE_MS,
 }
 
@@ -191,14 +205,19 @@ def test_depths_and_counts_of_the_table_are_those_of_the_readers():
         with pytest.raises(LimitError, match="nested"):
             read(msgpack.packb([*items, deep(levels)]))
         inside = sum(len(item) for item in items if isinstance(item, list | dict))
-        inside += sum(len(inner) for item in items if isinstance(item, list) for inner in item)
+        inside += sum(len(inner) for item in items if type(item) is list for inner in item if type(inner) is list)
         room = values - len(items) - 1 - inside
         read(msgpack.packb([*items, [0] * room]))
         with pytest.raises(LimitError, match=r"items|more than"):
             read(msgpack.packb([*items, [0] * (room + 1)]))
 
 
-TASK = tasks.encode(tasks.Task(bytes(16), "gate-1/opening", 0.5, 1, "flood", 1, "edge-1", "b", 1, 1, epoch=3))
+TASK = tasks.encode(
+    tasks.Task(
+        bytes(16), "gate-1/opening", 0.5, 1, "flood", 1, "edge-1", "b", 1, 1,
+        epoch=3, rank="operator", person="anna", approved=["ben"],
+    )
+)  # fmt: skip
 
 
 def test_the_examples_byte_by_byte():

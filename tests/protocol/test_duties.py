@@ -113,7 +113,7 @@ def test_every_transition_is_in_the_table():
 def test_no_way_leads_back_to_dispatch():
     """At most one execution: nothing that was sent out or ended may be dispatched again."""
     assert set(task_codes.TRANSITIONS) == set(task_codes.STATES)
-    before = {task_codes.PROPOSED, task_codes.AUTHORISED}
+    before = {task_codes.PROPOSED, task_codes.WAITING, task_codes.AUTHORISED, task_codes.SELECTED}
     for state, targets in task_codes.TRANSITIONS.items():
         if state not in before:
             assert not before & set(targets)

@@ -2,20 +2,23 @@
 
 TASK_NAMES = (
     "proposed", "authorised", "dispatched", "accepted", "acting", "done", "observed", "failed", "refused", "expired",
-    "unknown", "superseded",
+    "unknown", "superseded", "waiting", "selected", "cancelled",
 )  # fmt: skip
-_P, _A, _D, _ACC, _ACT, _DONE, _OBS, _FAIL, _REF, _EXP, _UNK, _SUP = range(12)
+_P, _A, _D, _ACC, _ACT, _DONE, _OBS, _FAIL, _REF, _EXP, _UNK, _SUP, _WAIT, _SEL, _CAN = range(15)
 TASK_MAY_BECOME = {
-    _P: {_A, _REF, _EXP, _SUP},
-    _A: {_D, _REF, _EXP, _SUP},
-    _D: {_ACC, _ACT, _DONE, _OBS, _FAIL, _REF, _EXP, _UNK, _SUP},
-    _ACC: {_ACT, _DONE, _OBS, _FAIL, _EXP, _UNK, _SUP},
-    _ACT: {_DONE, _OBS, _FAIL, _EXP, _UNK, _SUP},
-    _DONE: {_OBS, _FAIL, _UNK, _SUP},
-    _UNK: {_DONE, _OBS, _FAIL, _SUP},
+    _P: {_WAIT, _A, _REF, _EXP, _SUP, _CAN},
+    _WAIT: {_A, _REF, _EXP, _SUP, _CAN},
+    _A: {_SEL, _D, _REF, _EXP, _SUP, _CAN},
+    _SEL: {_D, _REF, _EXP, _SUP, _CAN},
+    _D: {_ACC, _ACT, _DONE, _OBS, _FAIL, _REF, _EXP, _UNK, _SUP, _CAN},
+    _ACC: {_ACT, _DONE, _OBS, _FAIL, _EXP, _UNK, _SUP, _CAN},
+    _ACT: {_DONE, _OBS, _FAIL, _EXP, _UNK, _SUP, _CAN},
+    _DONE: {_OBS, _FAIL, _UNK, _SUP, _CAN},
+    _UNK: {_DONE, _OBS, _FAIL, _SUP, _CAN},
     _OBS: set(),
     _FAIL: set(),
     _REF: set(),
     _EXP: set(),
     _SUP: set(),
+    _CAN: set(),
 }
