@@ -2,11 +2,15 @@
 
 from typing import Protocol
 
+import structlog
+
 from .assembly import SNAPSHOT
 from .boards.side import BoardSide
 from .city.side import CitySide
 from .core import Core
 from .reaction.reaction import Reaction
+
+_log = structlog.get_logger("edge_node")
 
 
 class Socket(Protocol):
@@ -38,6 +42,8 @@ class Ticks:
         self._reaction.tick(now_us)
         self._socket.poll()
         self._city.tick(now_us)
+        for text, more in self._city.epoch.take_news():
+            _log.warning(text, **more)
         self._core.journal.tick(now_us, self._core.uplink.flying.keys)
         if now_us - self._snapshot_us > self._snapshot_every_us:
             self._snapshot_us = now_us

@@ -1,6 +1,5 @@
 """What `city keys` prints for people, and how it reads a token."""
 
-import io
 import re
 import sys
 from datetime import UTC, datetime
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from rich.table import Table
 
 from cityreflex.commands import terminal
 from cityreflex.key_admin import NOT_RUNNING
@@ -94,14 +92,11 @@ def table(found: Rows) -> str:
 
 
 def _city(found: Rows) -> str:
-    keys = Table("edge", "slot", "fingerprint", "from", "since", "last used", box=None, pad_edge=False)
-    for row in found["keys"]:
-        ends = f" until {when(row['retire_utc_us'])}" if row["retire_utc_us"] else ""
-        keys.add_row(
-            row["edge"], row["slot"] + ends, row["fingerprint"], row["origin"], when(row["since_utc_us"]),
-            when(row["used_utc_us"]),
-        )  # fmt: skip
-    lines = [_rendered(keys)]
+    lines = []
+    for edge in sorted({row["edge"] for row in found["keys"]}):
+        lines.append(edge)
+        lines += [line for row in found["keys"] if row["edge"] == edge for line in _key(row)]
+    lines += [] if lines else ["no key is admitted"]
     dead = sorted(found["dead"], key=lambda row: -row["since_utc_us"])
     for row in dead[:MAX_DEAD]:
         lines.append(f"{row['reason']} {when(row['since_utc_us'])}: {row['edge']} {row['fingerprint']}")
@@ -109,7 +104,13 @@ def _city(found: Rows) -> str:
     for row in found["tokens"]:
         used = f"used by {row['used_by']}" if row["used_by"] else "not used yet"
         lines.append(f"token for {row['edge']}: {used}, lapses {when(row['lapses_utc_us'])}")
-    return "\n".join(lines)
+    return terminal.wrapped(lines)
+
+
+def _key(row: Rows) -> list[str]:
+    lines = [f"  {row['slot']:<8} {row['fingerprint']} from {row['origin']}",
+             f"           since {when(row['since_utc_us'])}, last used {when(row['used_utc_us'])}"]  # fmt: skip
+    return lines + ([f"           until {when(row['retire_utc_us'])}"] if row["retire_utc_us"] else [])
 
 
 def _node(found: Rows) -> str:
@@ -117,7 +118,7 @@ def _node(found: Rows) -> str:
     lines += [f"own {row['slot']}: {row['fingerprint']}" for row in found["keys"]]
     lines += [f"city {row['slot']}: {row['fingerprint']}" for row in found["city"]]
     lines.append(f"signing keys of the city accepted: {found['verify_keys']}")
-    return "\n".join(lines + ([f"! {found['problem']}"] if found["problem"] else []))
+    return terminal.wrapped(lines + ([f"! {found['problem']}"] if found["problem"] else []))
 
 
 def rotated(found: Rows) -> str:
@@ -147,8 +148,3 @@ def when(utc_us: int | None) -> str:
     """Return a time of the wall clock in UTC, or "never"."""
     return datetime.fromtimestamp(utc_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if utc_us else "never"
 
-
-def _rendered(found: Table) -> str:
-    console = terminal.console(io.StringIO(), width=160)
-    console.print(found)
-    return str(console.file.getvalue()).rstrip()  # type: ignore[attr-defined]

@@ -8,7 +8,6 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 from rich.errors import ConsoleError
-from rich.table import Table
 
 from cityreflex.client import Client, UnreachableError
 from cityreflex.commands import terminal
@@ -148,10 +147,10 @@ def journal_line(edge: dict[str, Any]) -> str:
 def _show_edge(edge: dict[str, Any], console: Console) -> None:
     """Print all that one edge tells of itself."""
     state, age = _state(edge), edge.get("health_age_s")
-    console.print(f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
+    terminal.say(console, f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
     _show_boards(edge.get("health", {}).get("boards", []), console)
     if line := journal_line(edge):
-        console.print(line, highlight=False)
+        terminal.say(console, line)
     for where, row in processes({"processes": [], "edges": [edge]}):
         _show_process(where, row, console)
 
@@ -163,7 +162,7 @@ def _state(edge: dict[str, Any]) -> str:
 
 
 def _show_process(where: str, row: dict[str, Any], console: Console) -> None:
-    console.print(f"process {row['instance']} on {where}: {row.get('state')}", highlight=False)
+    terminal.say(console, f"process {row['instance']} on {where}: {row.get('state')}")
 
 
 def processes(found: Status) -> list[tuple[str, dict[str, Any]]]:
@@ -202,19 +201,19 @@ def show(found: Status, console: Console) -> None:
     for where, row in [("city", row) for row in found["processes"]]:
         _show_process(where, row, console)
     for row in found["leases"]:
-        console.print(f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}", highlight=False)
+        terminal.say(console, f"lease {row['actuator']}: {row['holder'] or 'nobody'}, fence {row['fence']}")
     for row in found.get("refusals", ()):
-        console.print(refusal_line(row), soft_wrap=True, highlight=False)
+        terminal.say(console, refusal_line(row))
     _show_latest(found.get("latest", []), console)
     found_troubles = troubles(found)
     for line in found_troubles:
-        console.print(f"! {line}", style="bold", soft_wrap=True, highlight=False)
+        terminal.say(console, f"! {line}", style="bold")
     if not found_troubles:
         console.print("all well")
 
 
 def _show_boards(boards: list[dict[str, Any]], console: Console) -> None:
-    table = Table("board", "link", "seen s", "clock us", "faults", box=None, pad_edge=True)
+    table = terminal.table("board", "link", "seen s", "clock us", "faults")
     for board in boards:
         clock = board.get("clock") or {}
         sigma = f"+-{clock['sigma_us']:.0f}" if clock.get("synced") else "unsynced"
@@ -231,7 +230,7 @@ def _show_boards(boards: list[dict[str, Any]], console: Console) -> None:
 
 def _show_latest(rows: list[dict[str, Any]], console: Console) -> None:
     """Print the newest value of each datastream with unit, uncertainty, age and quality; stale ones say so."""
-    table = Table("datastream", "value", "+-", "unit", "age s", "quality", box=None, pad_edge=True)
+    table = terminal.table("datastream", "value", "+-", "unit", "age s", "quality")
     for row in rows:
         value, sigma = row["value"], row["sigma"]
         table.add_row(

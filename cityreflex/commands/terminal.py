@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.table import Table
 
 WIDTH = 80
 SHOWN_AS = "\N{REPLACEMENT CHARACTER}"
@@ -22,14 +23,27 @@ def harmless(value: Any) -> Any:
     return value
 
 
-def wrapped(lines: Iterable[str]) -> str:
-    """Return lines as text of at most WIDTH columns; what goes on stands further in, a word longer than that is cut."""
-    return "\n".join(piece for line in lines for piece in _pieces(line))
+def wrapped(lines: Iterable[str], width: int = WIDTH) -> str:
+    """Return lines as text of at most `width` columns; what goes on stands further in, a longer word is cut."""
+    return "\n".join(piece for line in lines for piece in _pieces(line, width))
 
 
-def _pieces(line: str) -> list[str]:
+def say(console: Console, line: str, style: str | None = None) -> None:
+    """Print a line, wrapped at the width of the console."""
+    console.print(wrapped([line], console.width), style=style, soft_wrap=True, highlight=False)
+
+
+def table(*heads: str) -> Table:
+    """Return an empty table without lines; a cell too long for its column goes on below, nothing is left out."""
+    found = Table(box=None, pad_edge=False)
+    for head in heads:
+        found.add_column(head, overflow="fold")
+    return found
+
+
+def _pieces(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2 * line.startswith("!"))
-    return textwrap.wrap(line, WIDTH, subsequent_indent=indent or "  ", break_on_hyphens=False) or [""]
+    return textwrap.wrap(line, width, subsequent_indent=indent or "  ", break_on_hyphens=False) or [""]
 
 
 def console(file: TextIO | None = None, width: int | None = None) -> Console:

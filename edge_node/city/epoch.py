@@ -5,12 +5,17 @@ A lower one: this city is an older copy of the one we know, and gets nothing but
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from protocol.city_link import CityHello, Message, Stored, StoredAsk
 
 from ..core import Core
 from ..journal.city import Reconciled
 from .reconcile import Asks
+
+BEGUN = "the city was restored from a backup: asking what it still has"
+OVER = "the restore of the city is settled here"
+News = tuple[str, dict[str, Any]]
 
 
 class CityEpoch:
@@ -20,6 +25,13 @@ class CityEpoch:
         self._core, self._send, self._welcome = core, send, welcome
         self.asks = Asks()
         self._raising = 0
+        self._before: tuple[int, int] | None = None
+        self._news: list[News] = []
+
+    def take_news(self) -> list[News]:
+        """Return what the log has to say of a restore since the last call: its beginning and its end."""
+        news, self._news = self._news, []
+        return news
 
     def admits(self, hello: CityHello) -> bool:
         """Return whether to talk to this city now; not while a new epoch is on its way to disk."""
@@ -40,6 +52,7 @@ class CityEpoch:
 
     def _raised(self, hello: CityHello) -> None:
         """The epoch is durable: orders of earlier ones are refused from here on."""
+        self._before = None
         self._core.guard.epoch = self._core.journal.streams.epoch
         self._core.clocks.log.city_lost(self._core.journal.streams.epoch)
         self._welcome(hello)
@@ -50,7 +63,12 @@ class CityEpoch:
 
     def begin(self) -> None:
         """The city is there: ask about every stream whose acks are of an earlier epoch."""
-        self.asks.begin(self._core.journal.streams.unreconciled())
+        left = self._core.journal.streams.unreconciled()
+        self.asks.begin(left)
+        if left and self._before is None:
+            done = self._core.restored
+            self._before = done.resent_samples, done.declared_samples
+            self._news.append((BEGUN, {"epoch": self._core.journal.streams.epoch, "streams": len(left)}))
 
     def tick(self, now_us: int) -> None:
         """Ask, and ask again."""
@@ -77,3 +95,11 @@ class CityEpoch:
         self._core.restored.declared_samples += sum(gap.end - gap.first for gap in made.declared)
         if made.first_row is not None:
             self._core.uplink.rewind(made.first_row)
+        if not self.asks.left:
+            self._over()
+
+    def _over(self) -> None:
+        done, (resent, declared) = self._core.restored, self._before or (0, 0)
+        counts = {"resent": done.resent_samples - resent, "declared_lost": done.declared_samples - declared}
+        self._news.append((OVER, {"epoch": self._core.journal.streams.epoch, **counts}))
+        self._before = None

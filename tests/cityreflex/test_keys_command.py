@@ -183,6 +183,26 @@ def test_a_rotation_that_is_not_over_says_which_key_is_where_and_what_to_do() ->
     assert "has taken the next key" in keys_text.rotated({**found, "problem": "", "state": "changing"})
 
 
+@pytest.mark.parametrize("edge", ["edge-1", "e" * 64])
+def test_a_list_of_keys_fits_in_80_columns(edge: str) -> None:
+    at = 1_772_374_050_000_000
+    times = {"since_utc_us": at, "used_utc_us": None}
+    name = "ab" * 16
+    keys = [{"edge": edge, "slot": "current", "fingerprint": name, "origin": "config", "retire_utc_us": at, **times},
+            {"edge": edge, "slot": "next", "fingerprint": name, "origin": "rotation", "retire_utc_us": None, **times}]
+    dead = [{"edge": edge, "reason": "revoked", "fingerprint": name, **times}] * 30
+    tokens = [{"edge": edge, "used_by": used, "lapses_utc_us": at} for used in (None, name)]
+    text = keys_text.table({"keys": keys, "dead": dead, "tokens": tokens})
+    assert max(map(len, text.splitlines())) <= 80
+    assert f"  current  {name} from config\n           since 2026-03-01 14:07:30Z, last used never\n" in text
+    assert "           until 2026-03-01 14:07:30Z\n" in text and "and 10 older dead keys" in text
+    slots = [{"slot": slot, "fingerprint": name} for slot in ("current", "next")]
+    node = {"edge": edge, "state": "offering", "connected": False, "keys": slots, "city": slots, "verify_keys": 2}
+    text = keys_text.table({**node, "problem": "the city does not answer " * 9})
+    assert max(map(len, text.splitlines())) <= 80
+    assert keys_text.table({"keys": [], "dead": [], "tokens": []}) == "no key is admitted"
+
+
 @pytest.mark.parametrize("which", ["curve", "signing"])
 def test_the_citys_keys_change_in_two_steps(run: Run, folder: Path, which: str) -> None:  # noqa: F811
     run("keys", "init", *CITY)

@@ -90,6 +90,41 @@ def test_a_revoked_edge_is_called_so() -> None:
     assert "edge-1: REVOKED, heard" in shown(rows)
 
 
+LONG = "a-name-that-is-as-long-as-names-may-be-" * 2
+TEXT = "words that go on and on " * 20
+
+
+def crowded(name: str) -> dict[str, Any]:
+    """A status where everything that can be shown is there, under long names."""
+    board = {"thing": name, "port": f"/dev/{name}", "link": "absent", "hint": TEXT, "last_seen_s": 1e4, "faults": []}
+    health = {
+        "boards": [board, {**board, "clock": {"synced": True, "sigma_us": 123456.0}}],
+        "processes": [{"instance": name, "state": "faulted", "reason": TEXT}],
+        "journal": with_journal(TEXT)["edges"][0]["health"]["journal"] | {"notices": [TEXT], "pending_batches": 10**12},
+        "uplink": {"problem": TEXT}, "restore": {"streams_left": 10**9},
+    }  # fmt: skip
+    edge = {"edge": name, "online": True, "health_age_s": 1e9, "health": health, "problem": TEXT}
+    fault = dict.fromkeys(("thing", "sensor", "chip", "bus", "address"), name) | {"what": TEXT, "check": TEXT}
+    latest = {
+        "datastream": f"{name}/{name}", "value": -1.234e-300, "sigma": 1e300, "unit": name, "age_s": 1e9, "stale": True,
+        "quality_name": "not evaluated",
+    }  # fmt: skip
+    return found(
+        edges=[edge], faults=[fault], processes=[{"instance": name, "state": "running"}], latest=[latest],
+        leases=[{"actuator": f"{name}/{name}", "holder": name, "fence": 10**18}], alarms=[TEXT],
+        refusals=[{"where": name, "reason": "unknown_key", "who": name, "count": 10**12, "age_s": 1e6, "text": TEXT}],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["mast-1", LONG])
+def test_everything_fits_in_80_columns_and_no_name_is_cut(name: str) -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    status.show(crowded(name), console)
+    text = console.export_text()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert "refused unknown_key" in text and "\u2026" not in text
+
+
 def test_nobody_answers(tmp_path: Path) -> None:
     for ask in (status.ask, ledger.ask):
         with pytest.raises(CityError) as caught:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from edge_node.city.epoch import BEGUN, OVER
 from edge_node.city.side import CitySide
 from edge_node.city.uplink import Uplink
 from edge_node.clocks.clocks import Clocks
@@ -127,6 +128,25 @@ def test_a_restore_is_taken_up_again_after_a_crash_and_after_each_connection(edg
     assert cl.StoredAsk(*KEY) in again.pass_s(0.2)
     hello(again, "s-3", epoch=1)
     assert cl.StoredAsk(*KEY) in again.pass_s(0.2)
+
+
+def test_the_log_hears_of_a_restore_once_as_it_begins_and_once_as_it_ends(edge: Edge) -> None:
+    drained(edge)
+    assert not edge.city.epoch.take_news()
+    hello(edge, "s-2", epoch=1)
+    edge.desk.settle()
+    hello(edge, "s-3", epoch=1)
+    assert edge.city.epoch.take_news() == [(BEGUN, {"epoch": 1, "streams": 1})], "once, however often it reconnects"
+    edge.pass_s(0.2)
+    edge.hear(cl.Stored(*KEY, 1, [(0, 20), (50, 100)], [], 0, 1))
+    edge.desk.settle()
+    assert edge.city.epoch.take_news() == [(OVER, {"epoch": 1, "resent": 30, "declared_lost": 0})]
+    hello(edge, "s-4", epoch=2)
+    edge.desk.settle()
+    edge.pass_s(0.2)
+    edge.hear(cl.Stored(*KEY, 2, [(0, 100)], [], 0, 1))
+    edge.desk.settle()
+    assert [more.get("resent") for _, more in edge.city.epoch.take_news()] == [None, 0], "each restore by itself"
 
 
 def test_a_city_of_a_lower_epoch_gets_hellos_and_nothing_else(edge: Edge) -> None:
