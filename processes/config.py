@@ -38,6 +38,23 @@ class Respond(BaseModel):
     within_s: float = Field(default=20.0, gt=0)
 
 
+class AlarmConfig(BaseModel):
+    """What a process file says otherwise of one alarm than its template; the fields of AlarmRule."""
+
+    model_config = ConfigDict(extra="forbid")
+    raise_p: float | None = Field(default=None, ge=0, le=1)
+    return_p: float | None = Field(default=None, ge=0, le=1)
+    on_delay_s: float | None = Field(default=None, ge=0)
+    off_delay_s: float | None = Field(default=None, ge=0)
+    shelve_max_s: float | None = Field(default=None, gt=0, le=7 * 86_400)
+    suppressed_by: list[str] | None = None
+    out_of_service: str | None = Field(default=None, min_length=1, max_length=200)
+    chatter_n: int | None = Field(default=None, ge=2, le=100)
+    chatter_s: float | None = Field(default=None, gt=0)
+    standing_s: float | None = Field(default=None, gt=0)
+    text: str | None = Field(default=None, min_length=1, max_length=160)
+
+
 class ProcessConfig(BaseModel):
     """One process file. every_s 0: a step on every arrival. Data later than lateness_s amends nothing."""
 
@@ -50,6 +67,7 @@ class ProcessConfig(BaseModel):
     seed: int | None = Field(default=None, ge=0)
     senses: dict[str, Datastreams]
     responds: dict[str, Respond] = {}
+    alarms: dict[str, AlarmConfig] = {}
     site: dict[str, Any] = {}
 
 

@@ -7,6 +7,9 @@ A template is a folder with `process.py` that provides `Site` (pydantic), `PORTS
 
 `step` is pure: same site, state, time and series give the same outcome, bit for bit. `seen` holds, for
 every sense port, what has event time in (previous step, this step]; a port with nothing new has n = 0.
+
+Optional: `alarm_rules(site) -> Mapping[str, AlarmRule]`, the alarms there are, and how each lives unless the process
+file says otherwise. A step reports an alarm with its probability; when it is raised and returns is the engine's part.
 """
 
 from collections.abc import Mapping
@@ -57,11 +60,31 @@ class Estimate(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """The condition only (its life is the engine's); severity 1 (low) to 4 (critical)."""
+    """The condition only, with its probability (its life: AlarmRule); severity 1 (low) to 4 (critical)."""
 
     key: str
     severity: int
     probability: float
+
+
+class AlarmRule(NamedTuple):
+    """How an alarm lives; times in event seconds.
+
+    It is raised once its probability has been at least `raise_p` for `on_delay_s`, and returns once that has been
+    below `return_p` (or the alarm was not reported) for `off_delay_s`. `text`: a headline for people.
+    """
+
+    raise_p: float = 0.0
+    return_p: float = 0.0
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
+    shelve_max_s: float = 28_800.0
+    suppressed_by: tuple[str, ...] = ()
+    out_of_service: str = ""
+    chatter_n: int = 3
+    chatter_s: float = 600.0
+    standing_s: float = 86_400.0
+    text: str = ""
 
 
 class Proposal(NamedTuple):

@@ -15,7 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from processes import frozen
-from processes.alarms import AlarmEvent, Standing
+from processes.alarms.actions import Action
+from processes.alarms.events import AlarmEvent
+from processes.alarms.life import standing
+from processes.alarms.refusals import refusal
+from processes.alarms.standing import DEFAULT, Standing, alarm_row
+from processes.alarms.table import NORMAL
 from processes.contract import Outcome
 from processes.errors import ConfigError
 from processes.instance import Instance
@@ -114,13 +119,22 @@ class Engine:
 
     def alarms(self) -> list[tuple[str, Standing]]:
         """Return (instance, alarm) for all alarms that are not normal."""
-        return [(name, s) for name, runner in self.runners.items() for s in runner.book.values()]
+        return [(name, s) for name, runner in self.runners.items() for s in standing(runner.book).values()]
 
-    def acknowledge(self, instance: str, key: str, now_utc_us: int) -> bool:
-        """Note that a person saw an alarm; False if there is no such alarm."""
-        self._note("acknowledge", instance, key, now_utc_us)
+    def refusal(self, instance: str, action: Action) -> tuple[str, str]:
+        """Return (code, text) why a person may not do this to an alarm now, ("", "") if they may."""
         runner = self.runners.get(instance)
-        return runner is not None and runner.acknowledge(key, now_utc_us)
+        if runner is None:
+            return "unknown_instance", f"no process {instance!r} here; there are: {', '.join(sorted(self.runners))}"
+        return refusal(action, runner.book, runner.instance.rules)
+
+    def act(self, instance: str, *action: Any) -> bool:
+        """Record what a person did to an alarm, the fields of an Action; False: known already, or no such process."""
+        runner = self.runners.get(instance)
+        if runner is None or not runner.act(Action(*action)):
+            return False
+        self._note("act", instance, *action)
+        return True
 
     def begin_anew(self) -> None:
         """Forget samples and steps: event time jumped, and what was before has no place on the new time line."""
@@ -172,7 +186,7 @@ def _decision(runner: Runner, made: Made, newest: bool, events: tuple[AlarmEvent
 
 
 def _health(runner: Runner) -> dict[str, Any]:
-    running = "running" if runner.history else "waiting"
+    running, alarms = "running" if runner.history else "waiting", _alarm_rows(runner)
     return {
         "instance": runner.instance.name,
         "template": runner.instance.template.name,
@@ -182,5 +196,12 @@ def _health(runner: Runner) -> dict[str, Any]:
         "last_step_utc_us": runner.reached_utc_us,
         **runner.counters,
         "dropped": sum(track.dropped for track in runner.tracks.values()),
-        "alarms": [{**s._asdict(), "state": s.state} for s in runner.book.values()],
+        "chattering": sum(row["chattering"] for row in alarms),
+        "standing": sum(row["standing"] for row in alarms),
+        "alarms": [row for row in alarms if row["state"] != NORMAL],
     }
+
+
+def _alarm_rows(runner: Runner) -> list[dict[str, Any]]:
+    rules, now_utc_us = runner.instance.rules, runner.reached_utc_us
+    return [alarm_row(row, rules.get(key, DEFAULT), now_utc_us) for key, row in runner.book.items()]

@@ -3,13 +3,15 @@
 import tomllib
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from processes.alarms.rules import rules_of
 from processes.config import ProcessConfig, check_model, check_ports, parse
+from processes.contract import AlarmRule
 from processes.errors import ConfigError
 from processes.templates import Template, load
 
@@ -23,6 +25,7 @@ class Instance:
     template: Template
     site: BaseModel
     seed: int
+    rules: Mapping[str, AlarmRule] = field(default_factory=dict)
 
 
 def make_instance(name: str, data: Mapping[str, Any], template_dirs: Iterable[Path] = ()) -> Instance:
@@ -32,7 +35,8 @@ def make_instance(name: str, data: Mapping[str, Any], template_dirs: Iterable[Pa
     check_ports(config, template.ports)
     site = check_model(template.site_model, config.site, ("site",))
     seed = zlib.crc32(name.encode()) if config.seed is None else config.seed
-    return Instance(name, config, template, site, seed)
+    rules = rules_of(config.alarms, template.alarm_rules(site) if template.alarm_rules else None)
+    return Instance(name, config, template, site, seed, rules)
 
 
 def read_instance(path: Path, template_dirs: Iterable[Path] = ()) -> Instance:

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from processes.alarms import AlarmEvent, Book, after_step, changes, with_acks
+from processes.alarms.actions import Action, Actions
+from processes.alarms.events import AlarmEvent, changes
+from processes.alarms.life import after_acts, after_step
+from processes.alarms.standing import Book
 from processes.contract import F64, I64, U8, Outcome, State
 from processes.errors import TemplateError
 from processes.instance import Instance
@@ -45,11 +48,12 @@ class Runner:
         self.history: list[Snapshot] = []
         self.reached_utc_us = 0
         self.fault = ""
-        self.acks: dict[str, int] = {}
+        self.actions = Actions()
         self.causes: dict[str, tuple[int, Cause]] = {}
         self.counters = {"steps": 0, "amended": 0, "too_late": 0, "skipped": 0}
         self.dirty_utc_us: int | None = None
-        self._amended_utc_us = 0
+        self._amended_utc_us = self._now_utc_us = 0
+        self._told: Book = {}
         self._every_us = round(instance.config.every_s * 1e6)
         self._lateness_us = round(instance.config.lateness_s * 1e6)
 
@@ -74,41 +78,51 @@ class Runner:
         """Forget samples, steps and alarms; the next step is a first one."""
         self.tracks = {port: Track() for port in self.tracks}
         self.history, self.causes, self.reached_utc_us = [], {}, 0
+        self.actions = Actions()
         self.dirty_utc_us, self._amended_utc_us = None, 0
 
     def mark(self) -> tuple[Any, ...]:
         """Return what an advance changes, if it does anything at all."""
         counted = tuple(self.counters.values())
         first = self.history[0].step_utc_us if self.history else None
-        return first, self.reached_utc_us, self.dirty_utc_us, self.fault, counted, self.book
+        book = self.history[-1].book if self.history else {}
+        return first, self.reached_utc_us, self.dirty_utc_us, self.fault, counted, book
 
     def advance(self, now_utc_us: int) -> tuple[list[Made], tuple[AlarmEvent, ...]]:
         """Return the steps made up to now, and how the alarms changed over them."""
         made: list[Made] = []
+        self._now_utc_us = now_utc_us
         if self.fault or self._is_idle(now_utc_us):
             return made, ()
         if self.history and now_utc_us < self.reached_utc_us - max(self._lateness_us, self._every_us):
             self.begin_anew()  # the clock was set back: waiting until it is here again could take for ever
-        before = self.book
         try:
             for step in self._advance(now_utc_us):
                 made.append(step)
         except Exception as error:  # a template's bug must not stop its neighbours
             self.fault = f"{type(error).__name__}: {error}"
-        return made, changes(before, self.book)
+        before, self._told = self._told, self.book
+        return made, changes(before, self._told)
 
     @property
     def book(self) -> Book:
-        """Alarms that are not normal now."""
-        return self.history[-1].book if self.history else {}
+        """The alarms now: as after the last step, and what people did and which shelves ended since."""
+        if not self.history:
+            return {}
+        last = self.history[-1]
+        upto = max(self._now_utc_us, self.actions.last_utc_us)
+        return after_acts(last.book, self.actions.between(last.step_utc_us, upto), upto)
 
-    def acknowledge(self, key: str, now_utc_us: int) -> bool:
-        """Note that a person saw an alarm; False if there is none."""
-        if key not in self.book:
-            return False
-        self.acks = {k: t for k, t in self.acks.items() if k in self.book} | {key: now_utc_us}
-        self.history[-1] = self.history[-1]._replace(book=with_acks(self.book, self.acks))
-        return True
+    def act(self, action: Action) -> bool:
+        """Record what a person did, in its place of event time; False if it is known. Steps after it are made again."""
+        place = self.actions.record(action, self._horizon() if self.history else 0)
+        if place is not None and self.history and place <= self.reached_utc_us:
+            self.dirty_utc_us = place if self.dirty_utc_us is None else min(place, self.dirty_utc_us)
+        return place is not None
+
+    def as_told(self) -> None:
+        """Take the alarms as they are for told: only changes from here on are events."""
+        self._told = self.book
 
     def note_cause(self, datastream: str, t_utc_us: int, cause: Cause) -> None:
         """Remember the newest sample of a datastream, by event time."""
@@ -179,7 +193,8 @@ class Runner:
         template = self.instance.template
         outcome = template.step(self.instance.site, last.state, step_utc_us, seen)
         outcome = checked(outcome, self.instance)
-        book = after_step(last.book, outcome.alarms, step_utc_us, self.acks)
+        acts = self.actions.between(last.step_utc_us, step_utc_us)
+        book = after_step(last.book, outcome.alarms, step_utc_us, self.instance.rules, acts)
         self.history.append(Snapshot(step_utc_us, outcome.state, book))
         if len(self.history) > MAX_SNAPSHOTS:
             half = MAX_SNAPSHOTS // 2
@@ -190,6 +205,7 @@ class Runner:
         edge = self.reached_utc_us - self._lateness_us
         while len(self.history) > 1 and self.history[1].step_utc_us <= edge:
             self.history.pop(0)
+        self.actions.forget(self.history[0].step_utc_us)
         for track in self.tracks.values():
             track.forget(self.history[0].step_utc_us)
 

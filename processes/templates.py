@@ -13,7 +13,7 @@ from types import ModuleType
 from pydantic import BaseModel
 
 from processes.config import did_you_mean
-from processes.contract import Outcome, Port, Series, State
+from processes.contract import AlarmRule, Outcome, Port, Series, State
 from processes.errors import ConfigError, TemplateError
 
 _HERE = Path(__file__).parent
@@ -21,6 +21,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 StartFunction = Callable[[BaseModel, int], State]
 StepFunction = Callable[[BaseModel, State, int, Mapping[str, Series]], Outcome]
+
+RulesFunction = Callable[[BaseModel], Mapping[str, AlarmRule]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Template:
     ports: Mapping[str, Port]
     start: StartFunction
     step: StepFunction
+    alarm_rules: RulesFunction | None = None
 
 
 def names(extra_dirs: Iterable[Path] = ()) -> list[str]:
@@ -115,4 +118,5 @@ def _checked(name: str, folder: Path, module: ModuleType) -> Template:
     bad = [p for p, port in module.PORTS.items() if not isinstance(port, Port)]
     if bad:
         raise TemplateError(f"{file}: PORTS[{bad[0]!r}] must be a Port(property, unit, role, many)")
-    return Template(name, folder, module.Site, dict(module.PORTS), module.start, module.step)
+    rules = getattr(module, "alarm_rules", None)
+    return Template(name, folder, module.Site, dict(module.PORTS), module.start, module.step, rules)

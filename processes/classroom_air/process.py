@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models import room as air
 from models.room import Belief, Room
-from processes.contract import F64, SUSPECT, Alarm, Estimate, Outcome, Port, Proposal, Series, State
+from processes.contract import F64, SUSPECT, Alarm, AlarmRule, Estimate, Outcome, Port, Proposal, Series, State
 
 PORTS = {
     "co2": Port("mole_fraction_of_carbon_dioxide_in_air", "[ppm]", "sense", False),
@@ -57,7 +57,6 @@ class _Memory(NamedTuple):
     changed_utc_us: int
     door: float
     fan: float
-    high: float
     heard: float
 
     @property
@@ -65,10 +64,19 @@ class _Memory(NamedTuple):
         return Belief(self.mean, self.covariance)
 
 
+def alarm_rules(site: Site) -> Mapping[str, AlarmRule]:
+    """Return how the alarms live: stuffy air is raised when it is all but certain, and returns when it is unlikely."""
+    soon = f"{site.limit_ppm:g} ppm of CO2 in {site.lead_time_s / 60:g} min"
+    return {
+        "air_stuffy": AlarmRule(raise_p=0.8, return_p=0.4, text=f"The fan cannot keep the room below {soon}"),
+        "co2_stale": AlarmRule(text="No fresh CO2 reading"),
+    }
+
+
 def start(site: Site, seed: int) -> State:
     """Return the state of a process that has seen nothing."""
     belief = air.first_belief(site.outside_ppm, 1e3, site.persons, site.leakage_m3_s)
-    return _packed(_Memory(*belief, 0, 0, 0, 0.0, site.fan_levels[0], 0.0, 0.0))
+    return _packed(_Memory(*belief, 0, 0, 0, 0.0, site.fan_levels[0], 0.0))
 
 
 def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) -> Outcome:
@@ -80,9 +88,8 @@ def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) 
     memory, risk = _decided(site, memory, stale)
     mean, sigma = air.look_ahead(memory.belief, site.room, memory.door, memory.fan, site.lead_time_s)
     likely = air.probability_above(site.limit_ppm, mean, sigma)
-    memory = memory._replace(high=float(likely > (0.4 if memory.high else 0.8)))
-    holding = ((stale, "co2_stale", 1.0), (memory.high > 0.0, "air_stuffy", likely))
-    alarms = tuple(Alarm(key, 2, chance) for holds, key, chance in holding if holds)
+    told = (("co2_stale", float(stale)), ("air_stuffy", likely))
+    alarms = tuple(Alarm(key, 2, chance) for key, chance in told if chance > 0.0)
     why = "no fresh CO2 reading" if stale else f"P(CO2 > {site.limit_ppm:g} ppm) = {risk:.2f}"
     reason = f"{why} in {site.lead_time_s / 60:g} min at fan {memory.fan:g}"
     proposal = Proposal("fan", memory.fan, round(site.valid_s * 1000), reason)
@@ -154,9 +161,11 @@ def _normal(name: str, valid_utc_us: int, mean: float, sigma: float) -> Estimate
 
 def _packed(memory: _Memory) -> State:
     times = np.array([memory.now_utc_us, memory.co2_utc_us, memory.changed_utc_us], np.int64)
-    numbers = np.array([memory.door, memory.fan, memory.high, memory.heard])
+    numbers = np.array([memory.door, memory.fan, memory.heard])
     return {"mean": memory.mean, "covariance": memory.covariance, "times": times, "numbers": numbers}
 
 
 def _unpacked(state: State) -> _Memory:
-    return _Memory(state["mean"], state["covariance"], *state["times"].tolist(), *state["numbers"].tolist())
+    door, fan, *_, heard = state["numbers"].tolist()  # a state of release 0.1.0 has one more between them
+    now, co2, changed = state["times"].tolist()
+    return _Memory(state["mean"], state["covariance"], now, co2, changed, door, fan, heard)

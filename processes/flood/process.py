@@ -11,7 +11,7 @@ import numpy as np
 
 from models import river
 from models.river import Spread
-from processes.contract import F64, Alarm, Estimate, Outcome, Port, Proposal, Series, State
+from processes.contract import F64, Alarm, AlarmRule, Estimate, Outcome, Port, Proposal, Series, State
 from processes.flood.inputs import Reading, newest, rain_depth
 from processes.flood.site import Site
 
@@ -38,16 +38,24 @@ class _Memory(NamedTuple):
     rain_mm_h: float
     setpoint: float
     calm_utc_us: int
-    alarms: tuple[bool, bool]
+
+
+def alarm_rules(site: Site) -> Mapping[str, AlarmRule]:
+    """Return how the alarms live: raised at p_alarm, they hold down to half of it."""
+    above = AlarmRule(raise_p=site.p_alarm, return_p=0.5 * site.p_alarm)
+    ahead = f"{site.threshold_m:g} m within {site.lead_time_s / 3600:g} h"
+    return {
+        "threshold_exceedance": above._replace(text=f"The river is likely to exceed {ahead} unless the gate moves"),
+        "beyond_control": above._replace(text=f"The river is likely to exceed {ahead} whatever the gate does"),
+        "level_stale": AlarmRule(text="No usable reading of the river's level"),
+    }
 
 
 def start(site: Site, seed: int) -> State:
     """Return the state of a process that has seen nothing."""
     members = np.empty((0, river.COLUMNS))
     totals = np.full(MAX_GAUGES, np.nan)
-    return _packed(
-        _Memory(members, totals, seed, 0, 0, site.safe_opening, 0.0, site.safe_opening, 0, (False, False))
-    )
+    return _packed(_Memory(members, totals, seed, 0, 0, site.safe_opening, 0.0, site.safe_opening, 0))
 
 
 def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) -> Outcome:
@@ -58,11 +66,8 @@ def step(site: Site, state: State, now_utc_us: int, seen: Mapping[str, Series]) 
         return Outcome(_packed(memory), (), stale, ())
     look = _look_ahead(site, memory)
     memory = _chosen(site, memory, look)
-    alarms, holding = _alarms(site, memory, look)
-    memory = memory._replace(alarms=holding)
-    return Outcome(
-        _packed(memory), _estimates(site, memory, look), (*stale, *alarms), (_proposal(site, memory, look),)
-    )
+    alarms = (*stale, *_alarms(site, memory, look))
+    return Outcome(_packed(memory), _estimates(site, memory, look), alarms, (_proposal(site, memory, look),))
 
 
 class _Look(NamedTuple):
@@ -179,16 +184,11 @@ def _stale_alarms(site: Site, memory: _Memory) -> tuple[Alarm, ...]:
     return (Alarm("level_stale", 2, 1.0),) if age_s > site.stale_s else ()
 
 
-def _alarms(site: Site, memory: _Memory, look: _Look) -> tuple[tuple[Alarm, ...], tuple[bool, bool]]:
-    """Return the alarms that hold; one raised at p_alarm holds down to half of it."""
+def _alarms(site: Site, memory: _Memory, look: _Look) -> tuple[Alarm, ...]:
+    """Return the alarms with their probabilities: if the gate stays as it is, and at the chosen opening."""
     best = _chance(site, memory, look, memory.setpoint)
-    conditions = (("threshold_exceedance", 3, look.p_left), ("beyond_control", 4, best))
-    holding = [
-        p > (0.5 * site.p_alarm if held else site.p_alarm)
-        for (_, _, p), held in zip(conditions, memory.alarms, strict=True)
-    ]
-    alarms = tuple(Alarm(*c) for c, holds in zip(conditions, holding, strict=True) if holds)
-    return alarms, (holding[0], holding[1])
+    conditions = Alarm("threshold_exceedance", 3, look.p_left), Alarm("beyond_control", 4, best)
+    return tuple(alarm for alarm in conditions if alarm.probability > 0.0)
 
 
 def _estimates(site: Site, memory: _Memory, look: _Look) -> tuple[Estimate, ...]:
@@ -219,16 +219,14 @@ def _packed(memory: _Memory) -> State:
     """Return the memory as plain arrays."""
     times = np.array([memory.seed, memory.now_utc_us, memory.level_utc_us, memory.calm_utc_us], np.int64)
     numbers = np.array([memory.opening, memory.rain_mm_h, memory.setpoint])
-    alarms = np.array(memory.alarms, np.bool_)
     arrays = {"members": memory.members, "totals": memory.totals}
-    return {**arrays, "times": times, "numbers": numbers, "alarms": alarms}
+    return {**arrays, "times": times, "numbers": numbers}
 
 
 def _unpacked(state: State) -> _Memory:
     seed, now, level, calm = state["times"].tolist()
     opening, rain, setpoint = state["numbers"].tolist()
-    first, second = state["alarms"].tolist()
     return _Memory(
         members=state["members"], totals=state["totals"], seed=seed, now_utc_us=now, level_utc_us=level,
-        opening=opening, rain_mm_h=rain, setpoint=setpoint, calm_utc_us=calm, alarms=(first, second),
+        opening=opening, rain_mm_h=rain, setpoint=setpoint, calm_utc_us=calm,
     )  # fmt: skip

@@ -1,15 +1,21 @@
 """The engine: event time, rewinds, isolation, restart."""
 
+import re
 import textwrap
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import processes
+from processes.alarms.actions import Action
 from processes.engine import Decision, Engine
-from processes.errors import FrozenError
+from processes.errors import ConfigError, FrozenError
 from processes.instance import Instance, make_instance
 
 S = 1_000_000
@@ -268,11 +274,115 @@ def test_alarm_life(templates: Path) -> None:
     engine.advance(T0)
     tell(engine, [5], [6])
     assert [e.kind for e in engine.advance(T0 + 10 * S)[-1].alarm_events] == ["raised"]
-    assert [(n, s.key, s.state) for n, s in engine.alarms()] == [("toy1", "hot", "unack")]
-    assert engine.acknowledge("toy1", "hot", T0 + 11 * S)
-    assert engine.alarms()[0][1].state == "ack"
+    assert [(n, s.key, s.state) for n, s in engine.alarms()] == [("toy1", "hot", "unacknowledged")]
+    ack = Action("1", "ack", "hot", T0 + 11 * S, 0, "ann", "")
+    assert engine.refusal("toy1", ack) == ("", "") and engine.act("toy1", *ack)
+    assert engine.alarms()[0][1].state == "acknowledged"
+    assert not engine.act("toy1", *ack) and not engine.act("toy2", *ack._replace(id="2"))
     engine.advance(T0 + 20 * S)
     events = engine.advance(T0 + 30 * S)[-1].alarm_events
     assert [e.kind for e in events] == ["returned"]
     assert engine.alarms() == []
-    assert not engine.acknowledge("toy1", "hot", T0 + 31 * S)
+    assert engine.refusal("toy1", ack._replace(id="3"))[0] == "wrong_state"
+    assert engine.refusal("toy2", ack)[0] == "unknown_instance"
+
+
+def acts() -> list[Action]:
+    return [
+        Action("a", "ack", "hot", T0 + 11 * S, 0, "ann", ""),
+        Action("b", "shelve", "hot", T0 + 24 * S, T0 + 58 * S, "bob", "pump is out"),
+        Action("c", "unshelve", "hot", T0 + 43 * S, 0, "bob", ""),
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    order=st.permutations(list(range(11))),
+    cuts=st.lists(st.integers(1, 70), max_size=5),
+    frozen=st.integers(0, 10),
+    twice=st.booleans(),
+)
+def test_late_frames_and_late_acts_end_with_the_alarms_of_the_run_in_order(
+    templates: Path, order: list[int], cuts: list[int], frozen: int, twice: bool
+) -> None:
+    """Frames and acts in any order, steps in between, a restart: alarms, their acts and estimates are the same."""
+    samples = [(5, 6), (15, 3), (25, 0), (26, 9), (35, 4), (45, 9), (55, 0), (65, 8)]
+    inputs = [("x", at) for at in range(8)] + [("act", at) for at in range(3)]
+    rules = {"hot": {"off_delay_s": 10.0}}
+
+    def told(engine: Engine, which: tuple[str, int]) -> None:
+        if which[0] == "x":
+            tell(engine, [samples[which[1]][0]], [samples[which[1]][1]])
+        else:
+            engine.act("toy1", *acts()[which[1]])
+
+    plain = Engine([toy(templates, alarms=rules)], "edge")
+    plain.advance(T0)
+    for which in inputs:
+        told(plain, which)
+    plain.advance(T0 + 80 * S)
+    mixed = Engine([toy(templates, alarms=rules)], "edge")
+    mixed.advance(T0)
+    for place, at in enumerate(order):
+        told(mixed, inputs[at])
+        if twice:
+            told(mixed, inputs[at])
+        mixed.advance(T0 + max([10, *[cut for cut in cuts if cut <= 7 * place + 7]]) * S)
+        if place == frozen:
+            state = mixed.freeze()
+            mixed = Engine([toy(templates, alarms=rules)], "edge")
+            assert mixed.thaw(state) == ["toy1"]
+    mixed.advance(T0 + 80 * S)
+    assert mixed.alarms() == plain.alarms()
+    kept = [[(s.step_utc_us, s.book) for s in e.runners["toy1"].history] for e in (mixed, plain)]
+    assert kept[0] == kept[1]
+
+
+def test_frozen_state_of_release_0_1_0_is_read_with_its_alarms_and_acks(templates: Path) -> None:
+    engine = Engine([toy(templates)], "edge")
+    engine.advance(T0)
+    tell(engine, [5, 15], [6, 6])
+    engine.advance(T0 + 20 * S)
+    whole = msgpack.unpackb(engine.freeze())
+    body = whole["runners"]["toy1"]
+    at = T0 + 10 * S
+    for snapshot in body["history"]:
+        snapshot[2] = [["hot", 2, 1.0, at, None, True]] if snapshot[0] >= at else []
+    old = {k: v for k, v in body.items() if k not in ("actions", "known_actions")} | {"acks": {"hot": at + S}}
+    again = Engine([toy(templates)], "edge")
+    assert again.thaw(msgpack.packb({"version": 1, "runners": {"toy1": old}})) == ["toy1"]
+    assert [(s.key, s.state, s.raised_utc_us) for _, s in again.alarms()] == [("hot", "acknowledged", at)]
+    tell(again, [16], [1])
+    assert again.advance(T0 + 21 * S) and again.alarms()[0][1].state == "acknowledged"
+
+
+def test_health_counts_alarms_that_chatter_and_that_stand(templates: Path) -> None:
+    engine = Engine([toy(templates, alarms={"hot": {"chatter_n": 3, "chatter_s": 100, "standing_s": 30}})], "edge")
+    engine.advance(T0)
+    for at in (5, 35, 65):
+        tell(engine, [at], [7])
+        tell(engine, [at + 10], [-6.3])
+        engine.advance(T0 + (at + 20) * S)
+    row = engine.health()[0]
+    assert (row["chattering"], row["standing"], row["alarms"][0]["chattering"]) == (1, 0, True)
+    tell(engine, [95], [1000])
+    engine.advance(T0 + 140 * S)
+    assert engine.health()[0]["standing"] == 1
+
+
+@pytest.mark.parametrize(("alarms", "text"), [
+    ({"hot": {"raise_p": 0.3, "return_p": 0.5}}, "return_p 0.5 must not be above raise_p 0.3"),
+    ({"hot": {"suppressed_by": ["cold"]}}, "suppressed_by names 'cold', which is no alarm here"),
+    ({"hot": {"on_delay": 3}}, "alarms.hot.on_delay is not known here; did you mean 'on_delay_s'?"),
+])  # fmt: skip
+def test_a_wrong_alarm_table_teaches(templates: Path, alarms: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        toy(templates, alarms=alarms)
+
+
+def test_a_template_that_knows_its_alarms_refuses_others() -> None:
+    data = tomllib.loads((Path(processes.__file__).parent / "flood/site.toml").read_text())
+    with pytest.raises(ConfigError, match="did you mean 'level_stale'"):
+        make_instance("flood", data | {"alarms": {"level_stal": {"on_delay_s": 60}}})
+    made = make_instance("flood", data | {"alarms": {"beyond_control": {"on_delay_s": 60}}})
+    assert (made.rules["beyond_control"].on_delay_s, made.rules["beyond_control"].raise_p) == (60.0, 0.3)

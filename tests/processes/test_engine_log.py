@@ -74,9 +74,10 @@ def test_a_fault_is_noted_once(engine: Engine) -> None:
 
 def test_what_people_do_is_an_input(engine: Engine) -> None:
     assert engine.log is not None
-    engine.acknowledge("adder", "flood", 7)
+    act = ["adder", "id", "ack", "flood", 7, 0, "ann", ""]
+    assert [engine.act(*act), engine.act(*act)] == [True, False]
     engine.begin_anew()
-    assert engine.log.take_entries() == [["input", "acknowledge", ["adder", "flood", 7]], ["input", "begin_anew", []]]
+    assert engine.log.take_entries() == [["input", "act", act], ["input", "begin_anew", []]]
 
 
 def test_the_first_frozen_state_of_a_day_is_a_checkpoint_that_begins_a_row(engine: Engine) -> None:
