@@ -124,7 +124,7 @@ async def run(config: AggregatorConfig) -> None:
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
     restoring = partial(Restoring, config.city.data_dir, parts.change_over, parts.quiet)
-    server = make_server(make_pages(parts, config.city.api, restoring))
+    server = make_server(make_pages(parts, config, restoring))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     _log.info("ready", city=config.city.id, endpoint=endpoint, api=config.city.api)

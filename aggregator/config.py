@@ -55,6 +55,14 @@ class KeysSection(Section):
     grace_s: float = Field(default=30.0, ge=1, le=3600)
 
 
+class OperatorsSection(Section):
+    """How long a login lasts; whether the owner of the unix socket needs one, and whether reading does."""
+
+    login_h: float = Field(default=12.0, gt=0, le=24 * 31)
+    owner_needs_login: bool = False
+    reads_need_login: bool = False
+
+
 class SigningSection(Section):
     """The Ed25519 private key (64 hex digits) that signs tasks."""
 
@@ -86,6 +94,8 @@ class AggregatorConfig(Section):
     processes: ProcessesSection = ProcessesSection()
     store: StoreSection = StoreSection()
     limits: LimitsSection = LimitsSection()
+    operators: OperatorsSection = OperatorsSection()
+    zones: dict[Identifier, list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _distinct_edges(self) -> "AggregatorConfig":

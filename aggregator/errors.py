@@ -47,3 +47,19 @@ class DamagedError(AggregatorError, RuntimeError):
 
 class RoomError(AggregatorError, OSError):
     """There is not enough room on a disk for what is asked."""
+
+
+class OperatorError(AggregatorError, ValueError):
+    """What is asked about operators is not possible. `reason` says which way."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class GateError(AggregatorError, PermissionError):
+    """A person is not known, not allowed, or too fast. `status`: of HTTP; `code` is the counter it goes to."""
+
+    def __init__(self, status: int, code: str, text: str, who: str = "") -> None:
+        super().__init__(text)
+        self.status, self.code, self.text, self.who = status, code, text, who

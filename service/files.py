@@ -1,7 +1,10 @@
 """Replaces small files that must survive a power cut whole: the old content or the new, never half of one."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 OWNER_ONLY = 0o600
 
@@ -51,3 +54,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_summed(path: Path, kept: dict[str, Any]) -> None:
+    """Write a map as JSON with a checksum, for the owner alone; durable on return. Raises: OSError."""
+    replace_durably(path, json.dumps({**kept, "sha256": _sum(kept)}, indent=1).encode())
+
+
+def read_summed(path: Path) -> dict[str, Any]:
+    """Return the map that `replace_summed` wrote. Raises: OSError, ValueError if it is damaged or was edited."""
+    kept = json.loads(path.read_text())
+    if not isinstance(kept, dict) or kept.pop("sha256", "") != _sum(kept):
+        raise ValueError("its checksum is wrong: it is damaged, or was edited")
+    return kept
+
+
+def _sum(kept: dict[str, Any]) -> str:
+    """Return a checksum: one flipped bit must not give anybody what he has not."""
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -1,20 +1,19 @@
-"""What an operator does to keys while the city runs: pages for `city keys`, on the unix socket only.
-
-The socket is readable by its owner alone; an interface on TCP has no authentication, so there these pages refuse.
-"""
+"""What an administrator does to keys while the city runs: pages for `city keys`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from service.sections import UNIX, Identifier
+from service.sections import Identifier
 
 from ..errors import KeyringError
+from ..operators.gate import needs
+from ..operators.people import Person
 from .desk import KeyDesk
 
-FORBIDDEN, CONFLICT, NO_ROOM = 403, 409, 507
+CONFLICT, NO_ROOM = 409, 507
 
 
 class EnrollBody(BaseModel):
@@ -31,32 +30,25 @@ class RevokeBody(BaseModel):
     key: str = Field(default="", pattern=r"^[0-9a-f]{0,32}$")
 
 
-def add_key_pages(api: FastAPI, desk: KeyDesk, address: str) -> None:
-    """Add GET /keys, POST /keys/enroll and POST /keys/revoke to an interface that listens at `address`."""
+def add_key_pages(api: FastAPI, desk: KeyDesk) -> None:
+    """Add GET /keys, POST /keys/enroll and POST /keys/revoke; changes need an administrator."""
+    admin = Annotated[Person, Depends(needs("administer"))]
 
     async def get_keys() -> dict[str, Any]:
         return desk.store.rows()
 
-    async def post_enroll(body: EnrollBody) -> dict[str, Any]:
-        _check_local(address)
-        return _told(lambda: desk.store.open_token(body.edge, body.life_s))
+    async def post_enroll(body: EnrollBody, person: admin) -> dict[str, Any]:
+        return _told(lambda: desk.store.open_token(body.edge, body.life_s, person.name))
 
-    async def post_revoke(body: RevokeBody) -> dict[str, Any]:
-        _check_local(address)
+    async def post_revoke(body: RevokeBody, person: admin) -> dict[str, Any]:
         try:
-            return {"edge": body.edge, "revoked": await desk.revoke(body.edge, body.key)}
+            return {"edge": body.edge, "revoked": await desk.revoke(body.edge, body.key, person.name)}
         except (KeyringError, OSError) as error:
             raise _refusal(error) from error
 
     api.get("/keys")(get_keys)
     api.post("/keys/enroll")(post_enroll)
     api.post("/keys/revoke")(post_revoke)
-
-
-def _check_local(address: str) -> None:
-    if not address.startswith(UNIX):
-        text = f"keys are changed over a unix socket only, and the interface is on {address}: set [city] api"
-        raise HTTPException(FORBIDDEN, {"reason": "not_local", "text": text})
 
 
 def _told(do: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -104,9 +104,9 @@ class KeyDesk:
         told += ["the keyring cannot be saved: is the disk full?"] if store.unsaved else []
         return [text for text in told if text]
 
-    async def revoke(self, edge: str, start: str) -> list[str]:
+    async def revoke(self, edge: str, start: str, who: str = "") -> list[str]:
         """Kill keys of an edge, and its links; return the fingerprints. Raises: KeyringError, OSError."""
-        found = self.store.revoke(edge, start)
+        found = self.store.revoke(edge, start, who)
         await self.follow(must=True)
         return found
 

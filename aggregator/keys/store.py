@@ -5,8 +5,6 @@ down the command line works with the same class on the same file.
 """
 
 import contextlib
-import hashlib
-import json
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +15,7 @@ from protocol import tasks
 from protocol.enrol import TokenText, token_text
 from service.audit import AuditLog, wall_us
 from service.errors import KeyFileError
-from service.files import replace_durably
+from service.files import read_summed, replace_summed
 from service.fingerprint import raw_key
 from service.host_time import boottime_us
 from service.keys import read_curve_key, read_ed25519_key, read_slots
@@ -47,6 +45,7 @@ class KeyStore:
         self.ring.grace_us = round(config.keys.grace_s * 1e6)
         self.unsaved = False
         self.saved_us = wall_us()
+        self._who = ""
         self._ticked_us = boottime_us()
         self.changed: Callable[[list[Row]], None] = lambda events: None
         self._adopt()
@@ -87,16 +86,17 @@ class KeyStore:
             self.save_quietly()
 
     def _tell(self, events: list[Row]) -> None:
+        rows = [{**row, "who": self._who} for row in events] if self._who else events
+        self._who = ""
         try:
-            self.audit.write(events)
+            self.audit.write(rows)
         except OSError:
-            self.audit.note(events)
+            self.audit.note(rows)
 
     def save(self) -> None:
         """Write the keyring. Raises: OSError."""
         self.unsaved = True  # until it returns
-        kept = self.ring.to_map()
-        replace_durably(self._path, json.dumps({**kept, "sha256": _sum(kept)}, indent=1).encode())
+        replace_summed(self._path, self.ring.to_map())
         self.unsaved, self.saved_us = False, wall_us()
 
     def save_quietly(self) -> None:
@@ -104,25 +104,28 @@ class KeyStore:
         with contextlib.suppress(OSError):
             self.save()
 
-    def open_token(self, edge: str, life_s: float) -> Row:
-        """Return {edge, token, lapses_utc_us} of a new token. Raises: KeyringError, OSError."""
+    def open_token(self, edge: str, life_s: float, who: str = "") -> Row:
+        """Return {edge, token, lapses_utc_us} of a new token, which `who` asked for. Raises: KeyringError, OSError."""
         if self._config.enrol is None:
             raise KeyringError("no_endpoint", "aggregator.toml has no [enrol] section for nodes to come to")
         token_id, secret = secrets.token_bytes(tokens.ID_BYTES), secrets.token_bytes(tokens.SECRET_BYTES)
         server = raw_key(read_curve_key(self._config.listen.public_file))
         self.tick()
         token = self.ring.open_token(edge, round(life_s * 1e6), token_id, secret)
+        self._who = who
         self.settle(must=True)
         text = TokenText(edge, self._config.enrol.advertised, server, token_id, secret, token.lapses_us // 1_000_000)
         return {"edge": edge, "token": token_text(text), "lapses_utc_us": token.lapses_us}
 
-    def revoke(self, edge: str, start: str = "") -> list[str]:
+    def revoke(self, edge: str, start: str = "", who: str = "") -> list[str]:
         """Kill the keys of an edge that begin with `start`; return the fingerprints. `settle` must follow.
 
         Raises: KeyringError.
         """
         self.tick()
-        return self.ring.revoke(edge, start)
+        found = self.ring.revoke(edge, start)
+        self._who = who
+        return found
 
     def rows(self) -> Row:
         """Return what `city keys list` shows: {keys[], dead[], tokens[]}; nothing in it is secret."""
@@ -164,10 +167,7 @@ def identity(config: AggregatorConfig) -> tuple[tuple[bytes, ...], tuple[bytes, 
 def read_keyring(path: Path) -> Keyring:
     """Return the keyring in a file, an empty one if there is none. Raises: KeyFileError."""
     try:
-        kept = json.loads(path.read_text())
-        if not isinstance(kept, dict) or kept.pop("sha256", "") != _sum(kept):
-            raise KeyringError("malformed", "its checksum is wrong: it is damaged, or was edited")
-        return from_map(kept)
+        return from_map(read_summed(path))
     except FileNotFoundError:
         return Keyring()
     except (OSError, ValueError) as error:
@@ -175,7 +175,3 @@ def read_keyring(path: Path) -> Keyring:
             f"{path}: cannot be read: {error}; bring it back from a backup, or move it away and enroll every node anew"
         ) from error
 
-
-def _sum(kept: Row) -> str:
-    """Return a checksum: one flipped bit in a fingerprint would let a dead key live."""
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -1,18 +1,15 @@
-"""Pages of `city ledger`: why samples of one Thing are missing, and that a person has seen what contradicts.
-
-What changes anything is allowed over a unix socket only: it is readable by its owner alone.
-"""
+"""Pages of `city ledger`: why samples of one Thing are missing, and that a person has seen what contradicts."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from service.sections import UNIX
-
 from ..city import City
+from ..operators.gate import needs
+from ..operators.people import Person
 from ..pages import status
 from ..store.store import Store
 from ..tasks.dispatch import Now
@@ -20,7 +17,8 @@ from . import explain as ledger_explain
 from . import rows as ledger_rows
 from . import view as ledger_view
 
-NOT_FOUND, FORBIDDEN = 404, 403
+NOT_FOUND = 404
+Row = dict[str, Any]
 
 
 class SeenBody(BaseModel):
@@ -30,9 +28,9 @@ class SeenBody(BaseModel):
 
 
 def add_ledger_pages(
-    api: FastAPI, what: Callable[[], tuple[City, Store]], now: Callable[[], Now], address: str
+    api: FastAPI, what: Callable[[], tuple[City, Store]], now: Callable[[], Now], note: Callable[[list[Row]], None]
 ) -> None:
-    """Add GET /ledger/explain and POST /ledger/acknowledge to an interface that listens at `address`."""
+    """Add GET /ledger/explain and POST /ledger/acknowledge; `note` takes lines for the audit log."""
 
     async def get_explain(thing: str) -> dict[str, Any]:
         city, store = what()
@@ -45,11 +43,12 @@ def add_ledger_pages(
             store.committer.read, lambda connection: ledger_explain.explain(thing, mine, connection)
         )
 
-    async def post_acknowledge(body: SeenBody) -> dict[str, Any]:
-        if not address.startswith(UNIX):
-            raise HTTPException(FORBIDDEN, "this is done over a unix socket only: set [city] api")
+    async def post_acknowledge(
+        body: SeenBody, person: Annotated[Person, Depends(needs("acknowledge"))]
+    ) -> dict[str, Any]:
         city, store = what()
         await store.work(lambda connection: ledger_rows.see(connection, body.reason, now().utc_us))
+        note([{"event": "conflicts_acknowledged", "who": person.name, "reason": body.reason}])
         return {"acknowledged": city.ingest.contradictions.seen()}
 
     api.get("/ledger/explain")(get_explain)

@@ -1,14 +1,16 @@
-"""The city's HTTP interface: JSON on a unix socket or TCP, read only but for /restore. Shapes: README."""
+"""The city's HTTP interface: JSON on a unix socket or TCP; who changes something passes the gate. Shapes: README."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException
 
 from ..backup.restoring import Restoring
 from ..city import City
 from ..ledger import view as ledger_view
+from ..operators.gate import needs
+from ..operators.people import Person
 from ..tasks.dispatch import Now
 from . import latency, status
 
@@ -63,15 +65,16 @@ def make_api(
     return api
 
 
-def add_restore(api: FastAPI, restoring: Restoring) -> None:
-    """Let whoever may use the unix socket (mode 0600: our own user) put a backup back."""
+def add_restore(api: FastAPI, restoring: Restoring, note: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Let an administrator put a backup back; `note` takes lines for the audit log."""
 
     async def get_restore() -> dict[str, Any]:
         return restoring.row()
 
-    async def post_restore(source: str) -> dict[str, Any]:
+    async def post_restore(source: str, person: Annotated[Person, Depends(needs("administer"))]) -> dict[str, Any]:
         if not restoring.begin(Path(source)):
             raise HTTPException(409, f"a restore from {restoring.source} is going on")
+        note([{"event": "restore_begun", "who": person.name, "source": source}])
         return restoring.row()
 
     api.get("/restore")(get_restore)

@@ -1,4 +1,4 @@
-"""All pages of the city's HTTP interface: what anybody may read, and what our own user may do on the unix socket."""
+"""All pages of the city's HTTP interface: what anybody may read, and what people may do whom the gate lets pass."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,10 +9,15 @@ from service.sections import UNIX
 
 from ..backup.restoring import Restoring
 from ..city import City
+from ..config import AggregatorConfig
 from ..keys.api import add_key_pages
 from ..keys.desk import KeyDesk
 from ..ledger.api import add_ledger_pages
 from ..link.zap import Gatekeeper
+from ..operators import gate as door
+from ..operators.api import Desk, add_operator_pages
+from ..operators.people import Zones
+from ..operators.store import OperatorStore
 from ..store.store import Store
 from ..tasks.dispatch import Now
 from .api import add_restore, make_api
@@ -30,11 +35,29 @@ class Parts(Protocol):
         """Return the moment."""
 
 
-def make_pages(parts: Parts, address: str, restoring: Callable[[], Restoring]) -> FastAPI:
-    """Return the application that listens at `address`."""
+def make_pages(parts: Parts, config: AggregatorConfig, restoring: Callable[[], Restoring]) -> FastAPI:
+    """Return the application that listens at `[city] api`. Raises: KeyFileError."""
+    audit = parts.desk.store.audit
+    operators = OperatorStore(config, audit)
     api = make_api(lambda: parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
-    add_key_pages(api, parts.desk, address)
-    add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, address)
-    if address.startswith(UNIX):
-        add_restore(api, restoring())
+    door.install(api, make_gate(parts, config, operators))
+    add_operator_pages(api, Desk(operators))
+    add_key_pages(api, parts.desk)
+    add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
+    add_restore(api, restoring(), audit.note)
     return api
+
+
+def make_gate(parts: Parts, config: AggregatorConfig, operators: OperatorStore) -> door.Gate:
+    """Return the gate before the pages."""
+
+    def refused(code: str, who: str, text: str) -> None:
+        parts.city.refused.note(code, who, text, parts.now().us)
+
+    return door.Gate(
+        person_of=operators.person,
+        zones=Zones({name: tuple(patterns) for name, patterns in config.zones.items()}),
+        owner_on_socket=config.city.api.startswith(UNIX) and not config.operators.owner_needs_login,
+        reads_need_login=config.operators.reads_need_login,
+        refused=refused,
+    )

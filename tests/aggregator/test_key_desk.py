@@ -153,7 +153,7 @@ def test_an_offer_is_answered_once_it_is_durable(site: Site, kit: Any, monkeypat
         await edge.say(EdgeHello(2, "edge-1", "eb-1", 1))
         await edge.hear(CityHello)
         with monkeypatch.context() as full:
-            full.setattr(key_store, "replace_durably", no_room)
+            full.setattr(key_store, "replace_summed", no_room)
             await edge.say(KeyOffer(public))
             await turns(parts, lambda: parts.desk.reasons())
             assert "the keyring cannot be saved" in parts.desk.reasons()[0]
@@ -174,7 +174,7 @@ def test_a_revocation_counts_though_it_cannot_be_saved(
 ) -> None:
     async def script(parts: app.Aggregator) -> None:
         with monkeypatch.context() as full:
-            full.setattr(key_store, "replace_durably", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+            full.setattr(key_store, "replace_summed", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
             with pytest.raises(OSError, match="full"):
                 await parts.desk.revoke("edge-1", "")
             assert parts.city.ring.reason("edge-1", name_of(site, "edge-1")) == "revoked_key"
