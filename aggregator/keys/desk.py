@@ -112,7 +112,7 @@ class KeyDesk:
 
     def close(self, now: Now) -> None:
         """Write what is still untold, close file, log and endpoint."""
-        self._note_refusals(now)
+        self._note_refusals(now, last=True)
         if self._socket is not None:
             self._socket.close()
         self.store.close()
@@ -148,13 +148,12 @@ class KeyDesk:
         self._city.refused.note(reason, "enrolment", text, now.us)
         return enrol.encode_answer(enrol.EnrolAnswer(reason, text[:300]))
 
-    def _note_refusals(self, now: Now) -> None:
+    def _note_refusals(self, now: Now, last: bool = False) -> None:
         for reason, who, text, count in self._gate.take_refused():
             self._city.refused.note(reason, who, text, now.us, count)
-        lines = self._city.refused.take_lines(now.us)
-        for line in lines:
-            _log.warning("refused", **{name: value for name, value in line.items() if name != "event"})
-        if lines:
+        for line in self._city.refused.take_news(now.us):
+            _log.warning("refused", **line)
+        if lines := self._city.refused.take_lines(now.us, last=last):
             self.store.audit.note(lines)
 
 

@@ -89,11 +89,10 @@ class KeySide:
             _log.warning("the city does not let this node in", detail=problem)
         self._problem = problem
 
-    def _write_audit(self, now_us: int) -> None:
-        lines = self._core.guard.refused.take_lines(now_us)
-        for line in lines:
-            _log.warning("refused", **{name: value for name, value in line.items() if name != "event"})
-        if lines:
+    def _write_audit(self, now_us: int, last: bool = False) -> None:
+        for line in self._core.guard.refused.take_news(now_us):
+            _log.warning("refused", **line)
+        if lines := self._core.guard.refused.take_lines(now_us, last=last):
             self.audit.note(lines)
 
     def _follow_guard(self) -> None:
@@ -155,7 +154,7 @@ class KeySide:
 
     def close(self) -> None:
         """Write what is untold, then close the log."""
-        self._write_audit(self._core.now())
+        self._write_audit(self._core.now(), last=True)
         self.audit.close()
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.refusals import AGAIN_US, MAX_ROWS, Refusals
+from service.refusals import AGAIN_US, HOUR_US, MAX_ROWS, Refusals
 
 US = 1_000_000
 
@@ -19,6 +19,20 @@ def test_the_first_refusal_is_told_at_once_and_the_rest_together() -> None:
     (line,) = refused.take_lines(5 + AGAIN_US)
     assert (line["count"], line["text"]) == (10, "again 9")
     assert refused == {"unsigned": 11}
+
+
+def test_a_node_that_knocks_each_20_s_is_in_the_log_once_an_hour_with_a_count() -> None:
+    refused, log, audit = Refusals(), [], []
+    for at in range(0, 4 * HOUR_US, 20 * US):
+        refused.note("revoked_key", "edge-7", "key ab", at)
+        log += [(at // HOUR_US, line["count"]) for line in refused.take_news(at)]
+        audit += refused.take_lines(at)
+    assert log == [(0, 1), (1, 180), (2, 180), (3, 180)]
+    assert 8 < len(audit) < 14, "at first often, then each hour"
+    refused.note("revoked_key", "edge-7", "key ab", 9 * HOUR_US)
+    assert len(refused.take_lines(9 * HOUR_US)) == 1
+    refused.note("revoked_key", "edge-7", "key ab", 9 * HOUR_US + AGAIN_US)
+    assert len(refused.take_lines(9 * HOUR_US + AGAIN_US)) == 1, "after hours of silence it is news again"
 
 
 def test_the_table_says_who_and_when_last_newest_first() -> None:
@@ -38,6 +52,6 @@ def test_every_refusal_is_in_one_line_and_memory_is_bounded(cases: list[tuple[st
     for at, (reason, who, count) in enumerate(cases):
         refused.note(reason, str(who), "x", at * US, count)
         told += sum(line["count"] for line in refused.take_lines(at * US))
-    told += sum(line["count"] for line in refused.take_lines(len(cases) * US + AGAIN_US))
+    told += sum(line["count"] for line in refused.take_lines(len(cases) * US, last=True))
     assert told == sum(refused.values()) == sum(count for _, _, count in cases)
     assert len(refused.rows) <= MAX_ROWS + 2, "the others of two reasons"
