@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import rich_click as click
 from click.exceptions import Exit
@@ -11,6 +12,7 @@ from cityreflex import exits
 from cityreflex.commands import COMMANDS
 from cityreflex.commands.terminal import harmless
 from cityreflex.exits import CityError
+from protocol import plain
 
 EPILOG = (
     "Exit codes: "
@@ -55,7 +57,17 @@ def main() -> None:
     except PermissionError as error:
         _end(exits.PERMISSION, str(error), "check the owner and mode of that path")
     except ValidationError as error:
-        _end(exits.CONFIG, str(error), "")
+        _end(exits.CONFIG, "\n".join(map(_told, error.errors())), "")
+
+
+def _told(row: Any) -> str:
+    """Return one mistake that pydantic found, in plain words."""
+    where = ".".join(map(str, row["loc"])) or str(row["type"])
+    if row["type"] in ("missing", "extra_forbidden"):
+        return f"{where}: {'missing' if row['type'] == 'missing' else 'unknown'}"
+    if row["type"] == "value_error":
+        return f"{where}: {row['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {plain.explained(row['type'], row.get('ctx', {}), row['input'])}"
 
 
 def _end(code: int, message: str, hint: str) -> None:

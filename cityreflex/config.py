@@ -30,6 +30,7 @@ from firmware.kit.schema import BoardFile
 from processes.config import ProcessConfig, fields_at
 from processes.errors import ConfigError, ProcessError
 from processes.instance import make_instance
+from protocol import plain
 from service.errors import KeyFileError
 from service.keys import read_board_key, read_curve_key, read_ed25519_key
 from simulator import scenario_names
@@ -322,17 +323,15 @@ def _validated(model: type[M], source: Source, parse: Callable[[], M]) -> M:
 
 def _explained(model: type[BaseModel], source: Source, row: Any) -> Problem:
     loc: Loc = tuple(row["loc"])
-    message = str(row["msg"]).removeprefix("Value error, ")
     if row["type"] == "extra_forbidden":
         return source.problem(loc, f"unknown key; expected {meant(str(loc[-1]), fields_at(model, loc[:-1]))}")
     if row["type"] == "missing":
         return source.problem(loc, "missing; it has no default")
     if row["type"] == "value_error":
-        return source.problem(loc, message)
+        return source.problem(loc, str(row["msg"]).removeprefix("Value error, "))
     if row["type"] == "too_short" and not row["input"]:
         return source.problem(loc, "found none; expected at least one")
-    found = row["input"] if not isinstance(row["input"], dict | list) else type(row["input"]).__name__
-    return source.problem(loc, f"found {found!r}; expected: {message[0].lower()}{message[1:]}")
+    return source.problem(loc, plain.explained(row["type"], row.get("ctx", {}), row["input"]))
 
 
 def meant(found: str, known: Iterable[str]) -> str:

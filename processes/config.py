@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from processes.contract import Port
 from processes.errors import ConfigError, Key
+from protocol import plain
 
 
 def _as_list(value: object) -> object:
@@ -84,7 +85,7 @@ def check_model(model: type[M], data: Mapping[str, Any], prefix: Key) -> M:
         problems = []
         for row in error.errors():
             key = prefix + _written(data, row["loc"])
-            problems.append((_teach(row["msg"], row["type"], key, fields_at(model, row["loc"][:-1])), key))
+            problems.append((_teach(row, key, fields_at(model, row["loc"][:-1])), key))
         raise ConfigError(*problems[0], problems[1:]) from error
 
 
@@ -101,13 +102,15 @@ def _written(data: object, loc: Key) -> Key:
     return loc
 
 
-def _teach(message: str, kind: str, key: Key, known: list[str]) -> str:
-    where = ".".join(map(str, key))
+def _teach(row: Any, key: Key, known: list[str]) -> str:
+    where, kind = ".".join(map(str, key)), row["type"]
     if kind == "extra_forbidden":
         return f"{where} is not known here{did_you_mean(str(key[-1]), known)}"
     if kind == "missing":
         return f"{where} is missing"
-    return f"{where}: {message.removeprefix('Value error, ')}"
+    if kind == "value_error":
+        return f"{where}: {row['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {plain.explained(kind, row.get('ctx', {}), row['input'])}"
 
 
 def fields_at(model: type[BaseModel], loc: Key) -> list[str]:

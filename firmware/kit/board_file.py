@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from protocol import plain
+
 from . import options
 from .errors import BoardFileError
 from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
@@ -148,15 +150,15 @@ def _option_problems(where: str, driver: str, given: dict[str, Any]) -> Iterator
 def _explained(problem: Any) -> str:
     """Return one line for a problem pydantic found: place, found, expected."""
     place = _place(problem["loc"])
-    kind, found = problem["type"], problem["input"]
+    kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{place}: unknown key; expected {_meant(str(problem['loc'][-1]), _siblings(problem['loc']))}"
     if kind == "missing":
         return f"{place}: missing; expected a value"
-    message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
         return f"{place}: {message}" if place else str(message)
-    return f"{place}: found {found!r}; expected: {message[0].lower()}{message[1:]}"
+    return f"{place}: {plain.explained(kind, problem.get('ctx', {}), problem['input'])}"
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
