@@ -1,12 +1,19 @@
 """Asks a running city or edge node over its HTTP interface."""
 
+import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from cityreflex import token_file as tokens
+from cityreflex.exits import CONFIG, FAILED, REFUSED, CityError
+from service.sections import UNIX, is_loopback
+
 TIMEOUT_S = 10.0
+HTTP, HTTPS = "http://", "https://"
+GATE_SAYS = (401, 403, 429)
 
 
 class UnreachableError(ConnectionError):
@@ -14,20 +21,31 @@ class UnreachableError(ConnectionError):
 
 
 class Client:
-    """A client of `unix:PATH` or `HOST:PORT`, for a city or an edge node.
+    """A client of `unix:PATH`, `HOST:PORT`, `http://...` or `https://HOST:PORT`, for a city or an edge node.
+
+    It shows the token that `city login` wrote for this address. `ca`: a file with the certificates it trusts.
 
     Example:
         with Client("unix:run/city/api.sock") as city:
             print(city.get("latest"))
     """
 
-    def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, address: str, timeout_s: float = TIMEOUT_S, *, token_file: Path | None = None, ca: Path | None = None
+    ) -> None:
+        """Raises: CityError for a token file or a `ca` that cannot be used."""
         self.address = address
+        self.token = tokens.find(address, token_file)
         if address.startswith("unix:"):
             transport = httpx.HTTPTransport(uds=address.removeprefix("unix:"))
             self._http = httpx.Client(transport=transport, base_url="http://city", timeout=timeout_s)
+        elif address.startswith((HTTPS, HTTP)):
+            self._http = httpx.Client(base_url=address, timeout=timeout_s, trust_env=False, verify=_trust(ca))
         else:
             self._http = httpx.Client(base_url=f"http://{address}", timeout=timeout_s, trust_env=False)
+        if self.token:
+            check_way(address)
+            self._http.headers["Authorization"] = f"Bearer {self.token}"
 
     @classmethod
     def of_run(cls, folder: Path, part: str = "city") -> Self:
@@ -71,3 +89,35 @@ class Client:
     ) -> None:
         """Close the connections."""
         self.close()
+
+
+def check_way(address: str) -> None:
+    """Refuse to send a password or token in clear over a network, unless "http://..." says so. Raises: CityError."""
+    host = address.rpartition(":")[0]
+    if not address.startswith((UNIX, HTTP, HTTPS)) and not is_loopback(host):
+        text = f"{address} would get password or token in clear, for all on the way to read"
+        hint = f"--at https://{address}, or say --at http://{address} if the way is yours alone"
+        raise CityError(REFUSED, text, hint)
+
+
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise CityError(CONFIG, f"{ca}: cannot be read as certificates: {error}", "expected a PEM file") from error
+
+
+def refused(error: httpx.HTTPStatusError) -> CityError:
+    """Return the error for an answer that is no success; a refusal of gate or guard has exit code 7."""
+    answer = error.response
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    detail = told.get("detail")
+    if "text" not in told and isinstance(detail, dict):
+        told = detail
+    text, _, hint = str(told.get("text") or detail or f"it answered {answer.status_code}").partition("; next: ")
+    code = REFUSED if answer.status_code in GATE_SAYS else FAILED
+    return CityError(code, f"{answer.request.url.path}: {text}", hint or "see the log of the service")

@@ -13,7 +13,7 @@ import httpx
 from aggregator.errors import KeyringError
 from aggregator.keys.store import KeyStore
 from cityreflex import config, key_files
-from cityreflex.client import Client, UnreachableError
+from cityreflex.client import Client, UnreachableError, refused
 from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, PERMISSION, REFUSED, CityError
 from edge_node.errors import EnrolError
 from edge_node.keys.enrolling import enrol
@@ -197,4 +197,4 @@ def _refused(error: httpx.HTTPStatusError) -> NoReturn:
     told = error.response.json().get("detail") if error.response.status_code != 500 else None
     if isinstance(told, dict):
         raise refusal(str(told["reason"]), str(told["text"])) from error
-    raise CityError(FAILED, f"the service answered {error.response.status_code}", "see its log") from error
+    raise refused(error) from error

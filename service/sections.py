@@ -1,5 +1,6 @@
 """Sections that the configuration files of our services share."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,12 @@ from .host_time import look
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 UNIX = "unix:"
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host of an address."""
+    return _LOOPBACK.fullmatch(host) is not None
 
 
 class Section(BaseModel):

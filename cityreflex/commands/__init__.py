@@ -7,8 +7,10 @@ from cityreflex.commands.demo import demo
 from cityreflex.commands.edge import edge
 from cityreflex.commands.keys import keys
 from cityreflex.commands.ledger import ledger
+from cityreflex.commands.login import login, logout, whoami
+from cityreflex.commands.operator import operator
 from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 
-COMMANDS = (demo, sim, aggregator, edge, status, ledger, backup, restore, keys, config)
+COMMANDS = (demo, sim, aggregator, edge, status, ledger, backup, restore, keys, config, login, logout, whoami, operator)

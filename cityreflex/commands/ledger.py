@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import rich_click as click
 
-from cityreflex.client import Client, UnreachableError
+from cityreflex.client import Client, UnreachableError, refused
 from cityreflex.commands import ledger_text, terminal
 from cityreflex.commands.options import json_option, quoted, run_dir_option
-from cityreflex.exits import NOT_FOUND, PERMISSION, UNVERIFIED, CityError
+from cityreflex.exits import NOT_FOUND, UNVERIFIED, CityError
 
-GONE, FORBIDDEN = 404, 403
+GONE = 404
 
 
 @click.command()
@@ -93,8 +93,7 @@ def acknowledge(folder: Path, reason: str) -> dict[str, Any]:
         except UnreachableError as error:
             missing.append(str(error))
         except httpx.HTTPStatusError as error:
-            code = PERMISSION if error.response.status_code == FORBIDDEN else UNVERIFIED
-            raise CityError(code, f"{part} refused: {error.response.text[:300]}") from error
+            raise refused(error) from error
     if not done:
         raise CityError(NOT_FOUND, "\n".join(missing), "start the city, or the node that raised the alarm")
     return done

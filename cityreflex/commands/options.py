@@ -1,11 +1,17 @@
 """Options that several commands share."""
 
+import functools
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
+
+from cityreflex.token_file import ENVIRONMENT
+from cityreflex.where import Where
 
 run_dir_option = click.option(
     "--dir",
@@ -18,6 +24,25 @@ run_dir_option = click.option(
     help="Run directory.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --dir, --at, --ca and --token-file; the command gets them as `where`."""
+
+    @run_dir_option
+    @click.option("--at", default="", envvar="CITY_AT", metavar="ADDRESS", show_envvar=True,
+                  help="The city's HTTP interface: unix:PATH, HOST:PORT or https://HOST:PORT; else that of --dir.")
+    @click.option("--ca", type=_file, envvar="CITY_CA_FILE", show_envvar=True,
+                  help="Certificates to trust, PEM; else those of the system.")
+    @click.option("--token-file", type=_file, envvar=ENVIRONMENT, show_envvar=True, help="Where the login is kept.")
+    @functools.wraps(command)
+    def wrapped(folder: Path, at: str, ca: Path | None, token_file: Path | None, **more: Any) -> Any:
+        return command(where=Where(folder, at, ca, token_file), **more)
+
+    return wrapped
 
 
 def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
