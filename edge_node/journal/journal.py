@@ -17,6 +17,7 @@ from protocol.ranges import Ranges, Span
 from ..boards.commands import BLOCK
 from ..city.uplink import Ask
 from . import city, rows
+from .again import Again
 from .contradictions import Contradictions
 from .group import Frame, Pending, Stored, write
 from .identity import Identity, identify
@@ -27,7 +28,6 @@ from .start_file import Started
 from .streams import Key, Stream, Streams
 from .sweep import Swept, read_ran
 
-KEEP_AGAIN_US = 1_000_000
 Hop = Callable[[Callable[[], None]], None]
 
 
@@ -65,19 +65,14 @@ class Journal:
         self.quarantined = committer.read(quarantined)
         self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
         self._untold: dict[Key, GapRecord] = {}
-        self._unkept: list[tuple[Key, list[Span], list[int], int]] = []
-        self._keep_again_us = 0
+        self._again = Again()
         self._gathered: list[Frame] = []
         self.writing = False
 
     def tick(self, now_us: int, pinned: Callable[[], Collection[int]] = tuple) -> None:
         """Keep within the limits; call it each tick. `pinned()`: rows under way to the city."""
         self.keeper.tick(now_us, pinned, self._untold, lambda: bool(self.streams.unreconciled()))
-        if self._unkept and now_us >= self._keep_again_us:
-            self._keep_again_us = now_us + KEEP_AGAIN_US
-            unkept, self._unkept = self._unkept, []
-            for ack in unkept:
-                self._keep_ack(*ack)
+        self._again.tick(now_us)
 
     def begin(
         self,
@@ -235,7 +230,7 @@ class Journal:
         self._submit(
             lambda c: city.city_has(c, key, spans, gaps, acked_s),
             lambda done: self._count(-done, done if acked_s is not None else 0),
-            lambda _: self._unkept.append((key, spans, gaps, epoch)),
+            lambda _: self._again.later(lambda: self._keep_ack(key, spans, gaps, epoch)),
         )
 
     def wanted(self, pending: Any) -> bool:
@@ -262,7 +257,14 @@ class Journal:
             return
         stream.quarantined.add(*span)
         self.quarantined += 1
-        self._submit(lambda c: rows.set_aside(c, row, *key, span), lambda _: self._count(-1, 0))
+        self._keep_aside(row, key, span)
+
+    def _keep_aside(self, row: int, key: Key, span: Span) -> None:
+        self._submit(
+            lambda c: rows.set_aside(c, row, *key, span),
+            lambda _: self._count(-1, 0),
+            lambda _: self._again.later(lambda: self._keep_aside(row, key, span)),
+        )
 
     def raise_epoch(self, epoch: int, done: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Keep the city's new restore epoch; `done` once it is durable. Acks of earlier epochs are in doubt."""

@@ -253,3 +253,20 @@ def test_an_ack_that_a_full_disk_refused_is_kept_once_there_is_room(desk: Desk) 
     journal.tick(2_000_000)
     desk.settle()
     assert journal.pending_batches == 0 and desk.pending() == []
+
+
+def test_a_broken_batch_that_a_full_disk_kept_from_quarantine_goes_there_once_there_is_room(desk: Desk) -> None:
+    desk.take(0, 10)
+    desk.settle()
+    desk.committer.run(lambda c: c.execute("UPDATE batches SET stored = zeroblob(124)"))
+    again = reopened(desk)
+    journal, submit = again.journal, again.journal._db.submit
+    journal._db.submit = lambda work, done=None, failed=None: failed(DiskFullError("full"))  # type: ignore[method-assign]
+    assert again.pending() == [] and journal.pending_batches == 1
+    again.settle()
+    journal._db.submit = submit  # type: ignore[method-assign]
+    journal.tick(2_000_000)
+    again.settle()
+    assert journal.pending_batches == 0 and journal.quarantined == 1
+    assert again.committer.run(lambda c: c.execute("SELECT count(*) FROM batches").fetchone()) == (0,)
+    again.committer.close()
