@@ -52,7 +52,7 @@ demo: setup ## the whole loop on this machine: a storm twice, gate left alone an
 test: setup lint type ## the whole gate, and all that CI runs
 	$(BIN)/pytest -n $(JOBS) -m 'not system'
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m system $(LONGEST) tests hil_tests
-	$(PY) -m tests.simtest --minutes 24 --seeds 100000 --budget-s 240 --at-least 100 --jobs $(JOBS)
+	$(PY) -m tests.simtest --minutes 24 --enough 10200 --seeds 100000 --budget-s 240 --at-least 200 --jobs $(JOBS)
 
 quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .

@@ -83,6 +83,8 @@ def _alone(options: argparse.Namespace) -> None:
     print(f"seed {result.setup.seed}: {result.events} events, trace {result.trace}, {result.seconds:.2f} s")
     if result.invariant:
         print_failure(result)
+    elif options.enough:
+        print(f"  again: {command(result.setup)}")
     sys.exit(1 if result.invariant else 0)
 
 
@@ -95,6 +97,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--boards", type=int, default=3, help="boards of each edge node, 1 to 3 (default 3)")
     parser.add_argument("--keep", default=None, help="only these faults of the seed, by number: 0,3,7 (- for none)")
     parser.add_argument("--until", type=float, default=None, help="only so many virtual seconds")
+    parser.add_argument("--enough", type=int, default=0, help="end the faults once so many events are in sight")
+    parser.add_argument("--calm", type=float, default=None, help="end the faults at this virtual second")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (default: cores)")
     parser.add_argument("--budget-s", type=float, default=0.0, help="stop after so many real seconds (default: never)")
     parser.add_argument("--at-least", type=int, default=0, help="seeds to run whatever the budget")
@@ -109,7 +113,8 @@ def _setup(options: argparse.Namespace, seed: int) -> Setup:
     keep = None
     if options.keep is not None:
         keep = tuple(int(number) for number in options.keep.split(",") if number.isdigit())
-    return Setup(seed, options.minutes, options.edges, options.boards, keep, options.until)
+    more = options.until, options.enough, options.calm
+    return Setup(seed, options.minutes, options.edges, options.boards, keep, *more)
 
 
 def command(setup: Setup) -> str:
@@ -119,6 +124,8 @@ def command(setup: Setup) -> str:
     more = [] if (setup.edges, setup.boards) == (2, 3) else [f"--edges {setup.edges} --boards {setup.boards}"]
     more += [] if setup.keep is None else [f"--keep {','.join(map(str, setup.keep)) or '-'}"]
     more += [] if setup.until_s is None else [f"--until {setup.until_s!r}"]
+    more += [f"--enough {setup.enough}"] if setup.enough else []
+    more += [] if setup.calm_s is None else [f"--calm {setup.calm_s!r}"]
     return " ".join(words + ([f"MORE='{' '.join(more)}'"] if more else []))
 
 
@@ -132,7 +139,8 @@ def print_failure(result: Result) -> None:
 
 def _summary(tally: Tally, options: argparse.Namespace) -> None:
     rate = f"{tally.done / tally.seconds:.2f} seeds/s on {options.jobs} cores"
-    print(f"{tally.done} seeds of {options.minutes:g} virtual minutes in {tally.seconds:.0f} s: {rate}")
+    most = "at most " if options.enough else ""
+    print(f"{tally.done} seeds of {most}{options.minutes:g} virtual minutes in {tally.seconds:.0f} s: {rate}")
     if tally.done > len(tally.failed):
         print(
             f"{tally.events} events, {tally.samples} samples; in each seed at least {tally.fewest} events and "

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from .simulation import Result, Setup, run
+from .simulation import CALM_US, Result, Setup, run
+from .world import SECOND
 
 MAX_RUNS = 60
 
@@ -13,6 +14,10 @@ def shrink(failed: Result, tell: Callable[[str], None] = lambda line: None, runs
     return _Shrinker(failed, tell, runs).shrink()
 
 
+def _calm_s(setup: Setup) -> float:
+    return setup.minutes * 60 - CALM_US / SECOND if setup.calm_s is None else setup.calm_s
+
+
 class _Shrinker:
     def __init__(self, failed: Result, tell: Callable[[str], None], runs: int) -> None:
         self.best, self._tell, self._left = failed, tell, runs
@@ -20,8 +25,7 @@ class _Shrinker:
     def shrink(self) -> Result:
         """Try one kind of smaller after the other."""
         numbers = tuple(range(len(self.best.faults))) if self.best.setup.keep is None else self.best.setup.keep
-        last = self.best.setup.minutes * 60
-        if self.best.at_us / 1e6 < last - 600:
+        if self.best.at_us / 1e6 < _calm_s(self.best.setup) - 120:
             self._try(replace(self.best.setup, until_s=self.best.at_us / 1e6 + 1))
         self._fewer_faults(tuple(n for n in numbers if self.best.faults[n].at_us <= self.best.at_us))
         for edges in range(1, self.best.setup.edges):

@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -28,12 +29,19 @@ from .world import MINUTE, SECOND, Violation, World
 
 CALM_US = 8 * MINUTE
 SETTLE_US = 6 * MINUTE
+EARLIEST_CALM_US = 4 * MINUTE
+CALM_RATE = 0.12  # events a minute once the faults are over, as a share of those before; a low guess
+KINDS_ENOUGH = 3
 TOKEN_ID, TOKEN_SECRET = b"simtest1", b"sixteen byte key"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run is made of; the shrinker makes it smaller: only the faults `keep` of the seed's, only `until_s`."""
+    """What a run is made of; the shrinker makes it smaller: only the faults `keep` of the seed's, only `until_s`.
+
+    `enough`: the faults are over as soon as that many events are in sight, however fast the seed's sensors are;
+    `calm_s`: when that was, which repeats such a run even with other faults.
+    """
 
     seed: int
     minutes: float = 60.0
@@ -41,6 +49,8 @@ class Setup:
     boards: int = 3
     keep: tuple[int, ...] | None = None
     until_s: float | None = None
+    enough: int = 0
+    calm_s: float | None = None
 
 
 @dataclass
@@ -107,7 +117,9 @@ class Simulation:
         self.end_us = int(setup.minutes * MINUTE)
         self.calm_us = max(MINUTE, self.end_us - CALM_US)
         self.faults = tuple(draw(world.rng("faults"), self.calm_us, area_of(setup.seed)))
-        self.begun: list[Fault] = []
+        if setup.calm_s is not None:
+            self._calm_at(int(setup.calm_s * SECOND))
+        self.kept: list[Fault] = []
 
     def host(self, name: str) -> Any:
         """Return an edge node or the city."""
@@ -132,12 +144,12 @@ class Simulation:
         kept = range(len(self.faults)) if self.setup.keep is None else self.setup.keep
         for number in kept:
             if self._has(self.faults[number].where):
-                self.begun.append(self.faults[number])
+                self.kept.append(self.faults[number])
                 world.at(self.faults[number].at_us, self._begin, self.faults[number])
         if self.setup.until_s is not None:
             world.run_until(int(self.setup.until_s * SECOND))
             return
-        world.run_until(self.calm_us)
+        self._run_to_calm()
         self._calm()
         world.run_until(max(self.end_us - SETTLE_US, world.now_us + MINUTE))
         for board in self.boards.values():
@@ -186,7 +198,31 @@ class Simulation:
     def _has(self, where: str) -> bool:
         return where == "city" or where in self.boards or where in self.edges
 
+    def _run_to_calm(self) -> None:
+        """Let faults happen until their time is over, or until they have caused enough."""
+        world = self.world
+        while world.now_us < self.calm_us and not self._is_enough():
+            world.run_until(min(self.calm_us, world.now_us + MINUTE))
+        self._calm_at(world.now_us)
+
+    def _is_enough(self) -> bool:
+        now_us = self.world.now_us
+        if not self.setup.enough or now_us < EARLIEST_CALM_US:
+            return False
+        in_sight = self.world.events * (1 + CALM_RATE * CALM_US / now_us)
+        return in_sight >= self.setup.enough and len({fault.kind for fault in self.begun}) >= KINDS_ENOUGH
+
+    @property
+    def begun(self) -> list[Fault]:
+        """Faults that have happened."""
+        return [fault for fault in self.kept if fault.at_us <= self.world.now_us]
+
+    def _calm_at(self, when_us: int) -> None:
+        self.calm_us, self.end_us = when_us, min(self.end_us, when_us + CALM_US)
+
     def _begin(self, fault: Fault) -> None:
+        if fault.at_us > self.calm_us:
+            return
         self.world.say(f"fault {fault.kind} {fault.where} {fault.for_us / SECOND:.1f} s {fault.much:.2f}")
         KINDS[fault.kind].begin(self, fault)
         if KINDS[fault.kind].end is not None:
@@ -233,7 +269,9 @@ def run(setup: Setup, log: Any = None) -> Result:
         result.violation = f"{type(error).__name__}: {error}\n{''.join(traceback.format_tb(error.__traceback__)[-6:])}"
     result.events, result.trace, result.at_us = sim.world.events, sim.world.trace, sim.world.now_us
     result.faults, result.taken = sim.faults, dict(sim.oracle.coverage.taken)
-    result.counts = {kind: sum(f.kind == kind for f in sim.faults) for kind in {f.kind for f in sim.faults}}
+    if setup.enough:
+        result.setup = replace(setup, enough=0, calm_s=sim.calm_us / SECOND)
+    result.counts = dict(Counter(fault.kind for fault in sim.begun))
     result.counts["samples"] = sum(s.n for s in sim.oracle.streams.values())
     result.seconds = time.process_time() - began
     return replace(result)

@@ -53,6 +53,17 @@ def test_a_planted_bug_is_found_and_its_history_is_repeated_by_the_command_that_
     assert lines[-1].partition("(trace ")[2].rstrip(")") in again.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_that_ends_its_faults_early_is_repeated_without_counting_events() -> None:
+    words = ("tests.simtest", "--trace", "hash", "--first", "4", "--minutes", "20")
+    early = simtest(*words, "--enough", "3000").stdout
+    more = early.partition("MORE='")[2].partition("'")[0].split()
+    assert more[0] == "--calm" and float(more[1]) < 12 * 60
+    again = simtest(*words, *more).stdout
+    assert again == early.splitlines()[0].rpartition(",")[0] + again[again.rindex(",") :]
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_every_planted_bug_still_fits_the_product(mutation: Mutation) -> None:
     for path, source in mutated(*mutation.edits).items():
