@@ -11,6 +11,7 @@ from processes.instance import Instance, read_instance
 from service.host_clock import Look
 from service.host_time import boottime_us
 from service.keys import read_board_key, read_ed25519_key, read_slots
+from service.risk import rules
 
 from .boards.commands import BoardCommands, CommandCounter, calendar_floor
 from .boards.session import BoardSession
@@ -28,6 +29,7 @@ from .journal.journal import Hop, Journal
 from .journal.start_file import StartFile
 from .processes_host import ProcessesHost
 from .reaction.guard import Guard
+from .reaction.reaction import LATCH
 from .reaction.task_entry import TaskEntry, from_bytes
 
 SNAPSHOT = "engine"
@@ -72,6 +74,8 @@ def assemble(
     clocks = Clocks(clock, look or config.clock.look, journal)
     guard = _guard(config, identity)
     guard.epoch = journal.streams.epoch
+    guard.started_us = now()
+    guard.latch(_latches(journal))
     guard.restore(_kept_tasks(journal))
     host = ProcessesHost.of(instances, guard, clock, now())
     frozen = journal.saved("snapshots").get(SNAPSHOT)
@@ -112,8 +116,16 @@ def _guard(config: EdgeConfig, identity: Identity) -> Guard:
         first_fence=identity.starts * FENCES_PER_START,
         lease_ms=config.guard.city_lease_ms,
         within_s=config.guard.within_s,
+        select_ms=config.guard.select_ms,
         interlocks=config.guard.interlocks,
+        rules=rules(config.guard.actuators),
     )
+
+
+def _latches(journal: Journal) -> dict[str, str]:
+    """Return what people or boards had tripped or stopped when this node ended, by name."""
+    saved = journal.saved("snapshots")
+    return {name.removeprefix(LATCH): text.decode() for name, text in saved.items() if name.startswith(LATCH)}
 
 
 def _kept_tasks(journal: Journal) -> list[TaskEntry]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
+from service.risk import ActuatorSection
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .journal.quota import Limits
@@ -60,11 +61,16 @@ class EdgeProcessesSection(ProcessesSection):
 
 
 class GuardSection(Section):
-    """The guard: how long the city's lease lasts without renewal (real ms), and what excludes what."""
+    """The guard: how long a lease lasts without renewal (real ms), what excludes what, how careful to be with whom.
+
+    `select_ms`: how long an actuator stays selected; `actuators`: by id, such as [guard.actuators."gate-1/opening"].
+    """
 
     city_lease_ms: int = Field(default=3000, ge=200, le=600_000)
     within_s: float = Field(default=20.0, gt=0, description="time for the feedback to show an effect")
+    select_ms: int = Field(default=10_000, ge=100, le=600_000)
     interlocks: list[list[str]] = Field(default_factory=list)
+    actuators: dict[str, ActuatorSection] = Field(default_factory=dict)
 
 
 class EdgeConfig(Section):

@@ -6,7 +6,7 @@ its lease lasts. Who holds the lease is the guard's word.
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from processes.contract import Proposal
 from processes.dispatch import Active, activated, worth_sending
@@ -94,6 +94,8 @@ class ProcessesHost:
             return effects
         self._active[name] = fence, activated(proposal, now_us // 1000)
         task = self._task(decision, proposal, name, fence, now_us)
+        if actuator.rule.hazardous:
+            effects += self.guard.request("edge", replace(task, verb=tasks.SELECT), now_us)
         return effects + self.guard.request("edge", task, now_us)
 
     def _my_turn(self, instance: str, now_us: int) -> bool:

@@ -178,8 +178,12 @@ class BoardSide:
             core.journal.streams.closed(thing)
         for state in status.actuators:
             manifest = board.session.manifest
-            if state.lease_left_ms == 0 and manifest and state.index < len(manifest.actuators):
-                core.guard.lapsed_on_board(manifest.actuator_id(state.index), now_us - LEASE_KNOWN_US, now_us)
+            if manifest is None or state.index >= len(manifest.actuators):
+                continue
+            name = manifest.actuator_id(state.index)
+            core.guard.board_says(name, state.setpoint, state.position)
+            if state.lease_left_ms == 0:
+                core.guard.lapsed_on_board(name, now_us - LEASE_KNOWN_US, now_us)
 
     def _result(self, thing: str, result: link.TaskResult, now_us: int) -> None:
         at_us = self._core.boards[thing].session.clock.to_edge_us(result.t_us)

@@ -90,6 +90,8 @@ class KeySide:
         self._problem = problem
 
     def _write_audit(self, now_us: int, last: bool = False) -> None:
+        if deeds := self._core.guard.take_deeds():
+            self.audit.note(deeds)
         for line in self._core.guard.refused.take_news(now_us):
             _log.warning("refused", **line)
         if lines := self._core.guard.refused.take_lines(now_us, last=last):

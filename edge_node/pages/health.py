@@ -28,6 +28,7 @@ def health(core: Core) -> dict[str, Any]:
         "journal": core.journal.health(),
         "uplink": _uplink(core, now_us),
         "restore": _restore(core),
+        "stopped": core.guard.stopped,
         "leases": _leases(core, now_us),
         "processes": [_process(row) for row in core.host.engine.health()],
         "latency": core.hops.summary(),
@@ -142,7 +143,7 @@ def _leases(core: Core, now_us: int) -> list[dict[str, Any]]:
         {
             "actuator": name, "holder": actuator.arbiter.holder(now_us), "fence": actuator.arbiter.fence,
             "setpoint": actuator.active.task.setpoint if actuator.active else None,
-            "tripped": actuator.tripped,
+            "tripped": actuator.tripped, "risk": actuator.rule.risk, "hazardous": actuator.rule.hazardous,
         }
         for name, actuator in core.guard.actuators.items()
     ]  # fmt: skip

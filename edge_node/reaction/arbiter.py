@@ -54,6 +54,11 @@ class Arbiter:
         if holder:
             self._lease.take(holder, now_ms, self._lease.left_ms(now_ms))
 
+    def free(self, now_us: int) -> LeaseState:
+        """Have nobody hold it: the next one who asks gets it, whatever the rank."""
+        self._lease.release(self._lease.fence)
+        return self._tell(now_us // 1000)
+
     def state(self, now_us: int) -> LeaseState:
         """Return who holds it now, as the city is told."""
         return self._tell(now_us // 1000)

@@ -3,48 +3,63 @@
 from typing import NamedTuple
 
 from protocol import task_codes as codes
-from protocol.manifest import ActuatorInfo
-from protocol.tasks import Task
 
-from .arbiter import RANKS, Arbiter
+from .arbiter import RANKS
+from .guard_state import Actuator
+from .task_entry import TaskEntry
 
 HORIZON_MS = 3_600_000
 OK = (codes.OK, "")
 
 
 class Limits(NamedTuple):
-    """What the guard knows of the actuator: limits, lease, whether its board takes commands, trips.
+    """What the guard knows of the actuator now, whether its board takes commands, and what excludes it.
 
     `ready`: codes.OK, LINK_DOWN or STALE_CLOCK; `engaged`: actuators that exclude this one now.
     """
 
-    info: ActuatorInfo
-    arbiter: Arbiter
+    actuator: Actuator
     ready: int
-    tripped: str
     engaged: list[str]
 
 
 class Node(NamedTuple):
-    """Who checks: edge id, its boot, the highest restore epoch of the city that it knows."""
+    """Who checks: edge id, its boot, the highest restore epoch of the city that it knows, why it is stopped."""
 
     edge: str
     boot: str
     epoch: int
+    stopped: str
 
 
-def refusal(task: Task, requester: str, node: Node, limits: Limits | None, now_us: int) -> tuple[int, str]:
+def refusal(entry: TaskEntry, node: Node, limits: Limits | None, now_us: int) -> tuple[int, str]:
     """Return (code, text), (OK, "") if the task may be executed now."""
-    for check in (_address, _time, _actuator, _lease):
-        found = check(task, requester, node, limits, now_us)
+    found = addressed(entry, node, now_us)
+    if found[0] == codes.OK and node.stopped:
+        found = codes.LOCAL_STOP, f"{node.edge} is stopped: {node.stopped}"
+    if found[0] == codes.OK and limits is None:
+        found = codes.NO_ACTUATOR, f"no board here has {entry.task.actuator}"
+    if found[0] != codes.OK or limits is None:
+        return found
+    for check in _CHECKS:
+        found = check(entry, limits, now_us)
         if found[0] != codes.OK:
             return found
     return OK
 
 
-def _address(task: Task, requester: str, node: Node, _: Limits | None, __: int) -> tuple[int, str]:
-    if requester not in RANKS:
-        return codes.UNAUTHORISED, f"{requester!r} may not command actuators"
+def addressed(entry: TaskEntry, node: Node, now_us: int) -> tuple[int, str]:
+    """Return why this node does not even look at what an order says of an actuator, (OK, "") if it does."""
+    found = _address(entry, node)
+    return found if found[0] != codes.OK else _time(entry, now_us)
+
+
+def _address(entry: TaskEntry, node: Node) -> tuple[int, str]:
+    task = entry.task
+    if entry.requester not in RANKS:
+        return codes.UNAUTHORISED, f"{entry.requester!r} may not command actuators"
+    if entry.requester == "operator" and not task.person:
+        return codes.UNAUTHORISED, "an operator's order names no person"
     if task.edge != node.edge:
         return codes.FOREIGN, f"the task is for {task.edge}, this is {node.edge}"
     if task.epoch < node.epoch:
@@ -54,7 +69,8 @@ def _address(task: Task, requester: str, node: Node, _: Limits | None, __: int) 
     return OK
 
 
-def _time(task: Task, _: str, __: Node, ___: Limits | None, now_us: int) -> tuple[int, str]:
+def _time(entry: TaskEntry, now_us: int) -> tuple[int, str]:
+    task = entry.task
     if task.lease_ms <= 0:
         return codes.OUT_OF_RANGE, "a setpoint that is valid for 0 ms is none: let the lease lapse instead"
     late_ms = (now_us - task.not_after_us) // 1000
@@ -63,24 +79,69 @@ def _time(task: Task, _: str, __: Node, ___: Limits | None, now_us: int) -> tupl
     return (codes.CODE_EXPIRED, f"{late_ms} ms after its deadline") if late_ms >= 0 else OK
 
 
-def _actuator(task: Task, _: str, __: Node, limits: Limits | None, ___: int) -> tuple[int, str]:
-    if limits is None:
-        return codes.NO_ACTUATOR, f"no board here has {task.actuator}"
-    low, high = limits.info.lower, limits.info.upper
-    if not low <= task.setpoint <= high:
-        return codes.OUT_OF_RANGE, f"{task.setpoint:g} is outside {low:g} to {high:g}"
+def _actuator(entry: TaskEntry, limits: Limits, _: int) -> tuple[int, str]:
+    task, info = entry.task, limits.actuator.info
+    if not info.lower <= task.setpoint <= info.upper:
+        return codes.OUT_OF_RANGE, f"{task.setpoint:g} is outside {info.lower:g} to {info.upper:g}"
     if limits.ready != codes.OK:
         down = limits.ready == codes.LINK_DOWN
         return limits.ready, "the board's link is down" if down else "the board's clock is not synchronised"
-    if limits.tripped:
-        return codes.TRIPPED, limits.tripped
-    if limits.engaged and task.setpoint != limits.info.safe:
+    if limits.actuator.tripped:
+        return codes.TRIPPED, limits.actuator.tripped
+    if limits.engaged and task.setpoint != info.safe:
         return codes.INTERLOCKED, f"{', '.join(limits.engaged)} is engaged"
     return OK
 
 
-def _lease(task: Task, requester: str, _: Node, limits: Limits | None, now_us: int) -> tuple[int, str]:
-    if limits is None or limits.arbiter.allows(requester, task.fence, now_us):
+def _people(entry: TaskEntry, limits: Limits, _: int) -> tuple[int, str]:
+    """Enough people stand behind a person's order, and behind a process's where it may not act alone."""
+    task, rule = entry.task, limits.actuator.rule
+    if entry.requester != "operator" and rule.automation:
         return OK
-    holder = limits.arbiter.holder(now_us) or "nobody"
-    return codes.LEASE_HELD, f"{holder} holds fence {limits.arbiter.fence}, the task shows {task.fence}"
+    behind = {name for name in (task.person, *task.approved) if name}
+    if len(behind) >= rule.approvals:
+        return OK
+    names = ", ".join(sorted(behind)) or "nobody"
+    return codes.APPROVAL_ABSENT, f"risk {rule.risk} needs {rule.approvals} people, behind it: {names}"
+
+
+def _evidence(entry: TaskEntry, limits: Limits, now_us: int) -> tuple[int, str]:
+    """Nobody acts on what is long past: neither on old samples, nor on an actuator that is not seen."""
+    task, actuator = entry.task, limits.actuator
+    limit_us = round(actuator.rule.evidence_s * 1e6)
+    if not limit_us or task.setpoint == actuator.info.safe:
+        return OK
+    if entry.requester != "operator":
+        age_us = now_us - task.stamps.get("sample", 0) // 1000
+        if age_us > limit_us:
+            old = f"{age_us / 1e6:.0f} s old" if task.stamps.get("sample") else "of unknown age"
+            return codes.STALE_EVIDENCE, f"its cause is {old}, at most {limit_us / 1e6:g} s are allowed"
+    if actuator.feedback and now_us - actuator.seen_us > limit_us:
+        return codes.STALE_EVIDENCE, f"{actuator.feedback} has shown nothing good for over {limit_us / 1e6:g} s"
+    return OK
+
+
+def _lease(entry: TaskEntry, limits: Limits, now_us: int) -> tuple[int, str]:
+    arbiter = limits.actuator.arbiter
+    if arbiter.allows(entry.requester, entry.task.fence, now_us):
+        return OK
+    holder = arbiter.holder(now_us) or "nobody"
+    return codes.LEASE_HELD, f"{holder} holds fence {arbiter.fence}, the task shows {entry.task.fence}"
+
+
+def _selected(entry: TaskEntry, limits: Limits, _: int) -> tuple[int, str]:
+    if entry.selected or not limits.actuator.rule.hazardous:
+        return OK
+    kept = limits.actuator.selection
+    told = f"selected is {kept}" if kept else "nothing is selected"
+    return codes.NOT_SELECTED, f"select it first, with the same setpoint and by the same person: {told}"
+
+
+def _rate(entry: TaskEntry, limits: Limits, now_us: int) -> tuple[int, str]:
+    actuator, most = limits.actuator, limits.actuator.rule.max_per_min
+    if not most or entry.task.setpoint == actuator.info.safe or actuator.sent_lately(now_us) < most:
+        return OK
+    return codes.RATE_LIMITED, f"{most} commands in the last minute are the limit"
+
+
+_CHECKS = (_actuator, _people, _evidence, _lease, _selected, _rate)

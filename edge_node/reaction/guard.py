@@ -1,140 +1,36 @@
 """The guard: the one way to an actuator. Sans-IO; returns effects for the shell to carry out.
 
-    effects = guard.order(signature, payload, now_us)        # from the city
+    effects = guard.order(signature, payload, now_us)        # from the city: processes and people
     effects = guard.request("edge", task, now_us)            # from processes here
     effects = guard.intent_saved(task_id, now_us)            # after Save(intent=True) is on disk
 
 A task leaves as a command only after its intent is durable, and at most once per task id: ids that were ever
-seen are answered with what became of them. After a restart open tasks are unknown.
+seen are answered with what became of them. After a restart open tasks are unknown. `guard_state` is what it knows,
+`latches` what stays until a person ends it, `following` what becomes of commands, `checks` why a task is refused.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import nan
-from typing import Any, NamedTuple, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
 
 from protocol import task_codes as codes
 from protocol import tasks
-from protocol.board_link import TaskResult
 from protocol.city_link import LeaseState, TaskReport
 from protocol.errors import FrameError
-from protocol.manifest import ActuatorInfo, Manifest
-from service.refusals import Refusals
 
-from .arbiter import Arbiter
-from .checks import Limits, Node, refusal
+from .checks import Limits, Node, addressed, refusal
+from .effects import DoAgain, DoTask, Effect, Latch, Renew, Save
+from .following import INTENT_US, Following
+from .guard_state import Selection
 from .task_entry import TaskEntry, has_room
 
-RESEND_US = 400_000
-MAX_SENDS = 3
-ANSWER_US = 1_600_000
-INTENT_US = 1_000_000
-RENEW_US = 1_000_000
-FEEDBACK_SHARE = 0.05
+__all__ = ["INTENT_US", "DoAgain", "DoTask", "Effect", "Guard", "Latch", "Renew", "Save"]
 
-
-class Save(NamedTuple):
-    """Keep the entry; if `intent`, call `intent_saved` once it is durable."""
-
-    entry: TaskEntry
-    intent: bool
-
-
-class DoTask(NamedTuple):
-    """Send the task to its board for the first time; `lease_ms` is the board's own lease."""
-
-    entry: TaskEntry
-    number: int
-    lease_ms: int
-
-
-class DoAgain(NamedTuple):
-    """Send the very same bytes of the task again."""
-
-    entry: TaskEntry
-
-
-class Renew(NamedTuple):
-    """Renew the board's lease of an actuator; 0 sends it to its safe state."""
-
-    thing: str
-    number: int
-    lease_ms: int
-
-
-Effect: TypeAlias = Save | DoTask | DoAgain | Renew | TaskReport | LeaseState
-Column: TypeAlias = npt.NDArray[Any]
-Observe: TypeAlias = Callable[[tasks.Task], tuple[str, float] | None]
+CITY_RANKS = ("city", "operator")
 
 
 @dataclass
-class Actuator:
-    """One actuator: limits, lease, the task whose setpoint is valid now, the board's view of it."""
-
-    thing: str
-    info: ActuatorInfo
-    arbiter: Arbiter
-    active: TaskEntry | None = None
-    renewed_us: int = 0
-    tripped: str = ""
-
-
-@dataclass
-class Guard:
-    """State of all actuators of this node. `observe(task)` gives (datastream, within_s) or None.
-
-    `epoch`: the city's restore epoch that this node knows durably.
-    """
-
-    edge: str
-    boot: str
-    verify_key: bytes
-    first_fence: int
-    epoch: int = 0
-    lease_ms: int = 3000
-    within_s: float = 20.0
-    interlocks: list[list[str]] = field(default_factory=list)
-    next_verify_key: bytes = b""
-    observe: Observe = lambda task: None
-    actuators: dict[str, Actuator] = field(default_factory=dict)
-    entries: OrderedDict[bytes, TaskEntry] = field(default_factory=OrderedDict)
-    running: dict[bytes, TaskEntry] = field(default_factory=dict)
-    ready: dict[str, int] = field(default_factory=dict)
-    refused: Refusals = field(default_factory=Refusals)
-
-    def announce(self, manifest: Manifest) -> None:
-        """Learn a board's actuators; what is known keeps its lease."""
-        for info in manifest.actuators:
-            name = f"{manifest.thing}/{info.name}"
-            known = self.actuators.get(name)
-            if known is None:
-                arbiter = Arbiter(name, self.first_fence, self.lease_ms)
-                self.actuators[name] = Actuator(manifest.thing, info, arbiter)
-            else:
-                known.info = info
-
-    def restore(self, entries: Iterable[TaskEntry]) -> None:
-        """Remember tasks of earlier runs, so that none of them is executed again."""
-        self.entries.update((entry.task.task_id, entry) for entry in entries)
-
-    def board(self, thing: str, code: int) -> None:
-        """Note whether a board can take commands: OK, LINK_DOWN or STALE_CLOCK."""
-        self.ready[thing] = code
-
-    def board_restarted(self, thing: str, now_us: int) -> list[Effect]:
-        """The board began anew in its safe state: what it was doing is unknown."""
-        effects: list[Effect] = []
-        for actuator in self.actuators.values():
-            if actuator.thing == thing and actuator.active:
-                actuator.active = None
-                actuator.arbiter.refence(now_us)
-        for entry in self._open(thing):
-            effects += self._move(entry, codes.UNKNOWN, codes.LINK_DOWN, "the board restarted")
-        return effects
+class Guard(Following):
+    """Takes orders and requests."""
 
     def lease(self, name: str, holder: str, now_us: int) -> list[Effect]:
         """Answer a request for a lease, granted or not."""
@@ -157,7 +53,8 @@ class Guard:
             if task.task_id in self.entries:
                 return []
             return [TaskReport(task.task_id, codes.REFUSED, codes.UNSIGNED, "signature is wrong", nan)]
-        return self._request("city", task, payload, now_us)
+        requester = task.rank if task.rank in CITY_RANKS else f"the city as {task.rank}"
+        return self._take(requester, task, payload, now_us)
 
     def _genuine(self, payload: bytes, signature: bytes) -> bool:
         """Whether the city signed it; its next key, once it has signed, is the only one."""
@@ -167,26 +64,41 @@ class Guard:
         return bool(signers)
 
     def request(self, requester: str, task: tasks.Task, now_us: int) -> list[Effect]:
-        """Take a task from this node's processes ("edge") or an operator here."""
-        return self._request(requester, task, tasks.encode(task), now_us)
+        """Take a task from this node's processes ("edge")."""
+        return self._take(requester, task, tasks.encode(task), now_us)
 
-    def _request(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
+    def _take(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
         known = self.entries.get(task.task_id)
+        if task.verb == tasks.CANCEL:
+            return self._cancel(requester, task, payload, known, now_us)
         if known is not None:
             return self._known(known, requester, payload, now_us)
+        if task.verb == tasks.SELECT:
+            return self._select(requester, task, payload, now_us)
         if not has_room(self.entries, self.running, self.boot, now_us):
             self.refused.note("too_many_tasks", requester, f"{task.actuator}: {len(self.entries)} are open", now_us)
             return []
         entry = TaskEntry(payload, task, requester, codes.DISPATCHED)
         entry.stamps = {"edge_rx": now_us * 1000}
+        return self._latch(entry, now_us) if task.verb in (tasks.TRIP, tasks.RESET) else self._operate(entry, now_us)
+
+    def _operate(self, entry: TaskEntry, now_us: int) -> list[Effect]:
+        """Keep the intent of a task that may be executed; what selected it is used up."""
+        actuator = self.actuators.get(entry.task.actuator)
+        entry.selected = actuator is not None and _fits(actuator.selection, entry, now_us)
         code, text = self._refusal(entry, now_us)
-        if code == codes.OK:
-            self._watch(entry)
-            self._keep(entry)
-            return [Save(entry, True)]
+        if actuator is not None and entry.selected:
+            actuator.selection = None
+        if code != codes.OK:
+            return self._refuse(entry, code, text, now_us)
+        self._watch(entry)
+        self._keep(entry)
+        return [Save(entry, True)]
+
+    def _refuse(self, entry: TaskEntry, code: int, text: str, now_us: int) -> list[Effect]:
         entry.state = codes.EXPIRED if code == codes.CODE_EXPIRED else codes.REFUSED
         entry.code, entry.text = code, text[:200]
-        self._count(code, requester, f"{task.actuator}: {text}", now_us)
+        self._count(code, entry.who, f"{entry.task.actuator}: {text}", now_us)
         self._keep(entry)
         return [Save(entry, False), entry.report()]
 
@@ -198,19 +110,79 @@ class Guard:
         return [known.report()] if same else []
 
     def _refusal(self, entry: TaskEntry, now_us: int) -> tuple[int, str]:
-        actuator = self.actuators.get(entry.task.actuator)
-        limits = None
-        if actuator is not None:
-            ready = self.ready.get(actuator.thing, codes.LINK_DOWN)
-            others = self._engaged_with(entry.task.actuator)
-            limits = Limits(actuator.info, actuator.arbiter, ready, actuator.tripped, others)
-        return refusal(entry.task, entry.requester, Node(self.edge, self.boot, self.epoch), limits, now_us)
+        return refusal(entry, self._node(), self._limits(entry.task.actuator, now_us), now_us)
 
-    def _engaged_with(self, name: str) -> list[str]:
-        """Return actuators of the same interlock that are away from their safe setpoint."""
-        partners = {other for group in self.interlocks if name in group for other in group if other != name}
-        found = [(other, self.actuators[other]) for other in sorted(partners) if other in self.actuators]
-        return [n for n, a in found if a.active and a.active.task.setpoint != a.info.safe]
+    def _node(self) -> Node:
+        return Node(self.edge, self.boot, self.epoch, self.stopped)
+
+    def _limits(self, name: str, now_us: int) -> Limits | None:
+        actuator = self.actuators.get(name)
+        if actuator is None:
+            return None
+        ready = self.ready.get(actuator.thing, codes.LINK_DOWN)
+        return Limits(actuator, ready, self.engaged_with(name, now_us))
+
+    def _select(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
+        """Keep an actuator for one task, if it could be executed now; nothing moves."""
+        entry = TaskEntry(payload, task, requester, codes.SELECTED, selected=True)
+        code, text = self._refusal(entry, now_us)
+        actuator = self.actuators.get(task.actuator)
+        if code == codes.OK and actuator is not None and actuator.kept_from(task, now_us):
+            code, text = codes.NOT_SELECTED, f"it is selected already: {actuator.selection}"
+        if code != codes.OK or actuator is None:
+            self._count(code, entry.who, f"{task.actuator}: {text}", now_us)
+            state = codes.EXPIRED if code == codes.CODE_EXPIRED else codes.REFUSED
+            return [TaskReport(task.task_id, state, code, text[:200], nan)]
+        until_us = now_us + self.select_ms * 1000
+        actuator.selection = Selection(task.task_id, task.setpoint, requester, task.person, task.fence, until_us)
+        return [entry.report()]
+
+    def _cancel(
+        self, requester: str, task: tasks.Task, payload: bytes, known: TaskEntry | None, now_us: int
+    ) -> list[Effect]:
+        """End what a task holds; one that has not come yet is not executed when it comes."""
+        asked = TaskEntry(payload, task, requester, codes.DISPATCHED)
+        code, text = addressed(asked, self._node(), now_us)
+        if code == codes.OK and known is None and not has_room(self.entries, self.running, self.boot, now_us):
+            code, text = codes.RATE_LIMITED, "too many tasks are open"
+        if code != codes.OK:
+            self._count(code, asked.who, f"{task.actuator}: {text}", now_us)
+            return []
+        if known is None:
+            self._keep(asked)
+        return self._let_go(known or asked, asked.who, now_us)
+
+    def _let_go(self, entry: TaskEntry, who: str, now_us: int) -> list[Effect]:
+        """Send the actuator of a task that is in force to its safe state, and free its lease."""
+        actuator = self.actuators.get(entry.task.actuator)
+        effects: list[Effect] = []
+        if actuator is not None and actuator.selection and actuator.selection.task_id == entry.task.task_id:
+            actuator.selection = None
+        if actuator is not None and actuator.active is entry:
+            effects = [self._halt(actuator, now_us), actuator.arbiter.free(now_us)]
+            self._did("cancelled", who, actuator=entry.task.actuator, text=entry.task.reason)
+        moved = self._move(entry, codes.CANCELLED, codes.CODE_CANCELLED, f"cancelled by {who}")
+        return [*effects, *(moved or [entry.report()])]
+
+    def _latch(self, entry: TaskEntry, now_us: int) -> list[Effect]:
+        """Trip or reset on the word of a person; told once it is durable."""
+        task = entry.task
+        code, text = addressed(entry, self._node(), now_us)
+        if code == codes.OK and task.actuator not in self.actuators:
+            code, text = codes.NO_ACTUATOR, f"no board here has {task.actuator}"
+        if code == codes.OK and not (task.rank == "operator" and task.person):
+            code, text = codes.UNAUTHORISED, "only a person trips or resets"
+        if code == codes.OK and task.verb == tasks.RESET and self.stopped:
+            code, text = codes.LOCAL_STOP, self.stopped
+        if code != codes.OK:
+            return self._refuse(entry, code, text, now_us)
+        self._keep(entry)
+        self._move(entry, codes.OBSERVED, codes.OK, f"{tasks.VERBS[task.verb]} by {task.person}")
+        done = (entry.report(),)
+        if task.verb == tasks.TRIP:
+            reason = f"{task.person}: {task.reason}"
+            return [Save(entry, False), *self.trip(task.actuator, reason, now_us, task.person, done)]
+        return [Save(entry, False), *self.reset(task.actuator, task.person, done)]
 
     def intent_saved(self, task_id: bytes, now_us: int) -> list[Effect]:
         """The intent is durable: check once more (time has passed) and let the command go."""
@@ -219,7 +191,7 @@ class Guard:
             return []
         code, text = self._refusal(entry, now_us)
         if code != codes.OK:
-            self._count(code, entry.requester, f"{entry.task.actuator}: {text}", now_us)
+            self._count(code, entry.who, f"{entry.task.actuator}: {text}", now_us)
             state = codes.EXPIRED if code == codes.CODE_EXPIRED else codes.REFUSED
             return self._move(entry, state, code, text)
         actuator = self.actuators[entry.task.actuator]
@@ -228,6 +200,7 @@ class Guard:
         lease_ms = min(actuator.info.lease_ms or self.lease_ms, entry.task.lease_ms)
         effects = self._supersede(entry)
         actuator.active, actuator.renewed_us = entry, now_us
+        actuator.sent_us.append(now_us)
         return [*effects, DoTask(entry, actuator.info.index, lease_ms), entry.report()]
 
     def _supersede(self, newer: TaskEntry) -> list[Effect]:
@@ -238,160 +211,19 @@ class Guard:
                 effects += self._move(entry, codes.SUPERSEDED, codes.OK, "a newer task took over")
         return effects
 
-    def result(self, result: TaskResult, at_us: int, now_us: int) -> list[Effect]:
-        """Take a board's word about a task; `at_us` is its stamp in edge boottime."""
-        entry = self.entries.get(result.task_id)
-        if entry is None:
-            self.refused.note("unknown_result", "board", "a result for a task that nobody here sent", now_us)
-            return []
-        if result.state == codes.REFUSED and result.code == codes.REPLAYED and entry.sends > 1:
-            return []
-        if result.state == codes.ACCEPTED:
-            entry.stamps.setdefault("board_rx", at_us * 1000)
-        if result.state in (codes.ACTING, codes.DONE):
-            entry.stamps.setdefault("board_act", at_us * 1000)
-        entry.position = result.position
-        if result.state == codes.DONE:
-            entry.done_us = now_us
-        if result.state in _MISSED:
-            self._release(entry)
-        return self._move(entry, result.state, result.code)
-
-    @property
-    def awaiting(self) -> list[TaskEntry]:
-        """Tasks that are done and wait for their effect to be seen."""
-        return [entry for entry in self.running.values() if entry.state == codes.DONE]
-
-    def feedback(self, datastream: str, t_us: Column, value: Column, good: Column) -> list[Effect]:
-        """Close tasks whose effect the observed datastream shows; arrays (n,), t_us in edge boottime."""
-        effects: list[Effect] = []
-        for entry in [entry for entry in self.awaiting if entry.observe == datastream]:
-            after = good & (t_us >= entry.sent_us)
-            if not np.any(after):
-                continue
-            entry.seen = float(value[after][-1])
-            info = self.actuators[entry.task.actuator].info
-            near = FEEDBACK_SHARE * (info.upper - info.lower)
-            if bool(np.any(np.abs(value[after] - entry.task.setpoint) <= near)):
-                effects += self._move(entry, codes.OBSERVED, codes.OK, f"{datastream} shows it")
-        return effects
-
-    def tick(self, now_us: int) -> list[Effect]:
-        """Renew, send again, give up, tell lapses. Call every 50 ms or so."""
-        effects: list[Effect] = []
-        for entry in list(self.running.values()):
-            effects += self._progress(entry, now_us)
-        for actuator in self.actuators.values():
-            effects += self._renewal(actuator, now_us)
-            lapse = actuator.arbiter.changed(now_us)
-            effects += [lapse] if lapse else []
-        return effects
-
-    def _progress(self, entry: TaskEntry, now_us: int) -> list[Effect]:
-        if entry.state == codes.DISPATCHED:
-            return self._unanswered(entry, now_us)
-        if entry.state == codes.DONE and entry.observe and now_us - entry.done_us > entry.within_us:
-            if entry.seen is None:
-                return self._move(entry, codes.FAILED, codes.NO_FEEDBACK, f"{entry.observe} shows nothing")
-            text = f"{entry.observe} shows {entry.seen:.3g}, not {entry.task.setpoint:.3g}"
-            return self._move(entry, codes.FAILED, codes.NOT_OBSERVED, text)
-        if entry.state in (codes.ACCEPTED, codes.ACTING) and now_us > entry.valid_until_us:
-            return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "its time is over and no result came")
-        return []
-
-    def _unanswered(self, entry: TaskEntry, now_us: int) -> list[Effect]:
-        """A command without answer is repeated, then unknown; one whose intent was never saved did not leave."""
-        if not entry.sends:
-            if now_us <= entry.task.not_after_us + INTENT_US:
-                return []
-            self._release(entry)
-            return self._move(entry, codes.EXPIRED, codes.CODE_EXPIRED, "the intent could not be saved in time")
-        waiting_us = now_us - entry.sent_us
-        if waiting_us > ANSWER_US:
-            self._release(entry)
-            return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "no answer from the board")
-        if entry.sends < MAX_SENDS and waiting_us > RESEND_US * entry.sends:
-            entry.sends += 1
-            return [DoAgain(entry)]
-        return []
-
-    def _renewal(self, actuator: Actuator, now_us: int) -> list[Effect]:
-        """Renew the board's lease while the task is valid; a command without answer yet goes first."""
-        entry = actuator.active
-        if entry is None:
-            return []
-        if now_us >= entry.valid_until_us:
-            actuator.active = None
-            return []
-        unanswered = any(e.state == codes.DISPATCHED and e.sends for e in self._open(actuator.thing))
-        due = now_us - actuator.renewed_us >= RENEW_US
-        if not due or unanswered or self.ready.get(actuator.thing) != codes.OK:
-            return []
-        actuator.renewed_us = now_us
-        left_ms = (entry.valid_until_us - now_us) // 1000
-        lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)
-        return [Renew(actuator.thing, actuator.info.index, lease_ms)] if lease_ms > 0 else []
-
-    def lapsed_on_board(self, name: str, known_us: int, now_us: int) -> None:
-        """The board says that nobody holds its lease: a setpoint sent before known_us is not in force.
-
-        The fence rises, so whoever holds the lease here learns that its setpoint has to be sent anew.
-        """
-        actuator = self.actuators.get(name)
-        entry = actuator.active if actuator else None
-        if actuator is not None and entry and entry.state != codes.DISPATCHED and entry.sent_us < known_us:
-            actuator.active = None
-            actuator.arbiter.refence(now_us)
-
-    def trip(self, name: str, reason: str) -> list[Effect]:
-        """Send an actuator to its safe state and refuse tasks until `reset`."""
-        actuator = self.actuators[name]
-        actuator.tripped, actuator.active = reason or "tripped", None
-        return [Renew(actuator.thing, actuator.info.index, 0)]
-
-    def reset(self, name: str) -> None:
-        """Let tasks through again."""
-        self.actuators[name].tripped = ""
-
     def reports(self, newest: int = 100) -> list[TaskReport]:
         """Return the states of the newest tasks, for a city that may have missed them."""
         return [entry.report() for entry in list(self.entries.values())[-newest:]]
 
-    def _count(self, code: int, who: str, text: str, now_us: int) -> None:
-        self.refused.note(codes.CODES[code], who, text, now_us)
-
-    def _open(self, thing: str) -> list[TaskEntry]:
-        return [entry for entry in self.running.values() if entry.thing == thing]
-
-    def _move(self, entry: TaskEntry, state: int, code: int = codes.OK, text: str = "") -> list[Effect]:
-        if not entry.become(state, code, text):
-            return []
-        self._sort(entry)
-        return [Save(entry, False), entry.report()]
-
-    def _release(self, entry: TaskEntry) -> None:
-        actuator = self.actuators.get(entry.task.actuator)
-        if actuator is not None and actuator.active is entry:
-            actuator.active = None
-
     def _watch(self, entry: TaskEntry) -> None:
         actuator = self.actuators[entry.task.actuator]
         bound = self.observe(entry.task)
-        feedback = f"{actuator.thing}/{actuator.info.feedback}" if actuator.info.feedback else ""
-        entry.observe, within_s = bound if bound else (feedback, self.within_s)
+        entry.observe, within_s = bound if bound else (actuator.feedback, self.within_s)
         entry.within_us = round(within_s * 1e6)
 
-    def _keep(self, entry: TaskEntry) -> None:
-        self.entries[entry.task.task_id] = entry
-        self._sort(entry)
 
-    def _sort(self, entry: TaskEntry) -> None:
-        """Keep `running` to what time or a board can still move."""
-        if entry.state in _RUNNING:
-            self.running[entry.task.task_id] = entry
-        else:
-            self.running.pop(entry.task.task_id, None)
-
-
-_RUNNING = frozenset({codes.DISPATCHED, codes.ACCEPTED, codes.ACTING, codes.DONE})
-_MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED})
+def _fits(selection: Selection | None, entry: TaskEntry, now_us: int) -> bool:
+    """Whether this very task was selected, with this setpoint and by this person, and that is not over."""
+    task = entry.task
+    mine = (task.task_id, task.setpoint, entry.requester, task.person, task.fence)
+    return selection is not None and now_us < selection.until_us and selection[:5] == mine

@@ -11,7 +11,14 @@ from protocol.city_link import LeaseState, Message, TaskReport
 from ..core import Core
 from ..journal import rows
 from ..journal.group import Pending
-from .guard import DoAgain, DoTask, Effect, Renew, Save
+from .effects import DoAgain, DoTask, Effect, Latch, Renew, Save
+
+LATCH = "latch "
+
+
+def latch_name(name: str) -> str:
+    """Return under which name the journal keeps a latch."""
+    return LATCH + name
 
 
 class Reaction:
@@ -33,6 +40,8 @@ class Reaction:
                 self._again(effect)
             elif isinstance(effect, Renew):
                 self._renew(effect)
+            elif isinstance(effect, Latch):
+                self._latch(effect)
             elif isinstance(effect, TaskReport | LeaseState):
                 self._tell(effect)
 
@@ -49,9 +58,11 @@ class Reaction:
 
     def _feedback(self, series: Arrived) -> None:
         core = self._core
-        if any(entry.observe == series.datastream for entry in core.guard.awaiting):
+        awaited = any(entry.observe == series.datastream for entry in core.guard.awaiting)
+        if awaited or core.guard.looks_at(series.datastream):
             t_us = core.clock.boottimes(series.t_utc_us)
             good = series.quality < 3
+            core.guard.saw(series.datastream, t_us, good)
             self.carry_out(core.guard.feedback(series.datastream, t_us, series.value, good))
 
     def advance(self, now_us: int) -> None:
@@ -71,7 +82,7 @@ class Reaction:
         first = entry is not None and entry.stamps.get("board_act") == at_us * 1000
         if entry is not None and first and result.state in (codes.ACTING, codes.DONE):
             core.hops.add("board_act", entry.stamps.get("edge_tx", 0) // 1000, at_us)
-            if entry.requester != "city":
+            if entry.requester == "edge":
                 core.hops.add("sample_to_act", entry.task.stamps.get("sample", 0) // 1000, at_us)
 
     def _save(self, save: Save) -> None:
@@ -79,6 +90,12 @@ class Reaction:
         state, blob, now_us = entry.state, entry.to_bytes(), self._core.now()
         done = (lambda _: self._intent_saved(task_id)) if save.intent else None
         self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob), done)
+
+    def _latch(self, latch: Latch) -> None:
+        """Keep it over restarts; what depends on that is told then."""
+        done = lambda _: self.carry_out(latch.after)  # noqa: E731
+        key, blob = latch_name(latch.name), latch.text.encode()
+        self._core.journal.submit(lambda c: rows.put(c, "snapshots", "name", key, blob), done)
 
     def _intent_saved(self, task_id: bytes) -> None:
         self.carry_out(self._core.guard.intent_saved(task_id, self._core.now()))

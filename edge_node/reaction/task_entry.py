@@ -18,7 +18,8 @@ MAX_ENTRIES = 2000
 class TaskEntry:
     """A task and where it stands. Times in edge boottime us; stamps in ns of boottime.
 
-    `sends`: copies of its command that left; `observe`: the datastream that must show the effect.
+    `sends`: copies of its command that left; `observe`: the datastream that must show the effect; `selected`: it
+    was selected before, or is a selection itself.
     """
 
     payload: bytes
@@ -35,11 +36,17 @@ class TaskEntry:
     observe: str = ""
     within_us: int = 20_000_000
     seen: float | None = None
+    selected: bool = False
 
     @property
     def thing(self) -> str:
         """The board that moves."""
         return self.task.actuator.split("/", 1)[0]
+
+    @property
+    def who(self) -> str:
+        """Who asks: the person, else the rank."""
+        return self.task.person or self.requester
 
     @property
     def open(self) -> bool:
@@ -60,7 +67,7 @@ class TaskEntry:
 
     def report(self) -> TaskReport:
         """Return what the city is told; with the task itself if the city did not order it."""
-        own = b"" if self.requester == "city" else self.payload
+        own = self.payload if self.requester == "edge" else b""
         stamps = dict(self.stamps)
         return TaskReport(self.task.task_id, self.state, self.code, self.text, self.position, stamps, own)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_node.reaction import guard as g
-from edge_node.reaction.guard import DoAgain, DoTask, Guard, Renew, Save
+from edge_node.reaction.guard import DoAgain, DoTask, Guard, Latch, Renew, Save
 from edge_node.reaction.task_entry import MAX_ENTRIES, from_bytes
 from protocol import task_codes as codes
 from protocol import tasks
@@ -137,10 +137,11 @@ def test_the_same_id_with_other_content_is_a_replay(guard: Guard) -> None:
 
 def test_a_trip_goes_safe_and_refuses_until_reset(guard: Guard) -> None:
     fence = leased(guard)
-    assert guard.trip(GATE, "someone is in the channel") == [Renew("river-1", 0, 0)]
+    effects = guard.trip(GATE, "someone is in the channel", NOW)
+    assert effects == [Renew("river-1", 0, 0), Latch(GATE, "someone is in the channel")]
     assert reported(order(guard, task_for(guard, fence))).code == codes.TRIPPED
-    guard.reset(GATE)
-    dispatch(guard, task_for(guard, fence, step=2))
+    assert guard.reset(GATE) == [Latch(GATE, "")]
+    dispatch(guard, task_for(guard, guard.actuators[GATE].arbiter.fence, step=2))
 
 
 def test_interlocked_actuators_are_not_engaged_together(guard: Guard) -> None:

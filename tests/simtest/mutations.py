@@ -208,8 +208,8 @@ MUTATIONS = (
     Mutation(
         "guard: no second look at the deadline", GUARD,
         "        code, text = self._refusal(entry, now_us)\n        if code != codes.OK:\n"
-        "            self._count(code, entry.requester",
-        "        code, text = codes.OK, \"\"\n        if code != codes.OK:\n            self._count(code, entry.requester",
+        "            self._count(code, entry.who",
+        "        code, text = codes.OK, \"\"\n        if code != codes.OK:\n            self._count(code, entry.who",
         "orders",
     ),
     Mutation(
@@ -217,7 +217,7 @@ MUTATIONS = (
     ),
     Mutation(
         "guard: interlocks are skipped", CHECKS,
-        "    if limits.engaged and task.setpoint != limits.info.safe:\n", "    if False:\n",
+        "    if limits.engaged and task.setpoint != info.safe:\n", "    if False:\n",
     ),
     Mutation(
         "guard: an old fence is good enough", "edge_node/reaction/arbiter.py",

@@ -17,7 +17,7 @@ SLOW = {
         "HELLO_EVERY_US": 4_000_000, "SYNC_EVERY_US": 28_000_000, "QUIET_US": 45_000_000, "DOWN_US": 90_000_000,
     },
     "edge_node.clocks.clocks": {"REVIEW_US": 120_000_000},
-    "edge_node.reaction.guard": {"RENEW_US": 18_000_000},
+    "edge_node.reaction.following": {"RENEW_US": 18_000_000},
     "aggregator.city": {"HEARTBEAT_US": 20_000_000},
     "aggregator.ledger.watch": {"ROUND_US": 40_000_000},
     "aggregator.turns": {"FREEZE_US": 120_000_000},
