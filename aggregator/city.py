@@ -8,7 +8,7 @@ sends = city.think(now)                  # engine, dispatch; save city.dispatche
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from processes.engine import Decision
@@ -17,7 +17,6 @@ from protocol.city_link import (
     Batch,
     CityHeartbeat,
     CityHello,
-    Clock,
     ClockRecord,
     EdgeHello,
     GapRecord,
@@ -38,7 +37,7 @@ from .backup.reconcile import Reconcile
 from .caps.caps import Caps
 from .clocks.retiming import Better
 from .errors import PeerError
-from .ingest import Frame, Group, Ingest
+from .ingest import Frame, Group, Ingest, joined
 from .keys.keyring import Keyring
 from .ledger import view as ledger_view
 from .ledger.view import Accounts
@@ -151,6 +150,7 @@ class City:
         sends += self.dispatcher.tick(now)
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
         sends += self.reconcile.due([session.edge for session in self.sessions.connected()])
+        sends += self.host.acts.due(self.sessions.connected())
         return sends + self._heartbeats(now)
 
     def advance(self, now: Now) -> list[Decision]:
@@ -365,22 +365,6 @@ class City:
 
     def _refuse(self, message: Received, reason: str, text: str, now: Now) -> None:
         self.refused.note(reason, message.edge, text, now.us)
-
-
-def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:
-    """Return fewer, longer frames: those of one (thing, boot, clock) as one, for NumPy to work on."""
-    groups: dict[tuple[str, str, Clock], list[tuple[Frame, int]]] = {}
-    for frame, stored_us in arrived:
-        groups.setdefault((frame.thing, frame.boot, frame.clock), []).append((frame, stored_us))
-    return [_join(group) for group in groups.values()]
-
-
-def _join(group: list[tuple[Frame, int]]) -> tuple[Frame, int]:
-    """Return one frame with all records, which ends with the newest sample."""
-    last, stored_us = max(group, key=lambda pair: pair[0].first + pair[0].n)
-    n = sum(frame.n for frame, _ in group)
-    records = b"".join(frame.records for frame, _ in group)
-    return replace(last, first=last.first + last.n - n, n=n, records=records), stored_us
 
 
 def _check_speaker(edge: str, content: Any) -> None:

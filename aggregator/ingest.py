@@ -6,7 +6,7 @@ may overtake backlog, so received ranges are kept per (thing, boot), and the led
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from protocol.city_link import Ack, Batch, Clock, ClockRecord, GapRecord
@@ -242,3 +242,19 @@ def _acks(to: tuple[str, str, str], owed: Owed) -> list[tuple[str, Ack]]:
     size = MAX_ACK_RANGES
     parts = [slice(at, at + size) for at in range(0, max(1, len(spans), len(owed.gaps), len(owed.clocks)), size)]
     return [(edge, Ack(thing, boot, spans[part], owed.gaps[part], owed.clocks[part])) for part in parts]
+
+
+def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:
+    """Return fewer, longer frames: those of one (thing, boot, clock) as one, for NumPy to work on."""
+    groups: dict[tuple[str, str, Clock], list[tuple[Frame, int]]] = {}
+    for frame, stored_us in arrived:
+        groups.setdefault((frame.thing, frame.boot, frame.clock), []).append((frame, stored_us))
+    return [_join(group) for group in groups.values()]
+
+
+def _join(group: list[tuple[Frame, int]]) -> tuple[Frame, int]:
+    """Return one frame with all records, which ends with the newest sample."""
+    last, stored_us = max(group, key=lambda pair: pair[0].first + pair[0].n)
+    n = sum(frame.n for frame, _ in group)
+    records = b"".join(frame.records for frame, _ in group)
+    return replace(last, first=last.first + last.n - n, n=n, records=records), stored_us

@@ -16,6 +16,7 @@ from protocol.city_link import ClockRecord
 from protocol.columns import decode, stamp_us
 from protocol.manifest import Manifest
 
+from .alarms.acts import Act, Acts
 from .clocks.retiming import Move
 from .clocks.table import ClockTable
 from .ingest import Frame
@@ -46,6 +47,7 @@ class ProcessesHost:
     newest: dict[str, Decision] = field(default_factory=dict)
     alarm_events: int = 0
     unknown_manifest: int = 0
+    acts: Acts = field(default_factory=Acts)
     _origins: OrderedDict[tuple[str, str, int], Origin] = field(default_factory=OrderedDict)
 
     @classmethod
@@ -129,6 +131,17 @@ class ProcessesHost:
         """Return the actuators that processes in mode act command from here."""
         acting = [i for i in self.engine.instances.values() if i.config.mode == "act"]
         return sorted({respond.actuator for i in acting for respond in i.config.responds.values()})
+
+    def act(self, act: Act) -> None:
+        """A person did something to an alarm, durably: the engine has it now, edge nodes are told soon."""
+        self.acts.add(act)
+        self.engine.act(act.instance, *act.action)
+
+    def act_again(self, acts: Iterable[Act]) -> None:
+        """After a start: the engine gets the acts that its snapshot does not know yet."""
+        self.acts = Acts(acts)
+        for act in self.acts.newest:
+            self.engine.act(act.instance, *act.action)
 
     def thaw(self, frozen: bytes) -> list[str]:
         """Continue from a snapshot; return the instances that do, none if it is of another shape."""

@@ -14,6 +14,7 @@ from service.host_clock import HostClock
 from service.host_time import boottime_us
 from service.keys import read_ed25519_key
 
+from .alarms import rows as alarm_rows
 from .backup.reconcile import Reconcile
 from .caps.caps import Caps
 from .caps.limits import LimitsSection
@@ -93,6 +94,7 @@ def build(
     city.watch = LedgerWatch.restored(store.unexplained_since())
     _count(caps.quota, ingest, city)
     _replay(store, host, now_us)
+    host.act_again(store.committer.read(alarm_rows.newest))
     return city
 
 

@@ -15,7 +15,7 @@ from processes.errors import FrozenError
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
 from protocol import tasks
-from protocol.city_link import Clock
+from protocol.city_link import ALARM_ACTS, AlarmAct, Clock
 from protocol.manifest import Manifest
 from service.host_clock import HostClock
 
@@ -124,6 +124,13 @@ class ProcessesHost:
             stamps={"sample": max(known) * 1000} if known else {},
             reason=proposal.reason[:200],
         )
+
+    def acted(self, act: AlarmAct) -> bool:
+        """Record what a person did to an alarm here; False if it is known, or nothing that we know."""
+        if act.what not in ALARM_ACTS:
+            return False
+        what = act.act_id, act.what, act.key, act.at_utc_us, act.until_utc_us, act.who, act.reason
+        return self.engine.act(act.instance, *what)
 
     def observed_by(self, task: tasks.Task) -> tuple[str, float] | None:
         """Return (datastream, within_s) that must show a task's effect, if its process is known here."""

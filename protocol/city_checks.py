@@ -15,6 +15,7 @@ from .city_messages import (
     MAX_TASK,
     MAX_WAIT_MS,
     Ack,
+    AlarmAct,
     Batch,
     CityHeartbeat,
     CityHello,
@@ -235,6 +236,18 @@ def _key_taken(items: list[Any], _: bytes) -> KeyTaken:
     return KeyTaken(_public("KeyTaken.public", items[0]))
 
 
+def _alarm_act(items: list[Any], _: bytes) -> AlarmAct:
+    act_id, instance, what, key, at_utc_us, until_utc_us, who, reason = items
+    name("AlarmAct.act_id", act_id)
+    name("AlarmAct.instance", instance)
+    name("AlarmAct.what", what)
+    name("AlarmAct.key", key)
+    integer("AlarmAct.at_utc_us", at_utc_us)
+    integer("AlarmAct.until_utc_us", until_utc_us)
+    text("AlarmAct.who", who)
+    return AlarmAct(act_id, instance, what, key, at_utc_us, until_utc_us, who, text("AlarmAct.reason", reason, 200))
+
+
 def _public(where: str, value: Any) -> bytes:
     """Return a CURVE key as 40 characters of Z85."""
     if not set(binary(where, value, KEY_SIZE)) <= _Z85:
@@ -262,4 +275,5 @@ MAKERS: dict[type[Any], Callable[[list[Any], bytes], Message]] = {
     Wait: _wait,
     Refusal: _refusal,
     KeyTaken: _key_taken,
+    AlarmAct: _alarm_act,
 }

@@ -14,6 +14,7 @@ import msgpack  # type: ignore[import-untyped]
 from . import checks, task_codes
 from .city_checks import MAKERS
 from .city_messages import (
+    ALARM_ACTS,
     CAUSES,
     DEFAULT_CREDIT,
     KEY_SIZE,
@@ -28,6 +29,7 @@ from .city_messages import (
     PROTO_MIN,
     REFUSALS,
     Ack,
+    AlarmAct,
     Batch,
     CityHeartbeat,
     CityHello,
@@ -52,6 +54,7 @@ from .city_messages import (
 from .errors import FrameError, LimitError, UnknownKindError, VersionError
 
 __all__ = [
+    "ALARM_ACTS",
     "CAUSES",
     "DEFAULT_CREDIT",
     "KEY_SIZE",
@@ -68,6 +71,7 @@ __all__ = [
     "PROTO_MIN",
     "REFUSALS",
     "Ack",
+    "AlarmAct",
     "Batch",
     "CityHeartbeat",
     "CityHello",

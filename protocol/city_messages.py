@@ -25,6 +25,7 @@ MAX_WAIT_MS = 3_600_000
 DEFAULT_CREDIT = 256
 KEY_SIZE = 40
 CAUSES = ("overflow", "power", "quota", "restore", "damage")
+ALARM_ACTS = ("ack", "shelve", "unshelve")
 REFUSALS = ("no_common_proto", "revoked", "foreign_thing")
 
 
@@ -295,7 +296,27 @@ class KeyTaken:
     public: bytes
 
 
+@dataclass(frozen=True)
+class AlarmAct:
+    """City to edge: what a person did to an alarm of a process that runs here; the same `act_id` counts once.
+
+    `what`: one of ALARM_ACTS, or a word that a later version adds; times are event time, `until_utc_us` ends a shelf.
+    """
+
+    KIND: ClassVar[int] = 26
+    SINCE: ClassVar[int] = 2
+    act_id: str
+    instance: str
+    what: str
+    key: str
+    at_utc_us: int
+    until_utc_us: int
+    who: str
+    reason: str
+
+
 Message = (
     EdgeHello | ThingInfo | Batch | GapRecord | Heartbeat | TaskReport | LeaseState | ClockRecord | StoredAsk | KeyOffer
     | CityHello | Ack | CityHeartbeat | TaskOrder | LeaseRequest | Stored | Wait | Refusal | KeyTaken
+    | AlarmAct
 )  # fmt: skip

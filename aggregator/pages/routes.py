@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from service.sections import UNIX
 
+from ..alarms.api import add_alarm_pages
 from ..backup.restoring import Restoring
 from ..city import City
 from ..config import AggregatorConfig
@@ -44,6 +45,7 @@ def make_pages(parts: Parts, config: AggregatorConfig, restoring: Callable[[], R
     add_operator_pages(api, Desk(operators))
     add_key_pages(api, parts.desk)
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
+    add_alarm_pages(api, parts, audit.write)
     add_restore(api, restoring(), audit.note)
     return api
 

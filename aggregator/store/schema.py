@@ -6,6 +6,7 @@ import msgpack
 
 from durable import Migration
 
+from ..alarms import rows as alarm_rows
 from ..ledger import rows as ledger_rows
 
 FILE = "store.db"
@@ -95,5 +96,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE latest_from(datastream TEXT PRIMARY KEY, boot TEXT NOT NULL, stamp_us INTEGER NOT NULL)",
     ),
     ledger_rows.MIGRATION,
+    alarm_rows.MIGRATION,
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -6,6 +6,7 @@ from typing import Any
 from protocol import city_link, versions
 from protocol.city_link import (
     Ack,
+    AlarmAct,
     Batch,
     CityHeartbeat,
     CityHello,
@@ -162,6 +163,8 @@ class CitySide:
             self.epoch.stored(message)
         elif isinstance(message, TaskOrder):
             self._react(core.guard.order(message.signature, message.task, now_us))
+        elif isinstance(message, AlarmAct):
+            core.host.acted(message)
         elif isinstance(message, KeyTaken):
             core.keys.taken(message.public)
         elif isinstance(message, LeaseRequest):

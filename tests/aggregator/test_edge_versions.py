@@ -14,6 +14,7 @@ EVERY = [
     cl.CityHello(1, "s", 5, 9), cl.Ack("river-1", "b", [(0, 5)], [1], [2]), cl.CityHeartbeat(1, 2, 0),
     cl.TaskOrder(bytes(64), b"task"), cl.LeaseRequest("gate-1/opening", "city"),
     cl.Stored("river-1", "b", 3, [(0, 5)], [1], 0, 1), cl.Wait(5, ""), cl.KeyTaken(b"k" * 40),
+    cl.AlarmAct("1", "flood", "ack", "level_stale", 5, 0, "anna", ""),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from edge_node.reaction.guard import Guard, Save
 from processes.instance import make_instance
 from protocol import task_codes as codes
 from protocol.city_clock import CityClock
-from protocol.city_link import Clock
+from protocol.city_link import AlarmAct, Clock
 from protocol.tasks import new_keys
 from service.host_clock import HostClock
 
@@ -100,3 +100,11 @@ def test_a_snapshot_of_another_shape_is_left_alone(tmp_path: Path) -> None:
     tasks_after(made, 1.0)
     assert made.thaw(made.engine.freeze()) == ["p"]
     assert made.thaw(b"broken") == []
+
+
+def test_what_a_person_did_to_an_alarm_reaches_the_engine_once(tmp_path: Path) -> None:
+    made = host(tmp_path, "edge")
+    act = AlarmAct("1", "p", "ack", "high", UTC, 0, "anna", "")
+    assert [made.acted(act), made.acted(act)] == [True, False]
+    assert not made.acted(AlarmAct("2", "p", "dance", "high", UTC, 0, "anna", ""))
+    assert not made.acted(AlarmAct("3", "elsewhere", "ack", "high", UTC, 0, "anna", ""))

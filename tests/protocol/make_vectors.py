@@ -149,6 +149,8 @@ def city_link() -> list[dict[str, Any]]:
         "Stored": (8, [22, *stream, 3, [[0, 50]], [3], 0, 1], b""),
         "Wait": (3, [23, 1500, "1000 nodes at once"], b""),
         "Refusal": (3, [24, "revoked", "the key of edge-1 was revoked"], b""),
+        "AlarmAct": (9, [26, "5f3a", "flood", "shelve", "level_stale", 1_700_000_000_000_000, 1_700_003_600_000_000,
+                         "anna", "the sensor is being cleaned"], b""),
         "KeyTaken": (2, [25, b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"], b""),
     }
     return [
