@@ -15,7 +15,7 @@ from service.keys import read_curve_key
 from service.threads import share_fairly
 
 from .backup import swap
-from .backup.restoring import Restoring
+from .backup.restoring import Restoring, telling
 from .caps import descriptors
 from .caps.host_load import HostLoad
 from .city import City
@@ -27,7 +27,7 @@ from .keys.store import KeyStore, identity
 from .link.router_socket import RouterSocket
 from .link.zap import Gatekeeper
 from .pages.routes import make_pages
-from .rebuild import restore
+from .rebuild import rehearse, restore
 from .store import compactor, housekeeping
 from .store.store import Store
 from .tasks.dispatch import Now
@@ -93,9 +93,10 @@ class Aggregator:
 
     def _reopen(self, changed: "asyncio.Future[Path | None]") -> None:
         self._changing, refused = None, self.city.refused
-        self.store.close()
-        aside = swap.complete(self.config.city.data_dir)
-        self._open()
+        with telling(changed):
+            self.store.close()
+            aside = swap.complete(self.config.city.data_dir)
+            self._open()
         self.city.refused = refused
         self.desk.serve(self.city)
         self.city.advance(self.now())
@@ -123,7 +124,7 @@ async def run(config: AggregatorConfig) -> None:
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    restoring = partial(Restoring, config.city.data_dir, parts.change_over, parts.quiet)
+    restoring = partial(Restoring, config.city.data_dir, parts.change_over, parts.quiet, partial(rehearse, config))
     server = make_server(make_pages(parts, config, restoring))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -54,6 +55,15 @@ def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     clock, start = _clock(config), secrets.token_hex(8)
     return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
                  limits=config.limits)
+
+
+def rehearse(config: AggregatorConfig, folder: Path) -> None:
+    """Build a city from a copy of a store, and forget it. Raises: what a start on this copy would."""
+    store = Store(folder)
+    try:
+        restore(config, store, Keyring())
+    finally:
+        store.close()
 
 
 def _clock(config: AggregatorConfig) -> HostClock:

@@ -5,6 +5,7 @@ names it `restoring/`: from here on there is no way back, `finish` (called at on
 aggregator) moves what was there aside and the copy in its place. Nothing is deleted.
 """
 
+import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
@@ -62,6 +63,13 @@ def arm(folder: Path, now_utc_s: int, disk: Disk = DISK) -> int:
     disk.rename(folder / STAGED, folder / READY)
     disk.sync_folder(folder)
     return epoch
+
+
+def forget(folder: Path) -> None:
+    """Drop a copy that shall not take the place of the data; only before `finish` began."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / READY).rename(folder / STAGED)
+    shutil.rmtree(folder / STAGED, ignore_errors=True)
 
 
 def next_epoch(copy: int, present: int, now_utc_s: int) -> int:

@@ -22,6 +22,8 @@ from service.lock import hold
 
 POLL_S = 0.1
 _CODES = {"not_found": NOT_FOUND, "unverified": UNVERIFIED, "permission": PERMISSION}
+_UNCHANGED = "nothing was changed, the city goes on; try another backup"
+_HINTS = {"ending": "the aggregator ends: start it, and it completes the restore"}
 
 
 @click.command()
@@ -92,7 +94,7 @@ def at_work(source: Path, api: str, error: InUseError, quiet: bool) -> dict[str,
         text = refused.response.text
         raise CityError(FAILED, f"the city refused: {text}", "wait for it: city restore runs already") from refused
     if row["state"] == "failed":
-        raise CityError(_CODES.get(row["kind"], FAILED), row["error"], "nothing was changed; try another backup")
+        raise CityError(_CODES.get(row["kind"], FAILED), row["error"], _HINTS.get(row["kind"], _UNCHANGED))
     return {"epoch": row["epoch"], "aside": row["aside"], "live": True}
 
 
