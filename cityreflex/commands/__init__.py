@@ -1,6 +1,7 @@
 """The subcommands of `city`, one file each."""
 
 from cityreflex.commands.aggregator import aggregator
+from cityreflex.commands.alarm import alarm
 from cityreflex.commands.backup import backup
 from cityreflex.commands.config import config
 from cityreflex.commands.demo import demo
@@ -13,4 +14,6 @@ from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 
-COMMANDS = (demo, sim, aggregator, edge, status, ledger, backup, restore, keys, config, login, logout, whoami, operator)
+COMMANDS = (
+    demo, sim, aggregator, edge, status, alarm, ledger, backup, restore, keys, config, login, logout, whoami, operator,
+)  # fmt: skip

@@ -1,0 +1,156 @@
+"""`city alarm`: what stands, and what you know, silence or hear again. The life of an alarm is docs/alarms.md."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import rich_click as click
+
+from cityreflex.client import UnreachableError, refused
+from cityreflex.commands import terminal
+from cityreflex.commands.keys import seconds
+from cityreflex.commands.login import gone
+from cityreflex.commands.options import json_option, where_options
+from cityreflex.exits import NOT_FOUND, REFUSED, CityError
+from cityreflex.where import Where
+from processes.alarms.table import STATES
+
+MISSING, CONFLICT = 404, 409
+SEVERITY = {1: "low", 2: "medium", 3: "high", 4: "critical"}
+Row = dict[str, Any]
+reason_option = click.option("--reason", default="", help="A remark for the audit log.")
+
+
+@click.group()
+def alarm() -> None:
+    """List, acknowledge, shelve and unshelve alarms. Their life: docs/alarms.md.
+
+    Example: city alarm list
+    """
+
+
+@alarm.command("list")
+@click.option("--instance", default="", help="Only alarms of this process.")
+@click.option("--state", type=click.Choice(tuple(STATES)), default=None, help="Only alarms in this state.")
+@click.option("--min-severity", type=click.IntRange(1, 4), default=1, help="1 low, 2 medium, 3 high, 4 critical.")
+@where_options
+@json_option
+def list_(where: Where, instance: str, state: str | None, min_severity: int, as_json: bool) -> None:
+    """Show every alarm that is not normal, the most severe first. Exit code 0, whatever stands.
+
+    Example: city alarm list --state unacknowledged --json
+    """
+    try:
+        with where.client() as city:
+            found: list[Row] = city.get("alarms", instance=instance, state=state or "", min_severity=min_severity)
+    except UnreachableError as error:
+        raise gone(error) from error
+    except httpx.HTTPStatusError as error:
+        raise refused(error) from error
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for row in terminal.harmless(found):
+        click.echo(terminal.wrapped(lines_of(row)))
+    if not found:
+        click.echo("no alarm stands")
+
+
+@alarm.command()
+@click.argument("name", metavar="INSTANCE/KEY")
+@reason_option
+@where_options
+@json_option
+def ack(where: Where, name: str, reason: str, as_json: bool) -> None:
+    """Say that you know of an alarm.
+
+    Example: city alarm ack flood/level_stale
+    """
+    _tell(_act(where, name, "ack", {"reason": reason}), as_json)
+
+
+@alarm.command()
+@click.argument("name", metavar="INSTANCE/KEY")
+@click.option("--for", "for_s", callback=seconds, required=True, help="How long, such as 90s, 15m, 2h or 1d.")
+@click.option("--reason", required=True, help="Why; it is shown and stays in the audit log.")
+@where_options
+@json_option
+def shelve(where: Where, name: str, for_s: float, reason: str, as_json: bool) -> None:
+    """Silence an alarm for a time, with a reason. The process file says for how long at most.
+
+    Example: city alarm shelve flood/level_stale --for 2h --reason "the sensor is being cleaned"
+    """
+    _tell(_act(where, name, "shelve", {"for_s": for_s, "reason": reason}), as_json)
+
+
+@alarm.command()
+@click.argument("name", metavar="INSTANCE/KEY")
+@reason_option
+@where_options
+@json_option
+def unshelve(where: Where, name: str, reason: str, as_json: bool) -> None:
+    """Hear an alarm again before its shelf ends.
+
+    Example: city alarm unshelve flood/level_stale
+    """
+    _tell(_act(where, name, "unshelve", {"reason": reason}), as_json)
+
+
+def _act(where: Where, name: str, what: str, body: Row) -> Row:
+    instance, _, key = name.partition("/")
+    if not instance or not key:
+        raise click.BadParameter(f"found {name!r}; expected INSTANCE/KEY such as flood/level_stale")
+    try:
+        with where.client() as city:
+            found: Row = city.post(f"alarms/{quote(instance, safe='')}/{quote(key, safe='')}/{what}", body)
+            return found
+    except UnreachableError as error:
+        raise gone(error) from error
+    except httpx.HTTPStatusError as error:
+        raise _told(error) from error
+
+
+def _told(error: httpx.HTTPStatusError) -> CityError:
+    detail = error.response.json().get("detail") if error.response.status_code in (MISSING, CONFLICT) else None
+    if not isinstance(detail, dict):
+        return refused(error)
+    code = NOT_FOUND if error.response.status_code == MISSING else REFUSED
+    return CityError(code, str(detail.get("text")), "city alarm list")
+
+
+def _tell(row: Row, as_json: bool) -> None:
+    click.echo(json.dumps(row) if as_json else terminal.wrapped(lines_of(terminal.harmless(row))))
+
+
+def lines_of(row: Row) -> list[str]:
+    """Return an alarm as lines: which and in which state, then what it says and who did what, further in."""
+    name = f"{row['instance']}/{row['key']}"
+    if "severity" not in row:
+        return [f"{name}: {row['state']}"]
+    head = f"{name}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}, P {row['probability']:.2f}"
+    since = f", since {_utc(row['raised_utc_us'])}" if row["raised_utc_us"] else ""
+    more = [str(row.get("text") or ""), _acked(row), _shelf(row), _notes(row)]
+    return [head + since, *[f"  {line}" for line in more if line]]
+
+
+def _acked(row: Row) -> str:
+    return f"acknowledged by {row['acked_by']}, {_utc(row['acked_utc_us'])}" if row.get("acked_utc_us") else ""
+
+
+def _shelf(row: Row) -> str:
+    shelf = row.get("shelf")
+    return f"shelved by {shelf['by']} until {_utc(shelf['until_utc_us'])}: {shelf['reason']}" if shelf else ""
+
+
+def _notes(row: Row) -> str:
+    notes = ["chattering"] if row.get("chattering") else []
+    notes += ["stands for long"] if row.get("standing") else []
+    notes += [f"out of service: {row['out_of_service']}"] if row.get("out_of_service") else []
+    notes += [f"seen by {row['where']} alone"] if row.get("where") not in (None, "city") else []
+    return ", ".join(notes)
+
+
+def _utc(utc_us: int) -> str:
+    return f"{datetime.fromtimestamp(utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}"
