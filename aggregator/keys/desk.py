@@ -47,6 +47,8 @@ class KeyDesk:
         self._must_cut = self._unsaved = False
         self._since_us = store.ring.now_us
         store.changed = self._changed
+        if store.older:
+            _log.error(store.older)
 
     def serve(self, city: City) -> None:
         """Work for this city from now on: a restored one has taken over."""
@@ -101,6 +103,7 @@ class KeyDesk:
         store, socket = self.store, self._socket
         told = [store.audit.problem, socket.problem if socket is not None else ""]
         told += [f"{store.audit.dropped} lines of the audit log were lost"] if store.audit.dropped else []
+        told += [store.older] if store.older else []
         told += ["the keyring cannot be saved: is the disk full?"] if store.unsaved else []
         return [text for text in told if text]
 

@@ -12,7 +12,7 @@ a configuration file says. Nothing in here is secret: of tokens only a hash is k
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +33,10 @@ VERSION = 1
 
 @dataclass
 class Key:
-    """A key that is admitted. `retire_us`: when its successor has taken over for good."""
+    """A key that is admitted. `retire_us`: when its successor has taken over for good.
+
+    `by`: the fingerprint of the key over whose link it was offered; "" for one from outside the link.
+    """
 
     edge: str
     public: str
@@ -42,16 +45,18 @@ class Key:
     since_us: int
     used_us: int = 0
     retire_us: int = 0
+    by: str = ""
 
 
 @dataclass(frozen=True)
 class Dead:
-    """A key that is never admitted again, and why: revoked, retired or replaced; `origin` as of the key."""
+    """A key that is never admitted again, and why: revoked, retired or replaced; `origin` and `by` as of the key."""
 
     edge: str
     reason: str
     at_us: int
     origin: str = ""
+    by: str = ""
 
 
 @dataclass
@@ -130,7 +135,7 @@ class Keyring:
             if self.now_us - self.keys[old].since_us < OFFER_AGAIN_US:
                 raise KeyringError("offers_too_often", f"{edge} offered another key less than a minute ago")
             self._kill(old, "replaced")
-        self._add(edge, public, NEXT, "rotation")
+        self._add(edge, public, NEXT, "rotation", by=name)
 
     def adopt(self, edge: str, public: bytes) -> str:
         """Take the key that the configuration names for `edge`; return why not, if it is dead.
@@ -174,9 +179,12 @@ class Keyring:
     def revoke(self, edge: str, start: str = "") -> list[str]:
         """Kill the keys of `edge` whose fingerprint begins with `start`, and its token; return the fingerprints.
 
-        Raises: KeyringError if there is none.
+        So die the keys that were offered under one of these, or under one of those: a stolen key may have made them,
+        even if it is dead by now. Raises: KeyringError if there is none.
         """
-        found = [name for name, key in self.keys.items() if key.edge == edge and name.startswith(start)]
+        named = {name for name, key in self.keys.items() if key.edge == edge and name.startswith(start)}
+        named = named or {name for name, dead in self.dead.items() if dead.edge == edge and name.startswith(start)}
+        found = [name for name, key in self.keys.items() if key.edge == edge and named & self._lineage(name)]
         closed = not start and self.tokens.close(edge)
         if not found and not closed:
             raise KeyringError("no_such_key", f"{edge} has no key{f' {start}...' if start else ''} to revoke")
@@ -186,6 +194,14 @@ class Keyring:
             self._tell("token_closed", edge)
         self._promote(edge)
         return found
+
+    def bury(self, name: str, dead: Dead) -> None:
+        """Let a key be dead that is known from elsewhere to be: this keyring may be an older copy."""
+        if name not in self.dead:
+            self.keys.pop(name, None)
+            self.dead[name] = dead
+            self._tell("key_buried", dead.edge, name, reason=dead.reason)
+            self._promote(dead.edge)
 
     def allowed(self) -> dict[bytes, str]:
         """Return {32-byte public key: "edge/fingerprint"}, which is what the gate lets in, as User-Id."""
@@ -233,14 +249,23 @@ class Keyring:
             self._kill(name, "replaced")
         self._add(edge, public, CURRENT, origin)
 
-    def _add(self, edge: str, public: bytes, slot: str, origin: str) -> None:
+    def _add(self, edge: str, public: bytes, slot: str, origin: str, by: str = "") -> None:
         name = fingerprint(raw_key(public))
-        self.keys[name] = Key(edge, public.decode(), slot, origin, self.now_us)
-        self._tell("key_added", edge, name, slot=slot, origin=origin)
+        self.keys[name] = Key(edge, public.decode(), slot, origin, self.now_us, by=by)
+        self._tell("key_added", edge, name, slot=slot, origin=origin, **({"by": by} if by else {}))
+
+    def _lineage(self, name: str) -> set[str]:
+        """Return a key, the key under which it was offered, and so on."""
+        found: set[str] = set()
+        while name and name not in found:
+            found.add(name)
+            key = self.keys.get(name) or self.dead.get(name)
+            name = key.by if key is not None else ""
+        return found
 
     def _kill(self, name: str, reason: str) -> None:
         key = self.keys.pop(name)
-        self.dead[name] = Dead(key.edge, reason, self.now_us, key.origin)
+        self.dead[name] = Dead(key.edge, reason, self.now_us, key.origin, key.by)
         self._tell(f"key_{reason}", key.edge, name, used_us=key.used_us)
         self._forget_rotated(key.edge)
 
@@ -252,7 +277,15 @@ class Keyring:
         mine = [n for n, dead in self.dead.items() if (dead.edge, dead.origin) == (edge, "rotation")]
         gone = [name for name in mine if self.dead[name].reason != "revoked"]
         for oldest in gone[: max(0, len(gone) - MAX_ROTATED)]:
-            del self.dead[oldest]
+            self._inherit(oldest, self.dead.pop(oldest).by)
+
+    def _inherit(self, gone: str, by: str) -> None:
+        """What was offered under a key that is forgotten counts as offered under the one before."""
+        for name, dead in self.dead.items():
+            if dead.by == gone:
+                self.dead[name] = replace(dead, by=by)
+        for key in self.keys.values():
+            key.by = by if key.by == gone else key.by
 
     def _promote(self, edge: str) -> None:
         """The next key of an edge becomes the current one, if that place is free and it was used."""

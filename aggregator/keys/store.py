@@ -16,14 +16,15 @@ from protocol.enrol import TokenText, token_text
 from service.audit import AuditLog, wall_us
 from service.errors import KeyFileError
 from service.files import read_summed, replace_summed
-from service.fingerprint import raw_key
+from service.fingerprint import fingerprint, raw_key
 from service.host_time import boottime_us
 from service.keys import read_curve_key, read_ed25519_key, read_slots
 
 from ..config import AggregatorConfig
 from ..errors import KeyringError
 from . import tokens
-from .keyring import Keyring, from_map
+from .keyring import Dead, Keyring, from_map
+from .tombstones import bury
 
 FILE = "keyring.json"
 Row = dict[str, Any]
@@ -48,6 +49,7 @@ class KeyStore:
         self._who = ""
         self._ticked_us = boottime_us()
         self.changed: Callable[[list[Row]], None] = lambda events: None
+        self.older = ""
         self._adopt()
 
     def tick(self) -> None:
@@ -60,14 +62,16 @@ class KeyStore:
         self._ticked_us = now_us
 
     def _adopt(self) -> None:
+        """Take the keys that the configuration names, but none that the audit log knows to be dead."""
         self.tick()
-        for edge in self._config.edges:
-            if edge.public_file is None:
-                continue
+        named = [(edge.id, edge.public_file) for edge in self._config.edges if edge.public_file is not None]
+        keys = [(edge, path, read_curve_key(path)) for edge, path in named]
+        self.older = bury(self.ring, self._config.city.data_dir, [_name(path, key) for _, path, key in keys])
+        for edge, path, key in keys:
             try:
-                self.ring.adopt(edge.id, read_curve_key(edge.public_file))
-            except (KeyringError, ValueError) as error:
-                raise KeyFileError(f"{edge.public_file}: {error}") from error
+                self.ring.adopt(edge, key)
+            except KeyringError as error:
+                raise KeyFileError(f"{path}: {error}") from error
         self.settle()
 
     def settle(self, *, must: bool = False) -> None:
@@ -133,10 +137,7 @@ class KeyStore:
         ring = self.ring
         return {
             "keys": [{"fingerprint": name, **_key_row(vars(key))} for name, key in ring.keys.items()],
-            "dead": [
-                {"fingerprint": name, "edge": dead.edge, "reason": dead.reason, "since_utc_us": dead.at_us}
-                for name, dead in ring.dead.items()
-            ],
+            "dead": [{"fingerprint": name, **_dead_row(dead)} for name, dead in ring.dead.items()],
             "tokens": [
                 {"edge": token.edge, "lapses_utc_us": token.lapses_us, "used_by": token.used_by or None}
                 for token in ring.tokens.by_id.values()
@@ -149,9 +150,20 @@ class KeyStore:
         self.audit.close()
 
 
+def _name(path: Path, key: bytes) -> str:
+    try:
+        return fingerprint(raw_key(key))
+    except ValueError as error:
+        raise KeyFileError(f"{path}: {error}") from error
+
+
 def _key_row(key: Row) -> Row:
     times = {f"{name}_utc_us": key[f"{name}_us"] or None for name in ("since", "used", "retire")}
-    return {name: key[name] for name in ("edge", "slot", "origin")} | times
+    return {name: key[name] for name in ("edge", "slot", "origin", "by")} | times
+
+
+def _dead_row(dead: Dead) -> Row:
+    return {"edge": dead.edge, "reason": dead.reason, "since_utc_us": dead.at_us, "by": dead.by}
 
 
 def identity(config: AggregatorConfig) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -106,10 +106,13 @@ def list_(path: Path, as_json: bool) -> None:
 def revoke(edge: str, start: str, path: Path, yes: bool, as_json: bool) -> None:
     """Shut EDGE out within a second: its keys are dead for good, its links are cut, its token is void.
 
+    With --key only that key, which may be dead already, and all keys that were offered under it.
+
     Example: city keys revoke edge-7 --yes
     """
     if not yes:
-        confirm(f"revoke {f'key {start}...' if start else 'every key'} of {edge}?")
+        which = f"key {start}... and the keys that were offered under it," if start else "every key"
+        confirm(f"revoke {which} of {edge}?")
     with CityKeys(path) as city:
         found = city.revoke(edge, start)
     _print(found, as_json, "\n".join(f"revoked {name}" for name in found["revoked"]) or f"the token of {edge} is void")

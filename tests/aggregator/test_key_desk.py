@@ -200,6 +200,57 @@ def test_the_keyring_on_disk_is_for_its_owner_and_survives(site: Site) -> None:
     assert events == ["key_added", "key_revoked"]
 
 
+@pytest.mark.parametrize("how", ["put back", "deleted"])
+def test_an_older_keyring_revives_no_key_that_died_since(site: Site, how: str) -> None:
+    config, path = parse(site.data, site.folder), site.folder / "city" / key_store.FILE
+    store = KeyStore(config)
+    before = path.read_bytes()
+    store.revoke("edge-1")
+    store.settle(must=True)
+    store.close()
+    path.unlink() if how == "deleted" else path.write_bytes(before)
+    again = KeyStore(config)
+    assert again.ring.reason("edge-1", name_of(site, "edge-1")) == "revoked_key"
+    assert "keyring.json is older than audit.jsonl" in again.older and "1 keys of edge-1" in again.older
+    again.close()
+    later = KeyStore(config)
+    assert not later.older and later.ring.reason("edge-1", name_of(site, "edge-1")) == "revoked_key"
+    later.close()
+    events = [row["event"] for row in audit.read(site.folder / "city")]
+    assert events == ["key_added", "key_revoked", "key_buried"]
+
+
+def test_a_keyring_of_before_a_rotation_does_not_let_the_old_key_in(site: Site) -> None:
+    config, path = parse(site.data, site.folder), site.folder / "city" / key_store.FILE
+    store = KeyStore(config)
+    before, name = path.read_bytes(), name_of(site, "edge-1")
+    public = bytes(zmq.curve_keypair()[0])
+    store.ring.offer("edge-1", name, public)
+    store.ring.heard(fingerprint(raw_key(public)))
+    store.ring.tick(store.ring.now_us + store.ring.grace_us)
+    store.settle(must=True)
+    store.close()
+    path.write_bytes(before)
+    again = KeyStore(config)
+    assert again.ring.reason("edge-1", name) == "retired_key" and again.older
+    assert not again.ring.keys, "the next key's public half is in no log: enroll anew"
+    again.close()
+
+
+def test_the_running_city_tells_that_its_keyring_was_older(site: Site) -> None:
+    config, path = parse(site.data, site.folder), site.folder / "city" / key_store.FILE
+    store = KeyStore(config)
+    store.revoke("edge-1")
+    store.settle(must=True)
+    store.close()
+    path.unlink()
+
+    async def script(parts: app.Aggregator) -> None:
+        assert any("enroll each node anew that is refused" in text for text in parts.desk.reasons())
+
+    run(site, script)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 9}', "nonsense"])
 def test_a_damaged_keyring_stops_the_city_and_says_what_to_do(site: Site, text: str) -> None:
     folder = site.folder / "city"

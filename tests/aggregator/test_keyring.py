@@ -157,16 +157,58 @@ def test_a_revoked_key_never_lives_again(ring: Keyring) -> None:
     assert reason_of(lambda: ring.revoke("edge-1", name(1))) == "no_such_key"
 
 
-def test_one_key_of_two_is_revoked_and_the_other_takes_over(ring: Keyring) -> None:
+def test_a_revoked_key_takes_those_along_that_were_offered_under_it(ring: Keyring) -> None:
     ring.offer("edge-1", name(1), key(2))
-    assert ring.revoke("edge-1", name(1)[:8]) == [name(1)]
-    assert slots(ring) == {NEXT: name(2)}
-    ring.heard(name(2))
-    assert slots(ring) == {CURRENT: name(2)}
-    ring.offer("edge-1", name(2), key(3))
-    ring.heard(name(3))
-    ring.revoke("edge-1", name(2))
-    assert slots(ring) == {CURRENT: name(3)}
+    assert ring.revoke("edge-1", name(1)[:8]) == [name(1), name(2)], "the thief's next key"
+    assert slots(ring) == {} and ring.reason("edge-1", name(2)) == "revoked_key"
+
+
+def test_a_next_key_is_revoked_and_the_current_one_stays(ring: Keyring) -> None:
+    ring.offer("edge-1", name(1), key(2))
+    assert ring.revoke("edge-1", name(2)) == [name(2)]
+    assert slots(ring) == {CURRENT: name(1)}
+
+
+def rotated(ring: Keyring, old: int, new: int) -> None:
+    """The edge changes its key for good."""
+    ring.offer("edge-1", name(old), key(new))
+    ring.heard(name(new))
+    ring.tick(ring.now_us + GRACE_US)
+
+
+def test_the_lineage_of_a_stolen_key_ends_also_when_the_thief_rotated_it_away(ring: Keyring) -> None:
+    rotated(ring, 1, 2)
+    rotated(ring, 2, 3)
+    kept = from_map(json.loads(json.dumps(ring.to_map())))
+    assert (kept.keys[name(3)].by, kept.dead[name(2)].by, kept.dead[name(1)].by) == (name(2), name(1), "")
+    for again, stolen in ((ring, 1), (kept, 2)):
+        assert again.revoke("edge-1", name(stolen)) == [name(3)]
+        assert reason_of(lambda again=again: again.revoke("edge-1", name(1))) == "no_such_key"
+    ring.adopt("edge-1", key(4))
+    assert reason_of(lambda: ring.revoke("edge-1", name(1))) == "no_such_key", "what came from outside is no heir"
+
+
+def test_a_lineage_outlasts_the_keys_that_are_forgotten(ring: Keyring) -> None:
+    rotated(ring, 1, 2)
+    made = [bytes(z85.encode(hashlib.sha256(n.to_bytes(4, "big")).digest())) for n in range(MAX_ROTATED + 5)]
+    last = name(2)
+    for public in made:
+        ring.offer("edge-1", last, public)
+        last = fingerprint(raw_key(public))
+        ring.heard(last)
+        ring.tick(ring.now_us + GRACE_US)
+    assert name(2) not in ring.dead, "forgotten"
+    assert ring.revoke("edge-1", name(1)) == [last]
+
+
+def test_what_is_known_to_be_dead_from_elsewhere_is_buried(ring: Keyring) -> None:
+    old = from_map(json.loads(json.dumps(ring.to_map())))
+    rotated(ring, 1, 2)
+    old.bury(name(1), ring.dead[name(1)])
+    assert old.reason("edge-1", name(1)) == "retired_key" and "retired" in old.adopt("edge-1", key(1))
+    assert [row["event"] for row in old.take_events()] == ["key_buried"]
+    old.bury(name(1), ring.dead[name(1)])
+    assert not old.take_events(), "once"
 
 
 def test_a_key_in_the_configuration_that_changed_replaces_the_old_one(ring: Keyring) -> None:

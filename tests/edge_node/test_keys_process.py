@@ -127,7 +127,7 @@ def test_a_token_works_once_for_one_node_and_not_for_another(town: Town) -> None
 
 def test_a_wrong_or_garbled_token_enrols_nobody(town: Town) -> None:
     text = json.loads(town.city("keys", "enroll", "edge-6", "--json", "--config", "aggregator.toml"))["token"]
-    assert "not whole" in town.city("keys", "enroll", "--token", text[:-4], "--config", "edge.toml", code=3)
+    assert "not whole" in town.city("keys", "enroll", "--token", text[:-4], "--config", "edge.toml", code=2)
     config = town.edge("edge-6")
     config["city"] |= {"secret_file": "keys/six/secret", "server_public_file": "keys/six/server"}
     config["city"]["verify_key_file"] = "keys/six/verify"
@@ -193,7 +193,7 @@ def test_a_node_is_told_that_its_key_is_not_enrolled_and_city_status_says_so(tow
         text = lonely.status_text()
         assert "! edge-1: the city refused this key" in text and "city keys enroll" in text
         assert "the city does not let this node in" in (lonely.folder / "logs/edge.log").read_text()
-        assert "not enrolled" in lonely.city("keys", "list", "--config", "edge.toml")
+        assert "not enrolled" in " ".join(lonely.city("keys", "list", "--config", "edge.toml").split())
 
 
 @pytest.fixture(scope="module")
