@@ -14,6 +14,7 @@ from service.http import listen, make_server
 from service.keys import read_curve_key
 from service.threads import share_fairly
 
+from .alarms import watch
 from .backup import swap
 from .backup.restoring import Restoring, telling
 from .caps import descriptors
@@ -128,6 +129,7 @@ async def run(config: AggregatorConfig) -> None:
     server = make_server(make_pages(parts, config, restoring))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
+    keeping += watch.start(parts, parts.quiet)
     _log.info("ready", city=config.city.id, endpoint=endpoint, api=config.city.api)
     try:
         await parts.serve()

@@ -33,6 +33,7 @@ from protocol.errors import LimitError, ProtocolError, UnknownKindError
 from service.host_clock import HostClock
 from service.refusals import Refusals
 
+from .alarms.incidents import Incidents
 from .backup.reconcile import Reconcile
 from .caps.caps import Caps
 from .clocks.retiming import Better
@@ -81,6 +82,7 @@ class City:
     watch: LedgerWatch = field(default_factory=LedgerWatch)
     hops: Hops = field(default_factory=Hops)
     refused: Refusals = field(default_factory=Refusals)
+    incidents: Incidents = field(default_factory=Incidents)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     later_epochs: dict[str, int] = field(default_factory=dict)

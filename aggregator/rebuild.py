@@ -16,6 +16,7 @@ from service.host_time import boottime_us
 from service.keys import read_ed25519_key
 
 from .alarms import rows as alarm_rows
+from .alarms.incidents import Incidents
 from .backup.reconcile import Reconcile
 from .caps.caps import Caps
 from .caps.limits import LimitsSection
@@ -105,6 +106,7 @@ def build(
     _count(caps.quota, ingest, city)
     _replay(store, host, now_us)
     host.act_again(store.committer.read(alarm_rows.newest))
+    city.incidents = Incidents(store.committer.read(alarm_rows.incidents))
     return city
 
 

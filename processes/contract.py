@@ -71,7 +71,8 @@ class AlarmRule(NamedTuple):
     """How an alarm lives; times in event seconds.
 
     It is raised once its probability has been at least `raise_p` for `on_delay_s`, and returns once that has been
-    below `return_p` (or the alarm was not reported) for `off_delay_s`. `text`: a headline for people.
+    below `return_p` (or the alarm was not reported) for `off_delay_s`. `text`: a headline for people. `about`: the
+    sense ports whose silence it tells of, so that one dead board or node is one incident.
     """
 
     raise_p: float = 0.0
@@ -85,6 +86,7 @@ class AlarmRule(NamedTuple):
     chatter_s: float = 600.0
     standing_s: float = 86_400.0
     text: str = ""
+    about: tuple[str, ...] = ()
 
 
 class Proposal(NamedTuple):

@@ -48,7 +48,7 @@ class Parts(Protocol):
 
 
 def add_alarm_pages(api: FastAPI, parts: Parts, write: Callable[[list[Row]], None]) -> None:
-    """Add GET /alarms and POST /alarms/INSTANCE/KEY/ack|shelve|unshelve; `write` makes audit lines durable."""
+    """Add GET /alarms and /incidents, POST /alarms/INSTANCE/KEY/...; `write` makes audit lines durable."""
 
     async def get_alarms(
         instance: str = "", state: str = "", min_severity: int = 0, limit: int = MAX_PAGE, offset: int = 0
@@ -58,6 +58,11 @@ def add_alarm_pages(api: FastAPI, parts: Parts, write: Callable[[list[Row]], Non
             if instance in ("", row["instance"]) and state in ("", row["state"]) and row["severity"] >= min_severity
         ]  # fmt: skip
         return found[max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)]
+
+    async def get_incidents(only_open: bool = False, limit: int = MAX_PAGE, offset: int = 0) -> list[Row]:
+        known = parts.city.incidents
+        found = known.open() if only_open else sorted(known.by_id.values(), key=lambda i: (i.begin_utc_us, i.id))
+        return [incident.row() for incident in found[::-1]][max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)]
 
     async def act(instance: str, key: str, kind: Kind, reason: str, for_s: float, person: Person) -> Row:
         _check_place(api, parts.city, instance, person)
@@ -73,6 +78,7 @@ def add_alarm_pages(api: FastAPI, parts: Parts, write: Callable[[list[Row]], Non
         return await act(instance, key, "unshelve", body.reason, 0.0, person)
 
     api.get("/alarms")(get_alarms)
+    api.get("/incidents")(get_incidents)
     for kind, handler in (("ack", post_ack), ("shelve", post_shelve), ("unshelve", post_unshelve)):
         api.post(f"/alarms/{{instance}}/{{key}}/{kind}")(handler)
 

@@ -27,6 +27,9 @@ def rows(city: City) -> list[Row]:
         alarms = health.get("alarms")
         said = [row for row in alarms if _is_alarm(row)] if isinstance(alarms, list) else []
         found += [{"instance": instance, "where": edge, "edges": [edge], **row} for row in said]
+    for row in found:
+        incident = city.incidents.of_member(f"alarm:{row['instance']}/{row['key']}")
+        row["incident"] = incident.id if incident else None
     return sorted(found, key=lambda row: (-row["severity"], row["raised_utc_us"], row["instance"], row["key"]))
 
 

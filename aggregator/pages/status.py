@@ -6,6 +6,7 @@ from typing import Any
 
 from service.audit import wall_us
 
+from ..alarms import view
 from ..city import City
 from ..ingest import Ingest
 from ..ledger.view import Accounts
@@ -79,6 +80,8 @@ def status(city: City, now: Now) -> dict[str, Any]:
         "epoch": city.reconcile.epoch,
         "caps": city.caps.row(now.us),
         "alarms": alarms(city),
+        "process_alarms": view.rows(city),
+        "open_incidents": [incident.row() for incident in city.incidents.open()],
     }
 
 

@@ -97,5 +97,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     ledger_rows.MIGRATION,
     alarm_rows.MIGRATION,
+    alarm_rows.INCIDENTS,
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -10,6 +10,7 @@ import rich_click as click
 
 from cityreflex.client import UnreachableError, refused
 from cityreflex.commands import terminal
+from cityreflex.commands.alarm_text import SEVERITY
 from cityreflex.commands.keys import seconds
 from cityreflex.commands.login import gone
 from cityreflex.commands.options import json_option, where_options
@@ -18,7 +19,7 @@ from cityreflex.where import Where
 from processes.alarms.table import STATES
 
 MISSING, CONFLICT = 404, 409
-SEVERITY = {1: "low", 2: "medium", 3: "high", 4: "critical"}
+
 Row = dict[str, Any]
 reason_option = click.option("--reason", default="", help="A remark for the audit log.")
 
@@ -148,6 +149,7 @@ def _notes(row: Row) -> str:
     notes = ["chattering"] if row.get("chattering") else []
     notes += ["stands for long"] if row.get("standing") else []
     notes += [f"out of service: {row['out_of_service']}"] if row.get("out_of_service") else []
+    notes += [f"part of incident {row['incident']}"] if row.get("incident") else []
     notes += [f"seen by {row['where']} alone"] if row.get("where") not in (None, "city") else []
     return ", ".join(notes)
 

@@ -11,6 +11,7 @@ from rich.errors import ConsoleError
 
 from cityreflex.client import Client, UnreachableError
 from cityreflex.commands import terminal
+from cityreflex.commands.alarm_text import alarm_lines
 from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import FAILED, NOT_FOUND, CityError
 
@@ -68,6 +69,8 @@ def _of_edge(health: dict[str, Any], why: str) -> Status:
         "incidents": [{"kind": "city_unreachable", "text": why}],
         "faults": faults,
         "processes": [],
+        "process_alarms": [{"instance": row["instance"], **alarm} for row in health.get("processes", ())
+                           for alarm in row.get("alarms", ())],
         "leases": health.get("leases", []),
         "refusals": [{"where": health["edge"], **row} for row in health.get("refusals", ())],
     }
@@ -205,6 +208,8 @@ def show(found: Status, console: Console) -> None:
     for row in found.get("refusals", ()):
         terminal.say(console, refusal_line(row))
     _show_latest(found.get("latest", []), console)
+    for line in alarm_lines(found):
+        terminal.say(console, line)
     found_troubles = troubles(found)
     for line in found_troubles:
         terminal.say(console, f"! {line}", style="bold")

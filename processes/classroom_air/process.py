@@ -69,7 +69,7 @@ def alarm_rules(site: Site) -> Mapping[str, AlarmRule]:
     soon = f"{site.limit_ppm:g} ppm of CO2 in {site.lead_time_s / 60:g} min"
     return {
         "air_stuffy": AlarmRule(raise_p=0.8, return_p=0.4, text=f"The fan cannot keep the room below {soon}"),
-        "co2_stale": AlarmRule(text="No fresh CO2 reading"),
+        "co2_stale": AlarmRule(text="No fresh CO2 reading", about=("co2",)),
     }
 
 

@@ -47,7 +47,7 @@ def alarm_rules(site: Site) -> Mapping[str, AlarmRule]:
     return {
         "threshold_exceedance": above._replace(text=f"The river is likely to exceed {ahead} unless the gate moves"),
         "beyond_control": above._replace(text=f"The river is likely to exceed {ahead} whatever the gate does"),
-        "level_stale": AlarmRule(text="No usable reading of the river's level"),
+        "level_stale": AlarmRule(text="No usable reading of the river's level", about=("level",)),
     }
 
 
