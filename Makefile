@@ -70,6 +70,12 @@ crashtest: SEED ?= 1
 crashtest: setup ## 1,000 kills of a real edge node and a real city, links cut, disks filled; CYCLES=, SEED=
 	$(PY) -m tests.crashtest --cycles $(CYCLES) --seed $(SEED)
 
+.PHONY: replaytest
+replaytest: KILLS ?= 100
+replaytest: SEED ?= 1
+replaytest: setup ## a day is recorded, killed 100 times at random instants, and replayed to the same hash; KILLS=, SEED=
+	$(PY) -m tests.replay --kills $(KILLS) --seed $(SEED)
+
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports

@@ -142,8 +142,8 @@ class City:
         """Return the orders that arrivals, time and leases lead to. Save the book before sending them."""
         self._now_us = now.us
         arrived, self._arrived = self._arrived, []
-        for frame, stored_us in joined(arrived):
-            for series in self.host.arrived(frame, stored_us):
+        for frame, stored_us, spans in joined(arrived):
+            for series in self.host.arrived(frame, stored_us, spans):
                 self.dispatcher.feedback(series, now)
         sends: list[Send] = []
         for decision in self.advance(now):

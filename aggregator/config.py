@@ -73,12 +73,14 @@ class StoreSection(Section):
     """When hot rows are sealed into Parquet: every `seal_every_s`, all but the newest `keep_hot_commits`.
 
     Everything stored is read again at `scrub_mb_per_s` to find rot, with a pause of `scrub_pause_s` between rounds.
+    The engine's log, from which `city replay` works, keeps its newest days within `log_mb`.
     """
 
     seal_every_s: float = Field(default=60.0, gt=0)
     keep_hot_commits: int = Field(default=500, ge=0)
     scrub_mb_per_s: float = Field(default=2.0, gt=0)
     scrub_pause_s: float = Field(default=600.0, gt=0)
+    log_mb: int = Field(default=1024, ge=1)
 
 
 class AggregatorConfig(Section):

@@ -45,6 +45,10 @@ class DamagedError(AggregatorError, RuntimeError):
     """A page of store.db is damaged: only a backup helps."""
 
 
+class NoRecordingError(AggregatorError, LookupError):
+    """There is nothing to replay: no store, or one without the engine's log."""
+
+
 class RoomError(AggregatorError, OSError):
     """There is not enough room on a disk for what is asked."""
 

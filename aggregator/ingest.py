@@ -244,7 +244,15 @@ def _acks(to: tuple[str, str, str], owed: Owed) -> list[tuple[str, Ack]]:
     return [(edge, Ack(thing, boot, spans[part], owed.gaps[part], owed.clocks[part])) for part in parts]
 
 
-def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:
+class Joined(NamedTuple):
+    """Frames of one (thing, boot, clock) as one, when the last was stored, and the [first, n) of each."""
+
+    frame: Frame
+    stored_us: int
+    spans: list[tuple[int, int]]
+
+
+def joined(arrived: list[tuple[Frame, int]]) -> list[Joined]:
     """Return fewer, longer frames: those of one (thing, boot, clock) as one, for NumPy to work on."""
     groups: dict[tuple[str, str, Clock], list[tuple[Frame, int]]] = {}
     for frame, stored_us in arrived:
@@ -252,9 +260,10 @@ def joined(arrived: list[tuple[Frame, int]]) -> list[tuple[Frame, int]]:
     return [_join(group) for group in groups.values()]
 
 
-def _join(group: list[tuple[Frame, int]]) -> tuple[Frame, int]:
+def _join(group: list[tuple[Frame, int]]) -> Joined:
     """Return one frame with all records, which ends with the newest sample."""
     last, stored_us = max(group, key=lambda pair: pair[0].first + pair[0].n)
     n = sum(frame.n for frame, _ in group)
     records = b"".join(frame.records for frame, _ in group)
-    return replace(last, first=last.first + last.n - n, n=n, records=records), stored_us
+    spans = [(frame.first, frame.n) for frame, _ in group]
+    return Joined(replace(last, first=last.first + last.n - n, n=n, records=records), stored_us, spans)

@@ -1,7 +1,7 @@
 """Runs the city's processes: the engine, fed from what ingest committed, and what it decided last."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,19 +57,34 @@ class ProcessesHost:
         """Return a host of the instances that run at the city."""
         return cls(Engine(instances, where="city"), registry, latest, clocks)
 
-    def arrived(self, frame: Frame, stored_us: int) -> list[Arrived]:
-        """Feed a committed frame to `latest` and the engine; return its series."""
+    def arrived(
+        self, frame: Frame, stored_us: int, spans: Sequence[tuple[int, int]] = ()
+    ) -> list[Arrived]:
+        """Feed a committed frame to `latest` and the engine; return its series. `spans`: [first, n) of its parts."""
         manifest = self.registry.manifest(frame.thing, frame.boot)
         if manifest is None:
             self.unknown_manifest += 1
             return []
         found = self._show(frame, manifest)
         cause = (frame.thing, frame.boot, frame.first + frame.n - 1)
+        self._log_arrival(frame, manifest, found, spans or [(frame.first, frame.n)])
         for series in found:
             self.engine.arrive(series.datastream, *series[1:5], cause=cause)
             if series.datastream in self.engine.datastreams:
                 self._note(cause, Origin(int(series.t_utc_us.max()), frame.city_rx_us, stored_us))
         return found
+
+    def _log_arrival(
+        self, frame: Frame, manifest: Manifest, found: list[Arrived], spans: Sequence[tuple[int, int]]
+    ) -> None:
+        """Note by reference what the engine is about to see."""
+        log = self.engine.log
+        if log is None or not any(series.datastream in self.engine.datastreams for series in found):
+            return
+        key, stamps = (frame.thing, frame.boot), stamp_us(decode(frame.records))
+        pieces = self.clocks.covering(key, int(stamps.min()), int(stamps.max()))
+        rows = [[piece.first_us, piece.end_us, *vars(piece.clock).values()] for piece in pieces]
+        log.take(key, manifest, spans, list(vars(frame.clock).values()), rows)
 
     def remember(self, frame: Frame) -> None:
         """Let `latest` know a stored frame that the engine has seen before."""
@@ -103,6 +118,9 @@ class ProcessesHost:
         """Let the engine forget samples at their old times and see them at their new ones; return how many."""
         n = 0
         for series, old_utc_us, seen in moves:
+            if self.engine.log is not None and series.datastream in self.engine.datastreams:
+                self.engine.log.retract(series.datastream, old_utc_us[seen])
+                self.engine.log.samples(series.datastream, series[1:5])
             self.engine.retract(series.datastream, old_utc_us[seen])
             self.engine.arrive(series.datastream, *series[1:5])
             n += int(series.t_utc_us.size)

@@ -9,6 +9,7 @@ import structlog
 
 from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
+from processes.log import EngineLog
 from protocol import tasks
 from protocol.ranges import Ranges
 from service.host_clock import HostClock
@@ -141,7 +142,11 @@ def _registry(store: Store) -> Registry:
 def _replay(store: Store, host: ProcessesHost, now_us: int) -> None:
     """Let the engine continue from its snapshot with what was stored since; rebuild `latest`."""
     snapshot = store.engine()
-    known_upto = snapshot[0] if snapshot and host.thaw(snapshot[1]) else -1
+    thawed = host.thaw(snapshot[1]) if snapshot else []
+    known_upto = snapshot[0] if snapshot and thawed else -1
+    if host.engine.instances:
+        host.engine.log = EngineLog(store.log_day())
+        host.engine.log.start(host.engine.instances.values(), thawed, snapshot[1] if snapshot else None)
     for frame in store.frames_upto(known_upto):
         host.remember(frame)
     for frame in store.frames_after(known_upto):

@@ -18,6 +18,7 @@ from .store.store import Writes
 from .tasks.dispatch import Now
 
 FREEZE_US = 5_000_000
+LOG_US = 1_000_000
 _log = structlog.get_logger(__name__)
 
 
@@ -35,7 +36,7 @@ class Turns:
         self, city: City, store: Durable, send: Callable[[bytes, list[bytes]], bool], now: Callable[[], Now]
     ) -> None:
         self._city, self._store, self._send_parts, self._now = city, store, send, now
-        self._frozen_us = now().us
+        self._frozen_us = self._logged_us = now().us
 
     async def turn(self, received: Iterable[Received]) -> None:
         """Take messages in, make them durable, ack them, decide, save what was decided, order it."""
@@ -48,7 +49,9 @@ class Turns:
 
     async def finish(self) -> None:
         """Save the engine's state for the next start."""
-        await self._store.commit(Writes(frozen=self._city.host.engine.freeze()))
+        writes = Writes(frozen=self._city.host.engine.freeze())
+        self._add_log(writes)
+        await self._store.commit(writes)
 
     async def _commit(self, group: Group) -> bool:
         """Return whether the group is durable; on a full disk it is not, and nothing is acknowledged."""
@@ -58,6 +61,7 @@ class Turns:
         writes.quarantine_bytes = city.caps.limits.quarantine_mb << 20
         if not writes:
             return True
+        self._add_log(writes)
         began_us = self._now().us
         try:
             await self._store.commit(writes)
@@ -67,6 +71,7 @@ class Turns:
             city.introduced = introduced
             city.accounts.unsaved(writes.accounts)
             city.watch.changed.update(writes.unexplained)
+            self._unsaved_log(writes)
             _log.error("disk full: no acks", detail=str(error))
             return False
         return True
@@ -79,14 +84,29 @@ class Turns:
         writes = Writes(tasks=(changed := book.take_changed()))
         if now.us - self._frozen_us > FREEZE_US:
             self._frozen_us, writes.frozen = now.us, self._city.host.engine.freeze()
+        if writes or now.us - self._logged_us > LOG_US:
+            self._add_log(writes)
         if writes:
             try:
                 await self._store.commit(writes)
             except DiskFullError as error:
                 _log.error("disk full: no orders", detail=str(error))
                 book.unsaved(changed)
+                self._unsaved_log(writes)
                 sends = []
         self.send(sends)
+
+    def _add_log(self, writes: Writes) -> None:
+        """Let a commit carry what the engine's log has: all that led to what else is in it."""
+        log = self._city.host.engine.log
+        if log is not None:
+            self._logged_us = self._now().us
+            writes.log, writes.log_utc_us = log.take_entries(), log.now_utc_us
+
+    def _unsaved_log(self, writes: Writes) -> None:
+        log = self._city.host.engine.log
+        if log is not None:
+            log.unsaved(list(writes.log))
 
     def send(self, sends: Iterable[Send]) -> None:
         """Send to the edges that are there and whose key is admitted."""

@@ -25,7 +25,7 @@ from processes.contract import Outcome
 from processes.errors import ConfigError
 from processes.instance import Instance
 from processes.log import EngineLog
-from processes.runner import Cause, Made, Runner
+from processes.runner import Cause, Made, Runner, begun_before
 from protocol.tasks import task_id
 
 
@@ -54,10 +54,8 @@ class Engine:
     """Runs the instances placed at `where` ("both" runs at either)."""
 
     def __init__(self, instances: Iterable[Instance], where: Literal["edge", "city"]) -> None:
-        placed = [i for i in instances if i.config.runs_on in (where, "both")]
-        self.instances = {i.name: i for i in placed}
-        if len(self.instances) != len(placed):
-            raise ConfigError("two process files have the same name; an instance is named by its file")
+        self.where = where
+        self.instances = {i.name: i for i in self._placed(instances)}
         self.runners = {name: Runner(i) for name, i in self.instances.items()}
         self._routes: dict[str, list[tuple[Runner, str, int]]] = {}
         self.log: EngineLog | None = None
@@ -136,6 +134,30 @@ class Engine:
         self._note("act", instance, *action)
         return True
 
+    def changed_by(self, instances: Iterable[Instance]) -> list[str]:
+        """Return the names of those that a reload with these instances would start, start again, or end."""
+        new = {i.name: _made_of(i) for i in self._placed(instances)}
+        old = {i.name: _made_of(i) for i in self.instances.values()}
+        return sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
+
+    def replace(self, instances: Iterable[Instance], changed: Iterable[str], now_utc_us: int) -> None:
+        """Run these instances from now on. Those in `changed` begin `lateness_s` ago, the others just go on.
+
+        The caller lets what is stored since then arrive again, for the changed ones only.
+        """
+        new = {i.name: i for i in self._placed(instances)}
+        again = [name for name in new if name in set(changed) or name not in self.runners]
+        kept = {name: runner for name, runner in self.runners.items() if name in new and name not in again}
+        begun = {name: begun_before(new[name], now_utc_us) for name in again}
+        for table in (self.instances, self.runners, self._routes):
+            table.clear()
+        self.runners.update({name: kept.get(name) or begun[name] for name in new})
+        self.instances.update({name: runner.instance for name, runner in self.runners.items()})
+        for runner in self.runners.values():
+            self._route(runner)
+        if self.log is not None:
+            self.log.reload(self.instances.values(), changed, now_utc_us)
+
     def begin_anew(self) -> None:
         """Forget samples and steps: event time jumped, and what was before has no place on the new time line."""
         self._note("begin_anew")
@@ -157,6 +179,13 @@ class Engine:
         """Return one dict per instance: state ("running", "waiting", "faulted"), reason, counts, alarms."""
         return [_health(runner) for runner in self.runners.values()]
 
+    def _placed(self, instances: Iterable[Instance]) -> list[Instance]:
+        """Return the instances that run here. Raises: ConfigError if two have the same name."""
+        placed = [i for i in instances if i.config.runs_on in (self.where, "both")]
+        if len({i.name for i in placed}) != len(placed):
+            raise ConfigError("two process files have the same name; an instance is named by its file")
+        return placed
+
     def _note(self, name: str, *arguments: str | int | float | bool | None) -> None:
         """Log an input, so that a replay calls the method `name` with the same arguments."""
         if self.log is not None:
@@ -166,6 +195,10 @@ class Engine:
         for port, streams in runner.instance.config.senses.items():
             for source, datastream in enumerate(streams):
                 self._routes.setdefault(datastream, []).append((runner, port, source))
+
+
+def _made_of(instance: Instance) -> tuple[str, int, str]:
+    return instance.config.model_dump_json(), instance.seed, instance.template.digest
 
 
 def _decision(runner: Runner, made: Made, newest: bool, events: tuple[AlarmEvent, ...]) -> Decision:

@@ -57,6 +57,7 @@ def _put_runner(runner: Runner) -> dict[str, Any]:
         "made_by": _digest(runner),
         "reached": runner.reached_utc_us,
         "dirty": runner.dirty_utc_us,
+        "amended": runner.amended_utc_us,
         "actions": [[place, list(action)] for place, action in runner.actions.placed],
         "known_actions": list(runner.actions.known),
         "counters": runner.counters,
@@ -110,11 +111,13 @@ class _Parts:
         self.history = [_get_snapshot(*s) for s in body["history"]]
         self.tracks = {port: np.frombuffer(rows, ROW) for port, rows in body["tracks"].items()}
         self.reached, self.dirty = int(body["reached"]), body["dirty"]
+        self.amended = int(body.get("amended", 0))  # what 0.1.0 froze lacks it
         self.placed = [(int(place), Action(*action)) for place, action in body["actions"]]
         self.known, self.counters = dict.fromkeys(body["known_actions"]), dict(body["counters"])
 
     def into(self, runner: Runner) -> None:
         runner.history, runner.reached_utc_us, runner.dirty_utc_us = self.history, self.reached, self.dirty
+        runner.amended_utc_us = self.amended
         runner.actions.placed, runner.actions.known = self.placed, self.known
         runner.counters, runner.fault = self.counters, ""
         for port, rows in self.tracks.items():

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from processes import digests
 from processes.contract import Outcome
-from processes.fingerprint import fingerprint, of_template
+from processes.fingerprint import fingerprint
 from processes.instance import Instance
 from protocol.manifest import Manifest, to_map
 
@@ -61,11 +61,15 @@ class Decided(Protocol):
 
 
 class Row(NamedTuple):
-    """Entries that belong together on disk, and the event times that they span. base: a replay can begin with it."""
+    """Entries that belong together on disk, and the event times that they span.
+
+    base: a replay can begin with it. thaws: digest of the frozen state that a start in it came from, or b"".
+    """
 
     first_utc_us: int
     last_utc_us: int
     base: bool
+    thaws: bytes
     body: bytes
 
 
@@ -84,7 +88,7 @@ class EngineLog:
         """The engine begins, or goes on from frozen state."""
         names = sorted(thawed)
         self._gists, self._faults = {}, {}
-        self._add(["start", setup(instances), names, _state_digest(frozen) if names and frozen else b""])
+        self._add(["start", setup(instances), names, state_digest(frozen) if names and frozen else b""])
 
     def frozen(self, instances: Iterable[Instance], frozen: bytes) -> None:
         """The state is saved together with what was noted so far; the first of a day is kept as a checkpoint."""
@@ -92,7 +96,7 @@ class EngineLog:
         if day != self.day and self.now_utc_us:
             self.day, self._gists = day, {}
             self._add(["checkpoint", setup(instances), frozen])
-        self._add(["frozen", _state_digest(frozen)])
+        self._add(["frozen", state_digest(frozen)])
 
     def reload(self, instances: Iterable[Instance], changed: Iterable[str], now_utc_us: int) -> None:
         """Some instances were replaced, added or taken away."""
@@ -157,16 +161,17 @@ class EngineLog:
 
 
 def rows(entries: Iterable[Entry], first_utc_us: int) -> list[Row]:
-    """Return entries as rows to store; each base begins a row. `first_utc_us`: event time before the first tick."""
+    """Return entries as rows to store; each base and each start begins one. `first_utc_us`: before the first tick."""
     parts: list[list[Entry]] = []
     for entry in entries:
-        if not parts or is_base(entry):
+        if not parts or entry[0] in ("start", "checkpoint"):
             parts.append([])
         parts[-1].append(entry)
     made, at = [], first_utc_us
     for part in parts:
         ticks = [int(entry[1]) for entry in part if entry[0] == "tick"] or [at]
-        made.append(Row(min(ticks), max(ticks), is_base(part[0]), pack(part)))
+        thaws = part[0][3] if part[0][0] == "start" else b""
+        made.append(Row(min(ticks), max(ticks), is_base(part[0]), thaws, pack(part)))
         at = ticks[-1]
     return made
 
@@ -195,13 +200,12 @@ def setup(instances: Iterable[Instance]) -> dict[str, Any]:
 
 
 def _instance_row(instance: Instance) -> dict[str, Any]:
-    folder = instance.template.folder
     return {
         "name": instance.name,
         "config": instance.config.model_dump(mode="json"),
         "seed": instance.seed,
-        "templates": str(folder.parent),
-        "template_digest": of_template(folder),
+        "templates": str(instance.template.folder.parent),
+        "template_digest": instance.template.digest,
     }
 
 
@@ -210,5 +214,6 @@ def of_manifest(manifest: Manifest) -> str:
     return digests.of_map(to_map(manifest))[:16]
 
 
-def _state_digest(frozen: bytes) -> bytes:
+def state_digest(frozen: bytes) -> bytes:
+    """Return 16 bytes that name a frozen state."""
     return hashlib.blake2b(frozen, digest_size=digests.SIZE).digest()

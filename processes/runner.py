@@ -52,7 +52,7 @@ class Runner:
         self.causes: dict[str, tuple[int, Cause]] = {}
         self.counters = {"steps": 0, "amended": 0, "too_late": 0, "skipped": 0}
         self.dirty_utc_us: int | None = None
-        self._amended_utc_us = self._now_utc_us = 0
+        self.amended_utc_us = self._now_utc_us = 0
         self._told: Book = {}
         self._every_us = round(instance.config.every_s * 1e6)
         self._lateness_us = round(instance.config.lateness_s * 1e6)
@@ -79,7 +79,7 @@ class Runner:
         self.tracks = {port: Track() for port in self.tracks}
         self.history, self.causes, self.reached_utc_us = [], {}, 0
         self.actions = Actions()
-        self.dirty_utc_us, self._amended_utc_us = None, 0
+        self.dirty_utc_us, self.amended_utc_us = None, 0
 
     def mark(self) -> tuple[Any, ...]:
         """Return what an advance changes, if it does anything at all."""
@@ -144,7 +144,7 @@ class Runner:
             if not self._may_amend(now_utc_us):
                 return
             self._rewind(self.dirty_utc_us)
-            self._amended_utc_us, self.dirty_utc_us = now_utc_us, None
+            self.amended_utc_us, self.dirty_utc_us = now_utc_us, None
         for step_utc_us in self._step_times(self.history[-1].step_utc_us, max(now_utc_us, reached)):
             yield Made(step_utc_us, self._step(step_utc_us), step_utc_us <= reached)
             self.reached_utc_us = max(self.reached_utc_us, step_utc_us)
@@ -160,6 +160,17 @@ class Runner:
         self.reached_utc_us = origin
         self.counters["too_late"] += sum(track.forget(origin) for track in self.tracks.values())
 
+    def begin_before(self, now_utc_us: int) -> None:
+        """Let the first step be `lateness_s` before `now_utc_us`."""
+        every, origin = self._every_us, now_utc_us - self._lateness_us
+        origin = origin // every * every if every else origin - 1
+        try:
+            state = _sealed(self.instance.template.start(self.instance.site, self.instance.seed))
+        except Exception as error:  # a template's bug must not stop its neighbours
+            self.fault = f"{type(error).__name__}: {error}"
+            return
+        self.history, self.reached_utc_us = [Snapshot(origin, state, {})], origin
+
     def _is_idle(self, now_utc_us: int) -> bool:
         """Return whether nothing is due: hosts ask many times for each step."""
         if not self.history or self.dirty_utc_us is not None:
@@ -172,7 +183,7 @@ class Runner:
     def _may_amend(self, now_utc_us: int) -> bool:
         """Return False within a quarter of a step after a rewind: the next one then serves many samples."""
         wait = self._every_us // 4
-        return now_utc_us >= min(self.reached_utc_us + max(self._every_us, 1), self._amended_utc_us + wait)
+        return now_utc_us >= min(self.reached_utc_us + max(self._every_us, 1), self.amended_utc_us + wait)
 
     def _rewind(self, before_utc_us: int) -> None:
         while self.history[-1].step_utc_us >= before_utc_us:
@@ -208,6 +219,13 @@ class Runner:
         self.actions.forget(self.history[0].step_utc_us)
         for track in self.tracks.values():
             track.forget(self.history[0].step_utc_us)
+
+
+def begun_before(instance: Instance, now_utc_us: int) -> Runner:
+    """Return a runner whose first step is `lateness_s` ago: what is stored since then can arrive in it."""
+    runner = Runner(instance)
+    runner.begin_before(now_utc_us)
+    return runner
 
 
 def checked(outcome: Outcome, instance: Instance) -> Outcome:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from processes.config import did_you_mean
 from processes.contract import AlarmRule, Outcome, Port, Series, State
 from processes.errors import ConfigError, TemplateError
+from processes.fingerprint import of_template
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -27,7 +28,7 @@ RulesFunction = Callable[[BaseModel], Mapping[str, AlarmRule]]
 
 @dataclass(frozen=True)
 class Template:
-    """A loaded template: what its process.py provides, and the folder it came from."""
+    """A loaded template: what its process.py provides, the folder it came from, and a digest of its code."""
 
     name: str
     folder: Path
@@ -36,6 +37,7 @@ class Template:
     start: StartFunction
     step: StepFunction
     alarm_rules: RulesFunction | None = None
+    digest: str = ""
 
 
 def names(extra_dirs: Iterable[Path] = ()) -> list[str]:
@@ -119,4 +121,5 @@ def _checked(name: str, folder: Path, module: ModuleType) -> Template:
     if bad:
         raise TemplateError(f"{file}: PORTS[{bad[0]!r}] must be a Port(property, unit, role, many)")
     rules = getattr(module, "alarm_rules", None)
-    return Template(name, folder, module.Site, dict(module.PORTS), module.start, module.step, rules)
+    made = name, folder, module.Site, dict(module.PORTS), module.start, module.step
+    return Template(*made, rules, of_template(folder))

@@ -79,6 +79,10 @@ class ClockTable:
         overlaid(self.pieces(key), stamps_us, times, known)
         return times, known
 
+    def covering(self, key: Key, first_us: int, last_us: int) -> list[Piece]:
+        """Return the pieces that hold for some stamp in [first_us, last_us]."""
+        return _between(self.pieces(key), first_us, last_us)
+
     def earlier(self, record: ClockRecord) -> list[Piece]:
         """Return what holds, before a record does, for its stamps."""
         return _between(self.pieces((record.thing, record.boot)), record.first_us, record.end_us - 1)

@@ -17,7 +17,7 @@ from service.host_time import boottime_us
 from ..city import City
 from ..config import StoreSection
 from ..errors import DamagedError
-from . import compactor, scrub, sealed_check
+from . import compactor, log_rows, scrub, sealed_check
 from .store import Store
 
 COMPARE_EVERY_S = 0.25
@@ -36,6 +36,7 @@ def start(present: Present, section: StoreSection, quiet: asyncio.Lock) -> list[
         )
         if not samples:  # outsiders are told of new clock records all the same
             await asyncio.to_thread(compactor.renew_catalogue, store)
+        await keep_log(store, section.log_mb << 20)
         _log.info("sealed", samples=samples)
 
     async def compare() -> None:
@@ -60,6 +61,11 @@ async def _for_ever(what: str, job: Callable[[], Awaitable[None]], every_s: floa
             exit_process(error)
         except (OSError, sqlite3.Error, pa.ArrowException, DamagedError) as error:
             _log.error("failed; tried again later", what=what, error=repr(error))
+
+
+async def keep_log(store: Store, most_bytes: int) -> None:
+    """Make few rows of many in the engine's log, and forget its oldest days when it is too long."""
+    await store.work(lambda connection: log_rows.keep(connection, most_bytes))
 
 
 async def compare_once(store: Store, city: City) -> int:

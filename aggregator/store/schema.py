@@ -8,6 +8,7 @@ from durable import Migration
 
 from ..alarms import rows as alarm_rows
 from ..ledger import rows as ledger_rows
+from . import log_rows
 
 FILE = "store.db"
 SEALED = "sealed"
@@ -98,5 +99,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     ledger_rows.MIGRATION,
     alarm_rows.MIGRATION,
     alarm_rows.INCIDENTS,
+    log_rows.MIGRATION,
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

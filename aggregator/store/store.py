@@ -6,7 +6,7 @@ queries (reader.py) read through connections of their own.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 
 from durable import DISK, Committer, Disk, quarantine, sealed
+from processes.log import Entry
 from protocol import tasks
 from protocol.city_link import ClockRecord, ThingInfo
 from protocol.ranges import Ranges
@@ -25,6 +26,7 @@ from ..latest import Observation
 from ..ledger import rows as ledger_rows
 from ..ledger.view import Reported
 from ..tasks.book import TaskRecord, from_map, to_map
+from . import log_rows
 from .conflicts import Conflict
 from .schema import FILE, INSERT_FRAME, MIGRATIONS, SCHEMA, SELECT_FRAMES
 from .snapshot import hot_frames, read_epoch
@@ -41,12 +43,15 @@ class Writes:
     frozen: bytes | None = None
     quarantine_bytes: int = 64 << 20
     unexplained: Mapping[Key, int | None] = field(default_factory=dict)
+    log: Sequence[Entry] = ()
+    log_utc_us: int = 0
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
         group = self.group
         samples = group.frames or group.gaps or group.clocks or group.rejected
-        return bool(samples or self.things or self.accounts or self.tasks or self.frozen or self.unexplained)
+        rest = self.accounts or self.tasks or self.frozen or self.unexplained or self.log
+        return bool(samples or self.things or rest)
 
 
 class Store:
@@ -163,6 +168,10 @@ class Store:
         rows = self._rows("SELECT commit_no, frozen FROM engine")
         return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
 
+    def log_day(self) -> int | None:
+        """Return the day of event time of the last checkpoint in the engine's log."""
+        return self.committer.read(log_rows.last_day)
+
     def frames_after(self, commit_no: int) -> list[Frame]:
         """Return hot frames of later commits, in order of arrival."""
         found = self.committer.read(lambda c: list(hot_frames(c, commit_no)))
@@ -232,6 +241,7 @@ def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])
     connection.executemany(_PUT_TASK, [_task_row(record) for record in writes.tasks])
+    log_rows.append(connection, writes.log, writes.log_utc_us)
     if writes.frozen is not None:
         at = number if writes.group.frames else number - 1
         connection.execute("INSERT OR REPLACE INTO engine VALUES (1, ?, ?)", (at, writes.frozen))

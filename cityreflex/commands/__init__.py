@@ -10,10 +10,12 @@ from cityreflex.commands.keys import keys
 from cityreflex.commands.ledger import ledger
 from cityreflex.commands.login import login, logout, whoami
 from cityreflex.commands.operator import operator
+from cityreflex.commands.replay import replay
 from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 
 COMMANDS = (
-    demo, sim, aggregator, edge, status, alarm, ledger, backup, restore, keys, config, login, logout, whoami, operator,
+    demo, sim, aggregator, edge, status, alarm, ledger, backup, restore, replay, keys, config, login, logout, whoami,
+    operator,
 )  # fmt: skip

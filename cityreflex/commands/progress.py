@@ -4,15 +4,16 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
 class Bar:
-    """Counts bytes; draws on a terminal only, so that logs and pipes stay clean."""
+    """Counts bytes, or steps; draws on a terminal only, so that logs and pipes stay clean."""
 
-    def __init__(self, what: str, total: int, *, quiet: bool = False) -> None:
+    def __init__(self, what: str, total: int | None, *, quiet: bool = False, steps: bool = False) -> None:
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        count = TaskProgressColumn() if steps else DownloadColumn()
+        columns = (TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self._task = self._progress.add_task(what, total=total)
 
@@ -21,7 +22,7 @@ class Bar:
         self._progress.update(self._task, advance=count, description=what)
 
     def reach(self, what: str, done: int, total: int) -> None:
-        """Note that `done` of `total` bytes are done."""
+        """Note that `done` of `total` bytes or steps are done."""
         self._progress.update(self._task, completed=done, total=total or None, description=what)
 
     def __enter__(self) -> Self:

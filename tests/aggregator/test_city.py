@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.city import joined
+from aggregator.ingest import joined
 from aggregator.ledger import view as ledger_view
 from aggregator.ledger.view import Accounts
 from aggregator.link.sessions import Session
@@ -295,8 +295,9 @@ def test_frames_of_one_board_are_joined_and_end_with_the_newest_sample(kit: Any,
     for first in (100, 0, 10):
         city.ingest.take_batch("edge-1", kit.batch(first, 10, 1.5), T)
     frames = [(frame, T) for frame in city.ingest.close_group().frames]
-    ((one, stored_us),) = joined(frames)
+    ((one, stored_us, spans),) = joined(frames)
     assert (one.first + one.n, one.n, stored_us) == (110, 30, T)
+    assert spans == [(100, 10), (0, 10), (10, 10)]
     assert one.records == kit.records(100, 10, 1.5) + kit.records(0, 20, 1.5)
 
 

@@ -1,0 +1,89 @@
+"""What `city replay` prints for people."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+SHOWN = 20
+
+
+def moment(utc_us: int) -> str:
+    """Return an event time as ISO 8601, to the second, UTC."""
+    return datetime.fromtimestamp(utc_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the whole report."""
+    return "\n".join([*_head(found), *_differences(found), *_instead(found), *_scores(found)])
+
+
+def _head(found: dict[str, Any]) -> Iterator[str]:
+    span = f"{moment(found['from_utc_us'])} to {moment(found['to_utc_us'])}"
+    yield f"{span}: {found['steps']:,} steps, {found['samples']:,} samples"
+    yield f"recorded  {found['recorded']}"
+    yield f"replayed  {found['replayed']}  {'equal' if found['equal'] else 'NOT EQUAL'}"
+    for row in found["instances"]:
+        same = "equal" if row["recorded"] == row["replayed"] else "NOT EQUAL"
+        yield f"  {row['instance']:<20} {row['template']:<16} {row['steps']:>8,} steps  {same}"
+
+
+def _differences(found: dict[str, Any]) -> Iterator[str]:
+    if found["fingerprint_differs_in"]:
+        yield f"recorded elsewhere: {', '.join(found['fingerprint_differs_in'])} differ from here"
+    if found["missing_samples"]:
+        yield f"{found['missing_samples']:,} samples of the recording are not stored any more"
+    if found["other_manifests"]:
+        yield f"described otherwise since: {', '.join(found['other_manifests'])}"
+    if not found["changed"]:
+        return
+    yield f"{found['changed']:,} decisions differ; the first:"
+    for row in found["differences"][:SHOWN]:
+        yield f"  {moment(row['step_utc_us'])} {row['instance']}: {row['what']}"
+        yield f"    recorded {_gist(row['recorded'])}"
+        yield f"    replayed {_gist(row['replayed'])}"
+    if found["changed"] > SHOWN:
+        yield f"  ... and {found['changed'] - SHOWN:,} more (--json has the first {len(found['differences']):,})"
+
+
+def _gist(gist: list[Any] | None) -> str:
+    if gist is None:
+        return "nothing"
+    setpoints = ", ".join(f"{port} {setpoint:g}" for port, setpoint in gist[0]) or "no proposal"
+    return f"{setpoints}; alarms: {', '.join(gist[1]) or 'none'}"
+
+
+def _instead(found: dict[str, Any]) -> Iterator[str]:
+    instead = found["instead"]
+    if instead is None:
+        return
+    tasks = instead["tasks"]
+    yield ""
+    yield f"with the other {instead['instance']}: tasks " + ", ".join(
+        f"{len(tasks[kind])} {kind}" for kind in ("added", "removed", "moved", "same")
+    )
+    if instead["fault"]:
+        yield f"  it stopped: {instead['fault']}"
+    for name in instead["not_recorded"]:
+        yield f"  {name} was sensed by no process then, so the record has nothing of it"
+    for kind, sign in (("added", "+"), ("removed", "-"), ("moved", "~")):
+        for row in tasks[kind][:SHOWN]:
+            later = f" ({row['later_s']:+g} s)" if kind == "moved" else ""
+            yield f"  {sign} {moment(row['step_utc_us'])} {row['port']} {row['setpoint']:g}{later}"
+        if len(tasks[kind]) > SHOWN:
+            yield f"  {sign} ... and {len(tasks[kind]) - SHOWN} more {kind}"
+
+
+def _scores(found: dict[str, Any]) -> Iterator[str]:
+    groups = [(row["instance"], row["scores"]) for row in found["instances"]]
+    if found["instead"] is not None:
+        groups.append(("with the other", found["instead"]["scores"]))
+    if not any(rows for _, rows in groups):
+        return
+    yield ""
+    yield "estimates against what was measured later"
+    yield f"  {'':<13} {'estimate':<14} {'lead':>8} {'n':>6} {'RMSE':>8} {'bias':>8} {'CRPS':>8} {'90 %':>5}"
+    for name, rows in groups:
+        for row in rows:
+            numbers = " ".join(f"{row[key]:>8.3g}" for key in ("rmse", "bias", "crps"))
+            who = f"{name:<13.13} {row['estimate']:<14.14} {row['lead_s']:>6g} s"
+            yield f"  {who} {row['n']:>6} {numbers} {row['coverage_90']:>5.0%}"
