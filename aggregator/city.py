@@ -49,6 +49,7 @@ from .pages.latency import Hops, task_hops
 from .processes_host import ProcessesHost
 from .registry import Registry
 from .tasks.dispatch import Dispatcher, Now
+from .tasks.orders import Orders
 
 HEARTBEAT_US = 500_000
 CREDIT_SINCE = 2  # version of the city link
@@ -95,6 +96,7 @@ class City:
     _jumps: int = 0
 
     def __post_init__(self) -> None:
+        self.orders = Orders(self.dispatcher, self.dispatcher.rules)
         self._jumps = self.clock.jumps
 
     def now(self, us: int) -> Now:
@@ -149,7 +151,7 @@ class City:
         for decision in self.advance(now):
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
         ledger_view.look_round(self.watch, self.ingest, self.accounts, self.sessions, now)
-        sends += self.dispatcher.tick(now)
+        sends += [*self.dispatcher.tick(now), *self.orders.tick(now)]
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
         sends += self.reconcile.due([session.edge for session in self.sessions.connected()])
         sends += self.host.acts.due(self.sessions.connected())

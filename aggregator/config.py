@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from service.risk import ActuatorSection
 from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .caps.limits import LimitsSection
@@ -97,6 +98,7 @@ class AggregatorConfig(Section):
     store: StoreSection = StoreSection()
     limits: LimitsSection = LimitsSection()
     operators: OperatorsSection = OperatorsSection()
+    actuators: dict[str, ActuatorSection] = Field(default_factory=dict)
     zones: dict[Identifier, list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
 """Errors of aggregator/: our own faults and configuration, apart from what a peer sent wrong."""
 
 
+from protocol import task_codes
+
+
 class AggregatorError(Exception):
     """Base of every error raised in aggregator/."""
 
@@ -67,3 +70,12 @@ class GateError(AggregatorError, PermissionError):
     def __init__(self, status: int, code: str, text: str, who: str = "") -> None:
         super().__init__(text)
         self.status, self.code, self.text, self.who = status, code, text, who
+
+
+class TaskRefused(AggregatorError, ValueError):
+    """What a person asks of an actuator is refused. `code`: protocol.task_codes; `hint`: what to do next."""
+
+    def __init__(self, code: int, text: str, hint: str) -> None:
+        super().__init__(text)
+        self.code, self.hint, self.who = code, hint, ""
+        self.name = task_codes.CODES[code]

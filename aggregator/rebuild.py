@@ -1,7 +1,7 @@
 """Builds the city from its configuration and what its store knows, as after every start."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from protocol.ranges import Ranges
 from service.host_clock import HostClock
 from service.host_time import boottime_us
 from service.keys import read_ed25519_key
+from service.risk import Rule, rules
 
 from .alarms import rows as alarm_rows
 from .alarms.incidents import Incidents
@@ -56,7 +57,7 @@ def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
         warm_up()
     clock, start = _clock(config), secrets.token_hex(8)
     return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
-                 limits=config.limits)
+                 limits=config.limits, rules=rules(config.actuators))
 
 
 def rehearse(config: AggregatorConfig, folder: Path) -> None:
@@ -85,6 +86,7 @@ def build(
     now_us: int,
     start: str,
     limits: LimitsSection | None = None,
+    rules: Mapping[str, Rule] | None = None,
 ) -> City:
     """Return the city made of these parts and the store's content, at boottime `now_us`.
 
@@ -99,7 +101,7 @@ def build(
     book.lose_track(now_us, now_utc_us)
     caps = Caps.of(limits or LimitsSection())
     ingest = _ingest(store, caps.quota, clocks)
-    dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch)
+    dispatcher = Dispatcher(registry, sessions, book, sign, host.engine.instances, store.epoch, rules or {})
     reconcile = Reconcile(store.epoch, lambda key: (ingest.stored.get(key, Ranges()), store.gap_ids(*key)))
     accounts = Accounts(store.accounts())
     city = City(clock, sessions, registry, ingest, accounts, host, dispatcher, ring, reconcile, start, caps)

@@ -133,8 +133,8 @@ def _kept_tasks(journal: Journal) -> list[TaskEntry]:
     entries = [from_bytes(blob) for blob in journal.run(journal_rows.get_tasks)]
     for entry in entries:
         if entry.open:
-            blob, task_id, state = entry.to_bytes(), entry.task.task_id, entry.state
-            journal.submit(partial(journal_rows.put_task, task_id=task_id, state=state, changed_us=0, blob=blob))
+            kept = partial(journal_rows.put_task, task_id=entry.task.task_id, state=entry.state, changed_us=0)
+            journal.submit(partial(kept, blob=entry.to_bytes(), table=entry.table))
     return entries
 
 

@@ -20,6 +20,7 @@ from ..operators.api import Desk, add_operator_pages
 from ..operators.people import Zones
 from ..operators.store import OperatorStore
 from ..store.store import Store
+from ..tasks.api import add_task_pages
 from ..tasks.dispatch import Now
 from .api import add_restore, make_api
 
@@ -46,6 +47,7 @@ def make_pages(parts: Parts, config: AggregatorConfig, restoring: Callable[[], R
     add_key_pages(api, parts.desk)
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
     add_alarm_pages(api, parts, audit.write)
+    add_task_pages(api, lambda: parts.city, parts.now, audit.note)
     add_restore(api, restoring(), audit.note)
     return api
 

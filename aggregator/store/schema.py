@@ -100,5 +100,10 @@ MIGRATIONS: tuple[Migration, ...] = (
     alarm_rows.MIGRATION,
     alarm_rows.INCIDENTS,
     log_rows.MIGRATION,
+    Migration(
+        "tasks that 0.1.0 cannot read: of people, and of actuators that want approval or selection",
+        "CREATE TABLE orders(number INTEGER PRIMARY KEY, task_id BLOB NOT NULL UNIQUE, task BLOB NOT NULL,"
+        " record BLOB NOT NULL)",
+    ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""

@@ -15,7 +15,6 @@ import msgpack
 
 from durable import DISK, Committer, Disk, quarantine, sealed
 from processes.log import Entry
-from protocol import tasks
 from protocol.city_link import ClockRecord, ThingInfo
 from protocol.ranges import Ranges
 
@@ -25,8 +24,8 @@ from ..ingest import Frame, Group, Key
 from ..latest import Observation
 from ..ledger import rows as ledger_rows
 from ..ledger.view import Reported
-from ..tasks.book import TaskRecord, from_map, to_map
-from . import log_rows
+from ..tasks.book import TaskRecord
+from . import log_rows, task_rows
 from .conflicts import Conflict
 from .schema import FILE, INSERT_FRAME, MIGRATIONS, SCHEMA, SELECT_FRAMES
 from .snapshot import hot_frames, read_epoch
@@ -159,9 +158,7 @@ class Store:
 
     def tasks(self, limit: int) -> list[TaskRecord]:
         """Return the newest tasks, oldest first."""
-        query = "SELECT task, record FROM tasks ORDER BY number DESC LIMIT ?"
-        rows = self._rows(query, (limit,))
-        return [from_map(tasks.decode(task), msgpack.unpackb(record)) for task, record in reversed(rows)]
+        return self._read(lambda connection: task_rows.newest(connection, limit))
 
     def engine(self) -> tuple[int, bytes] | None:
         """Return (commit number, frozen state) of the last snapshot."""
@@ -200,8 +197,11 @@ class Store:
         return found
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        return self._read(lambda connection: connection.execute(query, values).fetchall())
+
+    def _read(self, work: Callable[[sqlite3.Connection], list[Any]]) -> list[Any]:
         try:
-            return self.committer.read(lambda connection: connection.execute(query, values).fetchall())
+            return self.committer.read(work)
         except sqlite3.DatabaseError as error:
             raise damaged(self.folder, error) from error
 
@@ -225,10 +225,6 @@ _LATEST = (
 _INSERT_GAP = "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_THING = "INSERT OR REPLACE INTO things VALUES (?, ?, ?, ?, ?)"
 _PUT_ACCOUNT = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)"
-_PUT_TASK = (
-    "INSERT INTO tasks(task_id, task, record) VALUES (?, ?, ?)"
-    " ON CONFLICT(task_id) DO UPDATE SET record = excluded.record"
-)
 
 
 def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
@@ -240,7 +236,7 @@ def write(connection: sqlite3.Connection, number: int, writes: Writes) -> None:
     ledger_rows.put(connection, writes.group.gaps, writes.group.rejected, writes.unexplained, writes.group.utc_us)
     connection.executemany(_PUT_THING, [_thing_row(*row) for row in writes.things])
     connection.executemany(_PUT_ACCOUNT, [_account_row(*row) for row in writes.accounts.items()])
-    connection.executemany(_PUT_TASK, [_task_row(record) for record in writes.tasks])
+    task_rows.put(connection, writes.tasks)
     log_rows.append(connection, writes.log, writes.log_utc_us)
     if writes.frozen is not None:
         at = number if writes.group.frames else number - 1
@@ -301,10 +297,6 @@ def _account_row(key: Key, reported: Reported) -> tuple[Any, ...]:
 def _reported(edge: str, sent: int, packed: bytes, at_utc_us: int) -> Reported:
     buffered, quarantined = ([(a, b) for a, b in spans] for spans in msgpack.unpackb(packed))
     return Reported(edge, sent, buffered, quarantined, at_utc_us)
-
-
-def _task_row(record: TaskRecord) -> tuple[bytes, bytes, bytes]:
-    return record.task.task_id, tasks.encode(record.task), msgpack.packb(to_map(record))
 
 
 def _number(value: float | None) -> float:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocol import task_codes as codes
+from protocol import tasks
 from protocol.tasks import Task
 
 MAX_RECORDS = 2000
+WAIT_AGAIN_US = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ class TaskBook:
             self._open.pop(record.task.task_id, None)
         return True
 
+    def changed(self, record: TaskRecord) -> None:
+        """Note that a record must be saved, though its state stays."""
+        self._changed[record.task.task_id] = record
+
     def open_records(self) -> list[TaskRecord]:
         """Return the tasks that something is expected of, oldest first."""
         return list(self._open.values())
@@ -100,7 +106,9 @@ class TaskBook:
         """After a restart: what was under way may or may not have happened; it is never sent again."""
         for record in self.open_records():
             record.deadline_us = record.done_us = now_us
-            if record.state in (codes.PROPOSED, codes.AUTHORISED):
+            if record.state == codes.WAITING:
+                record.deadline_us += WAIT_AGAIN_US
+            elif record.state in (codes.PROPOSED, codes.AUTHORISED, codes.SELECTED):
                 self.move(record, codes.EXPIRED, codes.CODE_EXPIRED, utc_us, "the city restarted")
             elif record.state == codes.DISPATCHED:
                 self.move(record, codes.UNKNOWN, codes.LINK_DOWN, utc_us, "the city restarted")
@@ -123,9 +131,14 @@ def task_row(record: TaskRecord) -> dict[str, Any]:
         "fence": task.fence,
         "lease_ms": task.lease_ms,
         "requester": record.requester,
+        "verb": tasks.VERBS[task.verb],
+        "person": task.person,
+        "approved": list(task.approved),
         "reason": task.reason,
         "causes": [list(cause) for cause in task.causes],
         "state": codes.STATES[record.state],
+        "code": codes.CODES.get(record.steps[-1].code, str(record.steps[-1].code)),
+        "text": record.steps[-1].text,
         "history": [_step_row(step) for step in record.steps],
         "position": record.position,
         "stamps": dict(record.stamps),

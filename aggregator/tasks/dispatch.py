@@ -24,6 +24,7 @@ from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
 from protocol.errors import ProtocolError
+from service.risk import LOW, Rule
 
 from ..errors import PeerError
 from ..link.sessions import Session, Sessions
@@ -59,6 +60,7 @@ class Dispatcher:
     sign: Sign
     instances: Mapping[str, Instance]
     epoch: int = 0
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     leases: dict[str, LeaseState] = field(default_factory=dict)
     active: dict[str, tuple[int, Active]] = field(default_factory=dict)
     held_back: Counter[str] = field(default_factory=Counter)
@@ -76,7 +78,7 @@ class Dispatcher:
         """Return the lease requests that are due: at once on connection, then every second (renewal)."""
         due: list[Send] = []
         for actuator in sorted(set(actuators)):
-            session = self._session(actuator)
+            session = self.session_of(actuator)
             asked_us = self._asked_us.get(actuator)
             if session and session.connected and (asked_us is None or now.us - asked_us >= LEASE_REQUEST_US):
                 self._asked_us[actuator] = now.us
@@ -126,7 +128,7 @@ class Dispatcher:
         for record in self.book.open_records():
             if record.state == codes.DISPATCHED:
                 again += self._resend(record, now)
-            elif record.deadline_us and now.us > self._end_us(record):
+            elif record.state in _LEFT and record.deadline_us and now.us > self._end_us(record):
                 self._give_up(record, now)
         return again
 
@@ -142,33 +144,37 @@ class Dispatcher:
             self.held_back["already_a_task"] += 1
             return []
         task = self._task(decision, proposal, session, fence=fence, now=now, stamps=stamps)
+        rule = self.rules.get(actuator, LOW)
         try:
-            record = self._record(task, now)
+            record = self._record(task, now, plain=rule.automation and not rule.hazardous)
         except ProtocolError as error:
             self.held_back["invalid_task"] += 1
             _log.warning("a process proposed what is no task", actuator=task.actuator, detail=str(error))
             return []
         self.active[actuator] = (fence, activated(proposal, now.us // 1000))
+        if record.state != codes.DISPATCHED:
+            self._hold_back(record, rule, proposal, now)
+            return []
         return [(session.edge, TaskOrder(record.order, tasks.encode(task)))]
 
     def _may_dispatch(self, actuator: str, now: Now) -> tuple[Session | None, int]:
         """Return (the guard's session, fence) if the city may command the actuator now."""
-        session, lease = self._session(actuator), self.leases.get(actuator)
+        session, lease = self.session_of(actuator), self.leases.get(actuator)
         if actuator not in self.registry.actuators or session is None:
             self.held_back["no_actuator"] += 1
         elif session.edge_now_us(now.us) is None:
             self.held_back["stale_clock"] += 1
-        elif lease is None or not self._holds(session, lease, now):
+        elif lease is None or not self.holds(session, lease, now):
             self.held_back["no_lease"] += 1
         else:
             return session, lease.fence
         return None, 0
 
     @staticmethod
-    def _holds(session: Session, lease: LeaseState, now: Now) -> bool:
-        """Whether the lease is the city's and still valid by the edge's clock."""
+    def holds(session: Session, lease: LeaseState, now: Now, holder: str = "city") -> bool:
+        """Whether the lease is the city's, of rank `holder`, and still valid by the edge's clock."""
         edge_now_us = session.edge_now_us(now.us)
-        return edge_now_us is not None and lease.holder == "city" and lease.until_us > edge_now_us
+        return edge_now_us is not None and lease.holder == holder and lease.until_us > edge_now_us
 
     def _task(
         self, decision: Decision, proposal: Proposal, session: Session, *,
@@ -193,9 +199,20 @@ class Dispatcher:
             epoch=0 if session.proto == 1 else self.epoch,  # version 1 reads no epoch
         )
 
-    def _record(self, task: tasks.Task, now: Now) -> TaskRecord:
-        """Write the task into the book as proposed, authorised (by its lease) and dispatched."""
-        states = (codes.PROPOSED, codes.AUTHORISED, codes.DISPATCHED)
+    def _hold_back(self, record: TaskRecord, rule: Rule, proposal: Proposal, now: Now) -> None:
+        """Let a process's task wait for people, or for its selection; an older one that waits is superseded."""
+        for older in self.book.open_records():
+            same = older.task.actuator == record.task.actuator and older.requester == "city" and older is not record
+            if same and older.state in (codes.WAITING, codes.AUTHORISED):
+                self.book.move(older, codes.SUPERSEDED, codes.OK, now.utc_us, "a newer proposal took over")
+        state = codes.AUTHORISED if rule.automation else codes.WAITING
+        text = "" if rule.automation else f"risk {rule.risk} wants {rule.approvals} people"
+        self.book.move(record, state, codes.OK, now.utc_us, text)
+        record.deadline_us = now.us + proposal.valid_ms * 1000
+
+    def _record(self, task: tasks.Task, now: Now, plain: bool = True) -> TaskRecord:
+        """Write the task into the book: if `plain` as authorised by its lease and dispatched, else as proposed."""
+        states = (codes.PROPOSED, codes.AUTHORISED, codes.DISPATCHED)[: 3 if plain else 1]
         record = TaskRecord(
             task=task,
             requester="city",
@@ -205,11 +222,11 @@ class Dispatcher:
             deadline_us=now.us + min(task.lease_ms, START_WITHIN_MS) * 1000,
             stamps=dict(task.stamps),
         )
-        self._watch(record)
+        self.watch(record)
         self.book.add(record)
         return record
 
-    def _watch(self, record: TaskRecord) -> None:
+    def watch(self, record: TaskRecord) -> None:
         """Note which datastream must show the task's effect, how near and how soon."""
         task, info = record.task, self.registry.actuators.get(record.task.actuator)
         if info is not None:
@@ -231,7 +248,7 @@ class Dispatcher:
         first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
         record = TaskRecord(task, "edge", [Step(first, codes.OK, task.step_utc_us)], stamps=dict(task.stamps))
         record.deadline_us = now.us + START_WITHIN_MS * 1000
-        self._watch(record)
+        self.watch(record)
         self.book.add(record)
         return record
 
@@ -248,7 +265,7 @@ class Dispatcher:
         """Close older tasks of the same actuator: the newer setpoint has taken over."""
         for record in self.book.open_records():
             older = record.task.step_utc_us < newer.task.step_utc_us
-            if older and record.task.actuator == newer.task.actuator and record.state != codes.DISPATCHED:
+            if older and record.task.actuator == newer.task.actuator and record.state in _IN_FORCE:
                 self.book.move(record, codes.SUPERSEDED, codes.OK, now.utc_us, "a newer task took over")
 
     def _is_active(self, record: TaskRecord) -> bool:
@@ -270,15 +287,22 @@ class Dispatcher:
             if now.us >= record.deadline_us + GRACE_US:
                 self._give_up(record, now)
             return []
-        session, lease = self._session(record.task.actuator), self.leases.get(record.task.actuator)
-        early = now.us - record.sent_us < RESEND_US
-        if early or not record.order or session is None or lease is None:
+        session = self.session_of(record.task.actuator)
+        if now.us - record.sent_us < RESEND_US or not record.order or session is None:
             return []
-        same_life = session.boot == record.task.edge_boot and lease.fence == record.task.fence
-        if not same_life or not self._holds(session, lease, now):
+        if session.boot != record.task.edge_boot or not self._in_force(record, session, now):
             return []
         record.sent_us = now.us
         return [(session.edge, TaskOrder(record.order, tasks.encode(record.task)))]
+
+    def _in_force(self, record: TaskRecord, session: Session, now: Now) -> bool:
+        """Whether the lease under which an order was made is still ours; a trip or reset needs none."""
+        if record.task.verb != tasks.OPERATE:
+            return True
+        lease = self.leases.get(record.task.actuator)
+        if lease is None or lease.fence != record.task.fence:
+            return False
+        return self.holds(session, lease, now, record.requester)
 
     def _give_up(self, record: TaskRecord, now: Now) -> None:
         if self.book.move(record, codes.UNKNOWN, codes.TIMEOUT, now.utc_us, "no report from the edge"):
@@ -288,9 +312,12 @@ class Dispatcher:
         """Return when a report about an accepted task must have come: start, validity, observation."""
         return record.deadline_us + record.task.lease_ms * 1000 + record.within_us + GRACE_US
 
-    def _session(self, actuator: str) -> Session | None:
+    def session_of(self, actuator: str) -> Session | None:
+        """Return the link to the guard of an actuator, connected or not."""
         edge = self.registry.edge_of(actuator)
         return self.sessions.by_edge.get(edge) if edge else None
 
 
+_IN_FORCE = frozenset({codes.ACCEPTED, codes.ACTING, codes.DONE})
+_LEFT = _IN_FORCE | {codes.DISPATCHED}
 _MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED, codes.UNKNOWN})

@@ -61,6 +61,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         " first INTEGER NOT NULL, end INTEGER NOT NULL, rx_us INTEGER NOT NULL, seen_reason TEXT,"
         " UNIQUE (thing, boot, first, end))",
     ),
+    Migration(
+        "tasks that 0.1.0 cannot read: of people, approved by them, or cancelled",
+        "CREATE TABLE orders (task_id BLOB PRIMARY KEY, state INTEGER NOT NULL, changed_us INTEGER NOT NULL,"
+        " stored BLOB NOT NULL)",
+    ),
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
 EPOCH = "city_epoch"
@@ -295,23 +300,29 @@ def get_all(c: sqlite3.Connection, table: str, key: str) -> dict[str, bytes]:
     return good
 
 
-def put_task(c: sqlite3.Connection, task_id: bytes, state: int, changed_us: int, blob: bytes) -> None:
-    """Keep the state of a task; only the newest MAX_TASKS stay."""
-    c.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", (task_id, state, changed_us, sealed(blob)))
+def put_task(
+    c: sqlite3.Connection, task_id: bytes, state: int, changed_us: int, blob: bytes, table: str = "tasks"
+) -> None:
+    """Keep the state of a task; only the newest MAX_TASKS stay. `table`: "orders" for what 0.1.0 cannot read."""
+    c.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", (task_id, state, changed_us, sealed(blob)))
     c.execute(
-        "DELETE FROM tasks WHERE rowid <= (SELECT rowid FROM tasks ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
+        f"DELETE FROM {table} WHERE rowid <= (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
         (MAX_TASKS,),
     )
 
 
 def get_tasks(c: sqlite3.Connection) -> list[bytes]:
-    """Return the readable tasks, oldest change first; broken ones go to quarantine."""
+    """Return the readable tasks, then orders, each the oldest change first; broken ones go to quarantine."""
+    return [blob for table in ("tasks", "orders") for blob in _get_tasks(c, table)]
+
+
+def _get_tasks(c: sqlite3.Connection, table: str) -> list[bytes]:
     good: list[bytes] = []
-    for task_id, stored in c.execute("SELECT task_id, stored FROM tasks ORDER BY rowid").fetchall():
+    for task_id, stored in c.execute(f"SELECT task_id, stored FROM {table} ORDER BY rowid").fetchall():
         blob = opened(stored)
         if blob is None:
-            quarantine(c, "tasks", task_id.hex(), stored, "checksum")
-            c.execute("DELETE FROM tasks WHERE task_id = ?", (task_id,))
+            quarantine(c, table, task_id.hex(), stored, "checksum")
+            c.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))
         else:
             good.append(blob)
     return good

@@ -87,9 +87,9 @@ class Reaction:
 
     def _save(self, save: Save) -> None:
         entry, task_id = save.entry, save.entry.task.task_id
-        state, blob, now_us = entry.state, entry.to_bytes(), self._core.now()
+        state, blob, now_us, table = entry.state, entry.to_bytes(), self._core.now(), entry.table
         done = (lambda _: self._intent_saved(task_id)) if save.intent else None
-        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob), done)
+        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob, table), done)
 
     def _latch(self, latch: Latch) -> None:
         """Keep it over restarts; what depends on that is told then."""

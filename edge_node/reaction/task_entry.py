@@ -9,7 +9,7 @@ import msgpack
 
 from protocol import task_codes as codes
 from protocol.city_link import TaskReport
-from protocol.tasks import Task, decode
+from protocol.tasks import OPERATE, Task, decode
 
 MAX_ENTRIES = 2000
 
@@ -47,6 +47,12 @@ class TaskEntry:
     def who(self) -> str:
         """Who asks: the person, else the rank."""
         return self.task.person or self.requester
+
+    @property
+    def table(self) -> str:
+        """Where the journal keeps it: apart if release 0.1.0 could not read it."""
+        plain = self.task.rank == "city" and not self.task.approved and self.task.verb == OPERATE
+        return "tasks" if plain and self.state <= codes.SUPERSEDED else "orders"
 
     @property
     def open(self) -> bool:

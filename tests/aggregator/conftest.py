@@ -25,6 +25,7 @@ from protocol.city_clock import CityClock
 from protocol.city_link import Batch, Clock, Heartbeat, LeaseState, ThingInfo
 from service.fingerprint import fingerprint, raw_key
 from service.host_clock import HostClock
+from service.risk import Rule
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import city_process by name
 TEMPLATE = """
@@ -92,11 +93,11 @@ class Kit:
         }  # fmt: skip
         return make_instance("opener", {**data, **changes}, [self.templates])
 
-    def city(self, store: Store, **changes: Any) -> City:
+    def city(self, store: Store, rules: dict[str, Rule] | None = None, **changes: Any) -> City:
         clock = HostClock(CityClock(1.0, 0, 1_700_000_000_000_000))
         sign: Callable[[bytes], bytes] = lambda data: tasks.sign(self.keys[0], data)  # noqa: E731
         instances, edges = [self.instance(**changes)], ["edge-1", "edge-2"]
-        return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=T_US, start="start-1")
+        return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=T_US, start="start-1", rules=rules)
 
     def give(self, city: City, now_us: int, *messages: Any, edge: str = "edge-1") -> list[Any]:
         """Let messages arrive, commit them in the mind only; return what is sent, thinking included."""

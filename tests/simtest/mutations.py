@@ -201,8 +201,8 @@ MUTATIONS = (
     ),
     Mutation(
         "guard: the command leaves before its intent is durable", REACTION,
-        "        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob), done)\n",
-        "        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob))\n"
+        "        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob, table), done)\n",
+        "        self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob, table))\n"
         "        if done is not None:\n            done(None)\n",
     ),
     Mutation(

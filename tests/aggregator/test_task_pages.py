@@ -1,0 +1,104 @@
+"""The pages of `city task` and `city actuator`: who may, what is refused, what the audit log hears."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from guarded_city import GATE, Town
+
+from aggregator.operators.gate import Gate, install
+from aggregator.operators.people import Zones, of_roles
+from aggregator.store.store import Store
+from aggregator.tasks.api import add_task_pages
+from service.risk import LOW, Rule
+
+PEOPLE = {
+    "anna": of_roles("anna", {"river": "operator"}),
+    "ben": of_roles("ben", {"river": "supervisor"}),
+    "vera": of_roles("vera", {"*": "viewer"}),
+    "hugo": of_roles("hugo", {"harbour": "supervisor"}),
+}
+ORDER = {"actuator": GATE, "setpoint": 0.8, "valid_s": 60, "reason": "the river rises"}
+
+
+class Desk:
+    """Pages of a town, asked as somebody."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.rows = town, list[dict[str, Any]]()
+        api = FastAPI()
+        zones = Zones({"river": ("river-*",), "harbour": ("crane-*",)})
+        install(api, Gate(person_of=PEOPLE.get, zones=zones))
+        add_task_pages(api, lambda: town.city, lambda: town.moment, self.rows.extend)
+        self.http = TestClient(api)
+
+    def post(self, who: str, page: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Return status and JSON; time goes on a little."""
+        done = self.http.post(page, json=body or {}, headers={"Authorization": f"Bearer {who}"} if who else {})
+        self.town.run(1000)
+        return done.status_code, done.json()
+
+
+@pytest.fixture
+def desk(kit: Any, store: Store) -> Desk:
+    return Desk(Town(kit, store, Rule("high", approvals=2)))
+
+
+def test_a_request_is_approved_by_another_and_all_is_audited(desk: Desk) -> None:
+    status, row = desk.post("anna", "/tasks", ORDER)
+    assert (status, row["state"], row["person"], row["requester"]) == (200, "waiting", "anna", "operator")
+    status, row = desk.post("ben", f"/tasks/{row['id']}/approve")
+    assert (status, row["state"], row["approved"]) == (200, "authorised", ["ben"])
+    row = desk.http.get(f"/tasks/{row['id']}").json()
+    assert (row["state"], row["code"]) == ("observed", "ok") and desk.town.moved == [0.8]
+    desk.post("anna", f"/tasks/{row['id']}/cancel", {"reason": "done"})
+    assert [(r["event"], r["who"]) for r in desk.rows] == [
+        ("task_requested", "anna"), ("task_approved", "ben"), ("task_cancelled", "anna"),
+    ]  # fmt: skip
+    assert all(r["actuator"] == GATE and r["task"] == row["id"] for r in desk.rows)
+
+
+@pytest.mark.parametrize(
+    ("who", "page", "body", "status", "code"),
+    [
+        ("", "/tasks", ORDER, 401, "not_logged_in"),
+        ("vera", "/tasks", ORDER, 403, "not_allowed"),
+        ("hugo", "/tasks", ORDER, 403, "not_allowed"),
+        ("anna", f"/actuators/{GATE}/reset", {"reason": "it is gone"}, 403, "not_allowed"),
+        ("anna", "/tasks", {**ORDER, "setpoint": 2.0}, 409, "out_of_range"),
+        ("ben", "/tasks/00/approve", {}, 404, "foreign"),
+        ("ben", "/tasks/xyz/cancel", {}, 404, "foreign"),
+    ],
+)
+def test_refusals_have_a_code_and_a_next_step(
+    desk: Desk, who: str, page: str, body: dict[str, Any], status: int, code: str
+) -> None:
+    found, row = desk.post(who, page, body)
+    assert (found, row["error"]) == (status, code) and "; next: " in row["text"]
+    assert not desk.rows and not desk.town.moved
+    assert status < 404 or desk.town.city.refused[code] == 1
+
+
+def test_an_unknown_actuator_is_nobodys_zone_and_unknown_to_who_may_everywhere(desk: Desk) -> None:
+    PEOPLE["root"] = of_roles("root", {"*": "administrator"})
+    assert desk.post("root", "/tasks", {**ORDER, "actuator": "river-1/door"})[1]["error"] == "no_actuator"
+
+
+def test_anna_cannot_approve_her_own_also_as_supervisor(desk: Desk) -> None:
+    _, row = desk.post("ben", "/tasks", ORDER)
+    status, refused = desk.post("ben", f"/tasks/{row['id']}/approve")
+    assert (status, refused["error"]) == (409, "approval_absent") and not desk.town.moved
+
+
+def test_trip_and_reset_and_what_the_list_says(kit: Any, store: Store) -> None:
+    desk = Desk(Town(kit, store, LOW))
+    (before,) = desk.http.get("/actuators").json()
+    assert (before["actuator"], before["risk"], before["tripped"], before["online"]) == (GATE, "low", "", True)
+    assert desk.post("anna", f"/actuators/{GATE}/trip", {"reason": "a boat"})[0] == 200
+    assert desk.http.get("/actuators").json()[0]["tripped"] == "anna: a boat"
+    assert desk.post("anna", "/tasks", ORDER)[1]["error"] == "tripped"
+    assert desk.post("ben", f"/actuators/{GATE}/reset", {"reason": "it is gone"})[0] == 200
+    assert desk.http.get("/actuators").json()[0]["tripped"] == ""
+    assert [r["event"] for r in desk.rows] == ["trip_requested", "reset_requested"]
+    assert [r["event"] for r in desk.town.guard.take_deeds()] == ["tripped", "reset"]
