@@ -16,7 +16,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     ),
     "orders": (
         "orders follow", "orders after restart", "disk stalls at order", "city killed at order", "order again",
-        "edge killed", "link slow",
+        "edge killed", "link slow", "line stalls",
     ),
     "commands": ("wrong command", "forged command", "noise", "board power", "rx wire cut", "link reset", "edge killed"),
     "links": (

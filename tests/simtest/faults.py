@@ -257,6 +257,7 @@ KINDS: dict[str, Kind] = {
     "unplugged": Kind("board", _plug, _unplug_end, lasts_s=90),
     "rx wire cut": Kind("board", *_set("line", "cut_to_edge", True, False), lasts_s=70),
     "tx wire cut": Kind("board", *_set("line", "cut_to_board", True, False), lasts_s=70),
+    "line stalls": Kind("board", lambda s, f: s.boards[f.where].line.stall(f.for_us), lasts_s=7),
     "board power": Kind("board", _board_off, lasts_s=5, weight=2),
     "flash cut": Kind("board", _flash_cut),
     "sensor fault": Kind("board", lambda s, f: _probe(s, f, True), lambda s, f: _probe(s, f, False), lasts_s=100),

@@ -22,6 +22,7 @@ class Line:
         self.plugged = True
         self.cut_to_edge = self.cut_to_board = False
         self._free = {"e": 0, "b": 0}
+        self._stalls_until_us = 0
         self.heard: list[bytes] = []
 
     def board_sends(self, data: bytes) -> int:
@@ -37,7 +38,7 @@ class Line:
         return max(0, self._free["e"] - self._world.now_us)
 
     def _send(self, way: str, data: bytes) -> int:
-        free = max(self._world.now_us, self._free[way]) + len(data) * US_PER_BYTE
+        free = max(self._world.now_us, self._free[way], self._stalls_until_us) + len(data) * US_PER_BYTE
         self._free[way] = free
         if self.noise and self._rng.random() < self.noise:
             data = self._harmed(data)
@@ -73,6 +74,10 @@ class Line:
         if plugged != self.plugged:
             self.plugged = plugged
             self.plug_changed(plugged)
+
+    def stall(self, for_us: int) -> None:
+        """A hub or a driver keeps what is sent from now on, and hands it on later, in order."""
+        self._stalls_until_us = self._world.now_us + for_us
 
     def inject(self, way: str, data: bytes) -> None:
         """Somebody else writes on the wire."""

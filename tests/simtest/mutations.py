@@ -184,9 +184,9 @@ MUTATIONS = (
     ),
     Mutation(
         # the whole batch again would only crash: the store's key is (thing, boot, first)
-        "ingest: a new piece begins one sample too early", INGEST,
+        "ingest: a new piece ends one sample too late", INGEST,
         "        self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]\n",
-        "        self.group.frames += [_piece(batch, max(batch.first, a - 1), b, now_us) for a, b in new]\n",
+        "        self.group.frames += [_piece(batch, a, min(b + 1, batch.first + batch.n), now_us) for a, b in new]\n",
         "links",
     ),
     # tasks
@@ -289,7 +289,8 @@ MUTATIONS = (
     ),
     Mutation(
         "outputs: the interlock lets both on", "protocol/interlock.py",
-        "        if outputs_on_mask & ~bit:\n            return False\n", "",
+        "        if outputs_on_mask & ~bit:\n            return False\n", "", "",
+        ((CHECKS, "    if limits.engaged and", "    if not limits and"),),
     ),
     Mutation(
         "session: another run under a known boot id is believed", "edge_node/boards/session.py",
