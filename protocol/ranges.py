@@ -56,6 +56,9 @@ class Ranges:
 
     def add(self, first: int, end: int) -> list[Span]:
         """Add [first, end); return the spans of it that were not held before."""
+        if self._ends and self._ends[-1] == first < end:  # it goes on where the last one ends, as nearly all do
+            self._ends[-1] = end
+            return [(first, end)]
         new = self.missing(first, end)
         if not new:
             return new

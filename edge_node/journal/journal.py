@@ -125,11 +125,9 @@ class Journal:
         Ask `refusing` first.
         """
         stream = self.streams.of(batch.thing, batch.boot)
-        parts = [batch.part(*span) for span in stream.taken.missing(batch.first, batch.end)]
-        if sum(part.n for part in parts) < batch.n:
+        parts = [batch.part(*span) for span in stream.taken.add(batch.first, batch.end)]
+        if parts != [batch]:
             self._compare(batch)
-        for part in parts:
-            stream.taken.add(part.first, part.end)
 
         def give_back(error: Exception) -> None:
             for part in parts:
