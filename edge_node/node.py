@@ -28,6 +28,7 @@ from .keys.api import add_key_pages
 from .keys.side import KeySide, read_keys
 from .pages import health
 from .pages.api import make_api
+from .reaction.api import add_stop_pages
 from .reaction.reaction import Reaction
 from .ticks import Ticks
 
@@ -61,6 +62,7 @@ async def run(config: EdgeConfig) -> None:
     seen = journal.contradictions.seen if config.edge.api.startswith(UNIX) else None
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core), seen)
     add_key_pages(pages, keys, config.edge.api)
+    add_stop_pages(pages, core, reaction, config.edge.api)
     server = make_server(pages)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)

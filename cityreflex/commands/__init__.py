@@ -1,5 +1,6 @@
 """The subcommands of `city`, one file each."""
 
+from cityreflex.commands.actuator import actuator
 from cityreflex.commands.aggregator import aggregator
 from cityreflex.commands.alarm import alarm
 from cityreflex.commands.backup import backup
@@ -14,8 +15,9 @@ from cityreflex.commands.replay import replay
 from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
+from cityreflex.commands.task import task
 
 COMMANDS = (
-    demo, sim, aggregator, edge, status, alarm, ledger, backup, restore, replay, keys, config, login, logout, whoami,
-    operator,
+    demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config, login,
+    logout, whoami, operator,
 )  # fmt: skip

@@ -38,10 +38,10 @@ class Latches(GuardState):
         self._did("local_stop", who, text=self.stopped)
         return [*(self._halt(actuator, now_us) for actuator in self.actuators.values()), Latch(LOCAL, self.stopped)]
 
-    def clear(self, who: str) -> list[Effect]:
+    def clear(self, who: str, reason: str = "") -> list[Effect]:
         """Let orders through again; tripped actuators stay tripped."""
         self.stopped = ""
-        self._did("local_clear", who)
+        self._did("local_clear", who, text=reason)
         return [Latch(LOCAL, "")]
 
     def latch(self, kept: dict[str, str]) -> None:
