@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from service.risk import ActuatorSection
-from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
+from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .caps.limits import LimitsSection
 
@@ -99,6 +99,7 @@ class AggregatorConfig(Section):
     limits: LimitsSection = LimitsSection()
     operators: OperatorsSection = OperatorsSection()
     actuators: dict[str, ActuatorSection] = Field(default_factory=dict)
+    audit: AuditSection = AuditSection()
     zones: dict[Identifier, list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -74,7 +74,7 @@ class Operators:
         settings = config.load_aggregator(self._where.folder / "aggregator.toml", with_keys=False)
         try:
             with hold(settings.city.data_dir):
-                audit = AuditLog(settings.city.data_dir)
+                audit = AuditLog(settings.city.data_dir, name=settings.city.id, witness=settings.audit.witness)
                 try:
                     return do(OperatorStore(settings, audit))
                 finally:

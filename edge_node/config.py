@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from service.risk import ActuatorSection
-from service.sections import ClockSection, Identifier, ProcessesSection, Section, ServiceSection
+from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .journal.quota import Limits
 
@@ -84,6 +84,7 @@ class EdgeConfig(Section):
     fusion: FusionSection = FusionSection()
     processes: EdgeProcessesSection = EdgeProcessesSection()
     guard: GuardSection = GuardSection()
+    audit: AuditSection = AuditSection()
 
     @model_validator(mode="after")
     def _distinct(self) -> "EdgeConfig":

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from protocol.board_link import Status
 from protocol.city_link import PROTO_MIN
@@ -74,6 +75,7 @@ class Core:
     hops: Hops = field(default_factory=Hops)
     bad: Counter[str] = field(default_factory=Counter)
     keys: NodeKeys = field(default_factory=NodeKeys)
+    audit: dict[str, Any] = field(default_factory=dict)
     restored: Restored = field(default_factory=Restored)
     city_proto: int = PROTO_MIN
     city_us: int = 0

@@ -53,7 +53,8 @@ async def run(config: EdgeConfig) -> None:
     socket = UplinkSocket(
         config.city.endpoint, lambda: core.keys.in_use, lambda parts: city.received(parts), random.random
     )
-    keys = KeySide(config.city, core, socket, AuditLog(config.edge.data_dir))
+    audit = AuditLog(config.edge.data_dir, name=core.edge, witness=config.audit.witness)
+    keys = KeySide(config.city, core, socket, audit)
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
     boards = BoardSide(core, reaction, city)

@@ -89,6 +89,12 @@ class ClockSection(Section):
         return look(trusted=self.trust == "host")
 
 
+class AuditSection(Section):
+    """Where the signed head of the audit log goes each minute: a folder on another disk, or of another machine."""
+
+    witness: Path | None = None
+
+
 class ProcessesSection(Section):
     """Process files to run here, and extra folders to find their templates in."""
 

@@ -11,6 +11,7 @@ from protocol import enrol
 from protocol.city_link import Refusal
 from protocol.errors import ProtocolError
 from service.audit import wall_us
+from service.audit_heads import PRIVATE
 
 from ..city import City, Offer, Send
 from ..errors import KeyringError
@@ -19,6 +20,7 @@ from ..link.zap import Allowed, Gatekeeper
 from ..tasks.dispatch import Now
 from .enrol_socket import EnrolSocket
 from .store import KeyStore, Row
+from .witness import Witness
 
 USED_SAVE_US = 600_000_000
 _CUT = ("key_revoked", "key_replaced")
@@ -46,6 +48,7 @@ class KeyDesk:
         self._identity = identity
         self._must_cut = self._unsaved = False
         self._since_us = store.ring.now_us
+        self._witness = Witness(store.folder / PRIVATE / "edges", store.audit.note)
         store.changed = self._changed
         if store.older:
             _log.error(store.older)
@@ -65,6 +68,7 @@ class KeyDesk:
         await self.follow()
         self._tell_unsaved()
         self._note_refusals(now)
+        self._witness.tick(self._city.sessions.by_edge.values(), now.us)
         if wall_us() - self.store.saved_us > USED_SAVE_US:
             self.store.save_quietly()
         return [] if self.store.unsaved else sends
@@ -101,8 +105,7 @@ class KeyDesk:
     def reasons(self) -> list[str]:
         """Return what is wrong with keyring, audit log and enrolment endpoint, for /health."""
         store, socket = self.store, self._socket
-        told = [store.audit.problem, socket.problem if socket is not None else ""]
-        told += [f"{store.audit.dropped} lines of the audit log were lost"] if store.audit.dropped else []
+        told = [*store.audit.problems, socket.problem if socket is not None else "", *self._witness.reasons()]
         told += [store.older] if store.older else []
         told += ["the keyring cannot be saved: is the disk full?"] if store.unsaved else []
         return [text for text in told if text]
@@ -118,6 +121,7 @@ class KeyDesk:
         self._note_refusals(now, last=True)
         if self._socket is not None:
             self._socket.close()
+        self._witness.close()
         self.store.close()
 
     def _changed(self, events: list[Row]) -> None:

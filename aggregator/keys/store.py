@@ -39,9 +39,10 @@ class KeyStore:
         Raises: KeyFileError, OSError.
         """
         self._config = config
-        self._path = config.city.data_dir / FILE
+        self.folder = config.city.data_dir
+        self._path = self.folder / FILE
         config.city.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.audit = AuditLog(config.city.data_dir)
+        self.audit = AuditLog(config.city.data_dir, name=config.city.id, witness=config.audit.witness)
         self.ring = read_keyring(self._path)
         self.ring.grace_us = round(config.keys.grace_s * 1e6)
         self.unsaved = False

@@ -3,6 +3,7 @@
 from cityreflex.commands.actuator import actuator
 from cityreflex.commands.aggregator import aggregator
 from cityreflex.commands.alarm import alarm
+from cityreflex.commands.audit import audit
 from cityreflex.commands.backup import backup
 from cityreflex.commands.config import config
 from cityreflex.commands.demo import demo
@@ -19,5 +20,5 @@ from cityreflex.commands.task import task
 
 COMMANDS = (
     demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config, login,
-    logout, whoami, operator,
+    logout, whoami, operator, audit,
 )  # fmt: skip

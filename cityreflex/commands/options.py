@@ -4,7 +4,7 @@ import functools
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +65,11 @@ def confirm(question: str) -> None:
 def quoted(path: Path) -> str:
     """Return a path as it can be pasted into a shell."""
     return shlex.quote(str(path))
+
+
+def utc_us(text: str | None, absent: int) -> int:
+    """Return a time that `check_time` let pass, in µs of UTC."""
+    if text is None:
+        return absent
+    moment = datetime.fromisoformat(text.strip())
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)

@@ -83,6 +83,7 @@ class KeySide:
         if now_us - self._audit_us >= AUDIT_EVERY_US:
             self._audit_us = now_us
             self._write_audit(now_us)
+            self._core.audit = {"head": self.audit.head, "problems": self.audit.problems}
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem and problem:

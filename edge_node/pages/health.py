@@ -36,6 +36,7 @@ def health(core: Core) -> dict[str, Any]:
         "contradictions": core.journal.contradictions.rows(),
         "refused": dict(core.guard.refused),
         "refusals": core.guard.refused.table(now_us, round(core.utc_s() * 1e6), MAX_REFUSALS),
+        "audit": core.audit,
         "bad_messages": dict(core.bad),
         "fusion": {"used": core.fusion.used, "unused": core.fusion.unused},
         "tasks": _tasks(core),

@@ -227,6 +227,11 @@ def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(living: Tow
     until(lambda: own_key(town) == third and town.get("keys", "edge")["state"] == "steady", "the rotation ends")
     balanced(town)
     assert [row["reason"] for row in town.get("keys")["dead"] if row["fingerprint"] == first] == ["retired"]
+    book = town.folder / "city" / "audit" / "edges" / "edge-1.jsonl"
+    until(book.exists, "the city keeps the head of the node's audit log")
+    for part in ("city", "edge"):
+        found = json.loads(town.city("audit", "verify", "--part", part, "--dir", str(town.folder), "--json"))
+        assert found["ok"] and found["witnessed"] == (part == "edge"), "whole after the kills"
 
 
 def test_the_citys_own_keys_change_while_the_node_goes_on(living: Town) -> None:

@@ -1,0 +1,132 @@
+"""`city audit verify|show|export` on the log of a city that does not run: what it says and which code it ends with."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+
+from cityreflex import audit_files, exits
+from cityreflex.audit_files import Log
+from service.audit import FILE, AuditLog
+from service.audit_heads import PRIVATE
+
+from .test_cli import Run, run  # noqa: F401 (a fixture)
+
+DAY_US = 86_400_000_000
+NOVEMBER_US = 1_793_491_200_000_000  # 2026-11-01
+
+
+def write(folder: Path, days: range, witness: Path | None) -> None:
+    for day in days:
+        log = AuditLog(folder, wall=lambda day=day: NOVEMBER_US + day * DAY_US, name="city", witness=witness)
+        log.write([{"event": "key_revoked", "who": "anna", "edge": f"edge-{day}"}, {"event": "login", "who": "ben"}])
+        log.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run directory of a city with ten days of log and a witness."""
+    monkeypatch.chdir(tmp_path)
+    city = {
+        "city": {"data_dir": "city"}, "enrol": {"endpoint": "ipc://door"}, "signing": {"secret_file": "sign.secret"},
+        "listen": {"endpoint": "ipc://link", "public_file": "c.public", "secret_file": "c.secret"},
+        "audit": {"witness": "witness"},
+    }  # fmt: skip
+    (tmp_path / "aggregator.toml").write_text(tomlkit.dumps(city))
+    write(tmp_path / "city", range(10), tmp_path / "witness")
+    return tmp_path
+
+
+HERE = ("--dir", ".")
+
+
+def ask(run: Run, *words: str) -> tuple[int, Any]:  # noqa: F811
+    code, out, _ = run("audit", *words, "--json")
+    return code, json.loads(out)
+
+
+def test_a_whole_log_is_told_with_its_heads(run: Run, folder: Path) -> None:  # noqa: F811
+    code, found = ask(run, "verify", *HERE)
+    assert (code, found["ok"], found["lines"], found["witnessed"]) == (exits.OK, True, 20, True)
+    assert found["heads"] >= 20 and found["newest_head"]["n"] == 20
+    out = run("audit", "verify", *HERE)[1]
+    assert "city: whole, 20 lines (1 to 20)" in out and "the newest is of line 20, 2026-11-10 00:00:00 UTC" in out
+    shutil.rmtree(folder / "witness")
+    assert "could roll it back" in run("audit", "verify", *HERE)[1]
+
+
+def test_a_changed_line_ends_with_code_6_file_and_line(run: Run, folder: Path) -> None:  # noqa: F811
+    path = folder / "city" / FILE
+    path.write_bytes(path.read_bytes().replace(b"edge-4", b"edge-5"))
+    code, _, err = run("audit", "verify", *HERE)
+    assert code == exits.UNVERIFIED and "audit.jsonl:10: line 10 carries the hash of another line 9" in err
+    code, found = ask(run, "verify", *HERE)
+    assert code == exits.UNVERIFIED and found["problems"][0]["line"] == 10
+
+
+def test_a_log_put_back_is_found_by_the_witness(run: Run, folder: Path) -> None:  # noqa: F811
+    shutil.copytree(folder / "city", folder / "old")
+    write(folder / "city", range(10, 12), folder / "witness")
+    shutil.rmtree(folder / "city")
+    shutil.move(folder / "old", folder / "city")
+    code, _, err = run("audit", "verify", *HERE)
+    assert code == exits.UNVERIFIED and "the log had 24 lines and now ends with line 20" in err
+    shutil.move(folder / "witness" / "city.jsonl", folder / "book.jsonl")
+    assert run("audit", "verify", *HERE)[0] == exits.OK
+    assert run("audit", "verify", *HERE, "--heads", "book.jsonl")[0] == exits.UNVERIFIED
+
+
+def test_show_filters(run: Run, folder: Path) -> None:  # noqa: F811
+    def numbers(*words: str) -> list[int]:
+        code, out, _ = run("audit", "show", *HERE, *words, "--json")
+        assert code == exits.OK
+        return [json.loads(line)["n"] for line in out.splitlines()]
+
+    assert numbers() == list(range(1, 21))
+    assert numbers("--event", "key_revoked", "--last", "2") == [17, 19]
+    assert numbers("--who", "ben", "--since", "2026-11-09", "--until", "2026-11-09T23:59") == [18]
+    out = run("audit", "show", *HERE, "--last", "2")[1]
+    assert "2026-11-10 00:00:00     19 key_revoked anna: edge=edge-9" in out
+    assert run("audit", "show", *HERE, "--since", "soon")[0] == exits.USAGE
+
+
+def test_following_goes_on_over_renamed_files(folder: Path) -> None:
+    log = Log.of(folder, "city")
+    following = audit_files.rows(log, lambda row: row["event"] == "login", None, follow=True)
+    assert [next(following)["n"] for _ in range(10)][-1] == 20
+    live = AuditLog(log.folder, max_bytes=300)
+    live.write([{"event": "login", "who": "zoe", "at": at} for at in range(3)])
+    live.write([{"event": "login", "who": "zoe", "at": 3}])
+    assert [next(following)["at"] for _ in range(4)] == [0, 1, 2, 3]
+    live.close()
+
+
+def test_an_export_is_checked_without_the_log(run: Run, folder: Path, tmp_path: Path) -> None:  # noqa: F811
+    part = ("--since", "2026-11-03", "--until", "2026-11-05", "--output", "part.jsonl")
+    assert run("audit", "export", *HERE, *part)[0] == exits.OK
+    lines = Path("part.jsonl").read_bytes().splitlines()
+    shutil.rmtree(folder / "city")
+    code, found = ask(run, "verify", "part.jsonl")
+    assert (code, found["first"], found["last"]) == (exits.OK, 5, 10)
+    key = json.loads(lines[0])["key"]
+    assert ask(run, "verify", "part.jsonl", "--key", key)[0] == exits.OK
+    assert ask(run, "verify", "part.jsonl", "--key", "ab" * 32)[0] == exits.UNVERIFIED
+    spoilt = [lines[:-2] + lines[-1:], [lines[0], *lines[2:]], lines[:-1], [*lines[:3], lines[4], lines[3], *lines[5:]],
+              [lines[0].replace(b'"first":5', b'"first":6'), *lines[2:]],
+              [*lines[:2], lines[2].replace(b"ben", b"zoe"), *lines[3:]]]  # fmt: skip
+    for one in spoilt:
+        Path("part.jsonl").write_bytes(b"\n".join(one) + b"\n")
+        assert run("audit", "verify", "part.jsonl")[0] == exits.UNVERIFIED
+    Path("part.jsonl").write_text("nonsense\n")
+    assert run("audit", "verify", "part.jsonl")[0] == exits.CONFIG
+
+
+def test_where_there_is_no_log(run: Run, folder: Path) -> None:  # noqa: F811
+    assert run("audit", "verify", "--dir", "nowhere")[0] == exits.NOT_FOUND
+    shutil.rmtree(folder / "city")
+    assert run("audit", "show", *HERE)[0] == exits.NOT_FOUND
+    assert run("audit", "verify", "nowhere.jsonl")[0] == exits.USAGE
+    assert not (folder / "city" / PRIVATE).exists()
