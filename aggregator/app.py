@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,7 +15,7 @@ from service.threads import share_fairly
 
 from .alarms import watch
 from .backup import swap
-from .backup.restoring import Restoring, telling
+from .backup.restoring import telling
 from .caps import descriptors
 from .caps.host_load import HostLoad
 from .city import City
@@ -28,7 +27,7 @@ from .keys.store import KeyStore, identity
 from .link.router_socket import RouterSocket
 from .link.zap import Gatekeeper
 from .pages.routes import make_pages
-from .rebuild import rehearse, restore
+from .rebuild import restore
 from .store import compactor, housekeeping
 from .store.store import Store
 from .tasks.dispatch import Now
@@ -125,8 +124,7 @@ async def run(config: AggregatorConfig) -> None:
     _stop_on_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    restoring = partial(Restoring, config.city.data_dir, parts.change_over, parts.quiet, partial(rehearse, config))
-    server = make_server(make_pages(parts, config, restoring))
+    server = make_server(make_pages(parts, config))
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     keeping += watch.start(parts, parts.quiet)

@@ -29,6 +29,7 @@ from protocol.city_link import (
     ThingInfo,
     Wait,
 )
+from protocol.epoch import believable
 from protocol.errors import LimitError, ProtocolError, UnknownKindError
 from service.host_clock import HostClock
 from service.refusals import Refusals
@@ -203,7 +204,7 @@ class City:
         _check_speaker(message.edge, content)
         self.sessions.add(message.edge, now.us, now.utc_us)
         if isinstance(content, EdgeHello):
-            self._take_hello(content)
+            self._take_hello(content, now)
         self._check_version(message, now)
         if self.sessions.is_new(message.edge, message.routing_id) and self._must_wait(message, now):
             return
@@ -232,10 +233,15 @@ class City:
             self._reply(message.edge, Wait(-(-wait_us // 1000), "many edge nodes begin at once"))
         return wait_us > 0
 
-    def _take_hello(self, hello: EdgeHello) -> None:
+    def _take_hello(self, hello: EdgeHello, now: Now) -> None:
         self.sessions.by_edge[hello.edge].agree(hello)
-        if hello.epoch > self.reconcile.epoch:
+        if hello.epoch > believable(self.ring.now_us / 1e6):
+            text = f"knows a restore epoch of {hello.epoch}, decades ahead"
+            self.refused.note("absurd_epoch", hello.edge, text, now.us)
+        elif hello.epoch > self.reconcile.epoch:
             self.later_epochs[hello.edge] = hello.epoch
+        else:
+            self.later_epochs.pop(hello.edge, None)
 
     def _reply(self, edge: str, message: Any) -> None:
         """Owe one message of its kind to an edge, the newest."""

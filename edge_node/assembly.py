@@ -92,6 +92,8 @@ def assemble(
     )
     core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core, random_bits)
                    for board in config.boards}  # fmt: skip
+    for board in core.boards.values():
+        board.session.max_boots = config.journal.boots_per_board
     _recall(core)
     return core
 

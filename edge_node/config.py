@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from service.risk import ActuatorSection
 from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
-from .journal.quota import Limits
+from .journal.quota import BOOTS_PER_BOARD, Limits
 
 
 class BoardSection(Section):
@@ -40,6 +40,7 @@ class JournalSection(Section):
     max_bytes: int = Field(default=2 << 30, ge=1 << 20, description="bytes of journal.db in use")
     when_full: Literal["drop_oldest", "refuse"] = "drop_oldest"
     retain_h: float = Field(default=48.0, ge=0, le=24 * 366, description="keep what the city acked; 0: delete it")
+    boots_per_board: int = Field(default=BOOTS_PER_BOARD, ge=1, description="starts of one board that are ever taken")
 
     def limits(self) -> Limits:
         """Return them as the journal takes them."""

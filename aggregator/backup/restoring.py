@@ -25,13 +25,15 @@ _log = structlog.get_logger(__name__)
 class Restoring:
     """The one restore that may go on at a time, and how far it is. `change_over` returns where the old data is.
 
-    `rehearse(folder)` opens the copy as a start would, so that what cannot be opened never takes the data's place.
+    `rehearse(folder)` opens the copy as a start would, so that what cannot be opened never takes the data's place;
+    `later()` is the highest epoch that an edge node has told of.
     """
 
     folder: Path
     change_over: Callable[[], Awaitable[Path | None]]
     quiet: asyncio.Lock
     rehearse: Callable[[Path], None]
+    later: Callable[[], int] = lambda: 0
     state: str = "idle"
     source: str = ""
     done_bytes: int = 0
@@ -78,7 +80,7 @@ class Restoring:
 
     async def _change_over(self) -> None:
         self.state = "changing over"
-        self.epoch = await asyncio.to_thread(swap.arm, self.folder, int(time.time()))
+        self.epoch = await asyncio.to_thread(swap.arm, self.folder, max(int(time.time()), self.later() + 1))
         self.kind = ENDING
         aside = await self.change_over()
         self.kind, self.aside = "", str(aside.resolve()) if aside else ""

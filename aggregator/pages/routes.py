@@ -1,6 +1,8 @@
 """All pages of the city's HTTP interface: what anybody may read, and what people may do whom the gate lets pass."""
 
-from collections.abc import Callable
+import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -19,6 +21,7 @@ from ..operators import gate as door
 from ..operators.api import Desk, add_operator_pages
 from ..operators.people import Zones
 from ..operators.store import OperatorStore
+from ..rebuild import rehearse
 from ..store.store import Store
 from ..tasks.api import add_task_pages
 from ..tasks.dispatch import Now
@@ -33,11 +36,16 @@ class Parts(Protocol):
     gate: Gatekeeper
     desk: KeyDesk
 
+    quiet: asyncio.Lock
+
     def now(self) -> Now:
         """Return the moment."""
 
+    async def change_over(self) -> Path | None:
+        """Let a restore that is ready take the place of the data; return where that is now."""
 
-def make_pages(parts: Parts, config: AggregatorConfig, restoring: Callable[[], Restoring]) -> FastAPI:
+
+def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     """Return the application that listens at `[city] api`. Raises: KeyFileError."""
     audit = parts.desk.store.audit
     operators = OperatorStore(config, audit)
@@ -48,7 +56,7 @@ def make_pages(parts: Parts, config: AggregatorConfig, restoring: Callable[[], R
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
     add_alarm_pages(api, parts, audit.write)
     add_task_pages(api, lambda: parts.city, parts.now, audit.note)
-    add_restore(api, restoring(), audit.note)
+    add_restore(api, _restoring(parts, config), audit.note)
     return api
 
 
@@ -65,3 +73,10 @@ def make_gate(parts: Parts, config: AggregatorConfig, operators: OperatorStore) 
         reads_need_login=config.operators.reads_need_login,
         refused=refused,
     )
+
+
+def _restoring(parts: Parts, config: AggregatorConfig) -> Restoring:
+    def later() -> int:
+        return max(parts.city.later_epochs.values(), default=0)
+
+    return Restoring(config.city.data_dir, parts.change_over, parts.quiet, partial(rehearse, config), later)

@@ -16,6 +16,7 @@ from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
 
 from ..clocks.board_clock import BoardClock, Trip
+from ..journal.quota import BOOTS_PER_BOARD
 
 HELLO_EVERY_US = 1_000_000
 SYNC_EVERY_US = 1_000_000
@@ -27,6 +28,7 @@ MAX_WAITING_SYNCS = 8
 _COUNTED = (
     "frames", "cobs", "crc", "oversize", "resync", "noise",
     "malformed", "foreign", "early", "restarts", "bad_sync", "reused", "unknown_kind", "no_common_proto",
+    "too_many_boots",
 )  # fmt: skip
 
 
@@ -64,6 +66,7 @@ class BoardSession:
     up_since_us: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
     nonces: dict[str, bytes] = field(default_factory=dict)  # of each boot that ever said hello
+    max_boots: int = BOOTS_PER_BOARD
     _out: list[bytes] = field(default_factory=list)
     _decoder: HostDecoder = field(default_factory=HostDecoder)
     _syncs: dict[int, int] = field(default_factory=dict)
@@ -177,6 +180,8 @@ class BoardSession:
         if hello.thing != self.thing or manifest.thing != self.thing:
             self.counters["foreign"] += 1
             raise FrameError(f"expected board {self.thing}, found {hello.thing} on this port")
+        if hello.boot not in self.nonces and len(self.nonces) >= self.max_boots:
+            return self._too_many_boots()
         if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:
             return self._refused(hello)
         restarted = hello.boot != self.boot
@@ -199,6 +204,14 @@ class BoardSession:
         return self._go_down(
             f"boot {hello.boot} began twice, so its sample numbers are used again: the board's state.json is an "
             "old copy; delete it and restart the board"
+        )
+
+    def _too_many_boots(self) -> list[Event]:
+        """Each boot is a stream that is kept for good: a board that restarts for ever must not fill this node."""
+        self.counters["too_many_boots"] += 1
+        return self._go_down(
+            f"{self.thing} has begun {len(self.nonces)} times, and no further start of it is taken: does it restart by "
+            "itself (supply, watchdog, a loose plug)? Then raise [journal] boots_per_board of edge.toml"
         )
 
     def _no_common_version(self, hello: link.Hello) -> list[Event]:

@@ -190,6 +190,11 @@ class BoardSide:
         self._reaction.result(result, at_us, now_us)
 
     def _gap(self, thing: str, gap: link.Gap) -> None:
+        """Take a declared loss over; one of a boot that is not known may be the only word of it, up to a limit."""
+        streams, session = self._core.journal.streams, self._core.boards[thing].session
+        if (thing, gap.boot) not in streams.by_key and streams.count(thing) >= 2 * session.max_boots:
+            session.counters["too_many_boots"] += 1
+            return
         record = GapRecord(thing, gap.boot, gap.gap_id, gap.first, gap.end, gap.cause, thing)
         self._core.journal.gap(record, self._gap_stored)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from protocol.city_link import CityHello, Message, Stored, StoredAsk
+from protocol.epoch import believable
 
 from ..core import Core
 from ..journal.city import Reconciled
@@ -42,6 +43,13 @@ class CityEpoch:
             presence.refuse(
                 f"the city says that its restore epoch is {hello.epoch}, and this node has seen {streams.epoch}: it "
                 "is an older copy of the city. Bring back the newer one, or restore a backup with `city restore`"
+            )
+            return False
+        if hello.epoch > believable(self._core.utc_s()):
+            self._core.bad["absurd_epoch"] += 1
+            presence.refuse(
+                f"the city says that its restore epoch is {hello.epoch}, decades ahead of this node's clock: "
+                "nothing of it is believed. Is this node's clock, or was the city's, far wrong? See docs/backup.md"
             )
             return False
         presence.refuse(f"the city was restored (epoch {hello.epoch}); this node is noting it")

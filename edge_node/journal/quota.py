@@ -12,6 +12,7 @@ REFUSE = "refuse"
 NOTHING, RELEASE, DROP = "nothing", "release", "drop"
 MAX_SLACK = 16 << 20
 ROOM = 1 << 20
+BOOTS_PER_BOARD = 20_000  # each is a stream that is kept for good
 
 
 @dataclass(frozen=True)

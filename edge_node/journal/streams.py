@@ -171,6 +171,10 @@ class Streams:
         stream.taken = stream.received.copy()
         self.by_key[stream.key] = stream
 
+    def count(self, thing: str) -> int:
+        """Return how many boots of a Thing are known."""
+        return sum(key[0] == thing for key in self.by_key)
+
     def began(self, thing: str, boot: str) -> Stream:
         """The Thing runs under this boot now: earlier ones are over, their ring is gone or about to be declared so."""
         running = {other.key for other in self.by_key.values() if other.thing == thing and other.current}

@@ -13,6 +13,7 @@ from aggregator.store.store import Store, Writes
 from protocol import city_link, tasks
 from protocol import task_codes as codes
 from protocol.city_link import Ack, CityHeartbeat, CityHello, EdgeHello, GapRecord, LeaseState, TaskReport, Wait
+from protocol.epoch import believable
 
 US = 1_000_000
 T = 1000 * US
@@ -177,6 +178,17 @@ def test_an_edge_that_knows_a_later_epoch_is_an_alarm(kit: Any, store: Store) ->
     city = kit.city(store)
     kit.give(city, T, EdgeHello(2, "edge-1", "eb-1", 5, 1, 77))
     assert "city restore" in status.health(city, city.now(T), zap_alive=True)["reasons"][0]
+    kit.give(city, T, EdgeHello(2, "edge-1", "eb-1", 5, 1, 0))
+    assert not city.later_epochs, "it knows none any more"
+
+
+def test_an_absurd_epoch_of_an_edge_is_refused_and_no_alarm(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    for epoch in (2**63 - 1, believable(0) + 1):
+        kit.give(city, T, EdgeHello(2, "edge-1", "eb-1", 5, 1, epoch))
+    assert city.refused == {"absurd_epoch": 2} and not city.later_epochs
+    kit.give(city, T, EdgeHello(2, "edge-1", "eb-1", 5, 1, believable(0)))
+    assert city.later_epochs == {"edge-1": believable(0)}
 
 
 def test_contradictions_are_kept_up_to_a_limit_and_counted_beyond(kit: Any, store: Store) -> None:

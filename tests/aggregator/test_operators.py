@@ -348,8 +348,8 @@ def test_an_old_hash_is_made_anew_at_the_next_login(store: OperatorStore) -> Non
 
 def test_every_page_of_the_city_that_changes_something_names_a_right(store: OperatorStore, site: Site) -> None:
     keys = SimpleNamespace(store=SimpleNamespace(audit=store.audit), reasons=list)
-    parts: Any = SimpleNamespace(city=None, store=None, gate=None, desk=keys, now=None)
-    api = make_pages(parts, parse(site.data, site.folder), Mock())
+    parts: Any = Mock(desk=keys)
+    api = make_pages(parts, parse(site.data, site.folder))
     pages = [route for route in api.routes if isinstance(route, APIRoute) and route.methods - door.READS]
     naked = [
         route.path

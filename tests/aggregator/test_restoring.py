@@ -96,6 +96,23 @@ def test_an_armed_copy_whose_name_was_not_synced_is_forgotten(
     assert swap.finish(store.folder) is None
 
 
+def test_a_live_restore_is_above_every_epoch_that_an_edge_knows(store: Store, saved: Path) -> None:
+    async def go() -> int:
+        changed: list[int] = []
+
+        async def change_over() -> Path | None:
+            changed.append(one.epoch)
+            return None
+
+        one = Restoring(store.folder, change_over, asyncio.Lock(), lambda copy: None, lambda: 2_700_000_000)
+        one.begin(saved)
+        await one._task  # type: ignore[misc]
+        assert one.state == "done", one.error
+        return changed[0]
+
+    assert asyncio.run(go()) == 2_700_000_001
+
+
 def test_a_change_over_that_fails_tells_and_ends_the_city(
     store: Store, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,20 @@ def test_a_boot_id_that_begins_again_is_refused(up: BoardSession) -> None:
     assert up.received(hello(), 2_200_000)[0] != event
 
 
+def test_a_board_that_names_ever_new_boots_is_refused_at_the_cap_and_known_boots_are_not(up: BoardSession) -> None:
+    up.max_boots = 3
+    boots = [BOOT[:4] + number.to_bytes(4, "little") for number in range(8, 12)]
+    for at, boot in enumerate(boots[:2]):
+        (event,) = up.received(hello(boot=boot), 2_000_000 + at)
+        assert isinstance(event, LinkUp)
+    for boot in boots[2:] * 10:
+        up.received(hello(boot=boot), 3_000_000)
+    assert len(up.nonces) == 3 and not up.up and up.all_counters()["too_many_boots"] == 20
+    assert "has begun 3 times" in up.problem and "boots_per_board" in up.problem
+    assert up.received(samples(0, 3, boots[3]), 3_100_000) == []
+    assert isinstance(up.received(hello(boot=boots[1]), 3_200_000)[0], LinkUp), "what was taken once goes on"
+
+
 @pytest.mark.parametrize("proto", [1, 2])
 def test_boards_of_every_version_we_speak_come_up(proto: int) -> None:
     session = BoardSession("river-1", SESSION)

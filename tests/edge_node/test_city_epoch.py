@@ -17,6 +17,7 @@ from edge_node.keys.node_keys import NodeKeys
 from edge_node.reaction.guard import Guard
 from protocol import city_link as cl
 from protocol import task_codes as codes
+from protocol.epoch import believable
 from service.host_clock import HostClock, Look
 
 from .journal_desk import BOOT, Desk
@@ -36,8 +37,8 @@ class Edge:
         self.core = SimpleNamespace(
             edge="edge-1", boot="0badcafe-3", now=lambda: self.now_us, journal=desk.journal, guard=self.guard,
             uplink=Uplink(desk.journal.next_row, lambda: 0.0), infos=Infos(desk.journal), restored=Restored(),
-            host=SimpleNamespace(city_heard_us=0), bad=Counter(), city_us=0, city_at_us=0, city_proto=2,
-            city_problem="", keys=NodeKeys(),
+            host=SimpleNamespace(city_heard_us=0), utc_s=lambda: 1_790_000_000.0, bad=Counter(),
+            city_us=0, city_at_us=0, city_proto=2, city_problem="", keys=NodeKeys(),
             clocks=Clocks(HostClock(), lambda: Look(0, 0, False), desk.journal),
         )  # fmt: skip
         self.city = CitySide(self.core, self.send, dict)  # type: ignore[arg-type]
@@ -164,6 +165,20 @@ def test_a_city_of_a_lower_epoch_gets_hellos_and_nothing_else(edge: Edge) -> Non
     assert edge.guard.actuators[GATE].arbiter.holder(edge.now_us) == ""
     hello(edge, "s-9", epoch=2)
     assert edge.core.uplink.connected and not edge.core.uplink.presence.problem
+
+
+@pytest.mark.parametrize("epoch", [2**63 - 1, 2**40, believable(0) + 1])
+def test_an_epoch_decades_ahead_is_not_believed_and_the_real_city_is_heard_after_it(edge: Edge, epoch: int) -> None:
+    hello(edge, "evil", epoch=epoch)
+    edge.desk.settle()
+    assert not edge.core.uplink.connected and edge.desk.journal.streams.epoch == 0
+    assert "is believed" in edge.core.uplink.presence.problem and edge.core.bad["absurd_epoch"] == 1
+    hello(edge, "s-2", epoch=1_800_000_000)
+    edge.desk.settle()
+    assert edge.core.uplink.connected and edge.desk.journal.streams.epoch == 1_800_000_000
+    hello(edge, "s-3", epoch=believable(0))
+    edge.desk.settle()
+    assert edge.desk.journal.streams.epoch == believable(0), "what a city with a wrong clock may have made"
 
 
 def test_a_city_of_version_1_is_one_of_epoch_0(edge: Edge) -> None:
