@@ -294,7 +294,8 @@ MUTATIONS = (
     ),
     Mutation(
         "session: another run under a known boot id is believed", "edge_node/boards/session.py",
-        "        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:\n", "        if False:\n", "boards",
+        "        if self.nonces.setdefault(hello.boot, hello.nonce) != hello.nonce:\n",
+        "        if self.nonces.setdefault(hello.boot, hello.nonce) == b\"\":\n", "boards",
     ),
     Mutation(
         "journal: what has decayed is sent", JOURNAL,

@@ -19,6 +19,8 @@ from .wires import frames_in
 from .world import SECOND, Violation, World
 
 ACK_TO_BOARD = 6
+GRACE_US = 30 * SECOND  # how long an old key lives once its successor is used
+RETIRED_WITHIN_US = 5 * SECOND
 CITY_HELLO, ACK_TO_EDGE, CITY_HEARTBEAT = 17, 18, 19
 BATCH, LEASE_STATE = 3, 7
 _PACK = struct.Struct("<BB6sf")
@@ -129,7 +131,13 @@ class Oracle:
         for items in self.acting.to_board(board, data):
             if items[0] == ACK_TO_BOARD and items[1] == board.node.boot.id:
                 for first, end in items[2]:
+                    self._impostor(board, first)
                     board.stream.mark("told", first, min(end, board.stream.n))
+
+    def _impostor(self, board: Any, first: int) -> None:
+        """Whoever runs under a boot id that was used before has other samples under known numbers."""
+        if board.impostor and first < board.stream.n:
+            self.fail("impostor_believed", f"{board.thing} runs under an old boot id, and its sample {first} is acked")
 
     # edge nodes
 
@@ -298,9 +306,12 @@ class Oracle:
         for row in events:
             self.coverage.take("keys", "event", row["event"])
             if row["event"] in ("key_revoked", "key_retired", "key_replaced"):
-                self.dead_keys[row["key"]] = self.world.now_us
+                self.dead_keys[row["key"]] = min(self.world.now_us, self.dead_keys.get(row["key"], self.world.now_us))
+            elif row["event"] == "key_first_used":
+                self.dead_keys.setdefault(row["retires"], self.world.now_us + GRACE_US + RETIRED_WITHIN_US)
 
     def _dead(self, fingerprint: str) -> bool:
+        """Whether a key has been dead for a second; one that another follows is when the grace is over."""
         died = self.dead_keys.get(fingerprint)
         return died is not None and self.world.now_us - died > SECOND
 

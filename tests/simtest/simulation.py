@@ -183,7 +183,7 @@ class Simulation:
 
     def impostor(self, edge: str, much: float) -> None:
         """Put a message of a dead or unknown key behind the gate."""
-        dead = sorted(self.oracle.dead_keys)
+        dead = sorted(key for key, died_us in self.oracle.dead_keys.items() if died_us <= self.world.now_us)
         name = dead[int(much * len(dead))] if dead and much < 0.7 else "nobody"
         if self.city.alive and self.oracle.said.get(edge):
             parts = self.oracle.said[edge][int(much * len(self.oracle.said[edge]))]
