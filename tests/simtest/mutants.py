@@ -44,7 +44,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simtest.mutants", description="Planted bugs, one at a time.")
     parser.add_argument("--only", default="", help="parts of names, with commas between")
-    parser.add_argument("--seeds", type=int, default=24, help="seeds to try for each bug (default 24)")
+    parser.add_argument("--seeds", type=int, default=60, help="seeds to try for each bug (default 60)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (default 1)")
     parser.add_argument("--minutes", type=float, default=18.0, help="virtual minutes of each seed (default 18)")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (default: cores)")

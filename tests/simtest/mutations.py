@@ -183,11 +183,12 @@ MUTATIONS = (
         "store: frames of a group share an offset", STORE, "        at += len(f.records)\n", "        at = len(f.records)\n",
     ),
     Mutation(
-        # the whole batch again would only crash: the store's key is (thing, boot, first)
-        "ingest: a new piece ends one sample too late", INGEST,
+        # the store's key (thing, boot, first) would only crash
+        "ingest: a new piece begins one sample too early", INGEST,
         "        self.group.frames += [_piece(batch, a, b, now_us) for a, b in new]\n",
-        "        self.group.frames += [_piece(batch, a, min(b + 1, batch.first + batch.n), now_us) for a, b in new]\n",
+        "        self.group.frames += [_piece(batch, max(batch.first, a - 1), b, now_us) for a, b in new]\n",
         "links",
+        (("aggregator/store/schema.py", "INSERT INTO frames(", "INSERT OR IGNORE INTO frames("),),
     ),
     # tasks
     Mutation(
