@@ -46,6 +46,7 @@ from .ledger.view import Accounts
 from .ledger.watch import LedgerWatch
 from .link.router_socket import Received
 from .link.sessions import Session, Sessions, is_json
+from .notify.outbox import Outbox
 from .pages.latency import Hops, task_hops
 from .processes_host import ProcessesHost
 from .registry import Registry
@@ -85,6 +86,7 @@ class City:
     hops: Hops = field(default_factory=Hops)
     refused: Refusals = field(default_factory=Refusals)
     incidents: Incidents = field(default_factory=Incidents)
+    outbox: Outbox = field(default_factory=Outbox)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     later_epochs: dict[str, int] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from service.risk import ActuatorSection
 from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .caps.limits import LimitsSection
+from .notify.channels import NotifySection
 
 
 class CitySection(ServiceSection):
@@ -101,6 +102,7 @@ class AggregatorConfig(Section):
     actuators: dict[str, ActuatorSection] = Field(default_factory=dict)
     audit: AuditSection = AuditSection()
     zones: dict[Identifier, list[str]] = Field(default_factory=dict)
+    notify: dict[Identifier, NotifySection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _distinct_edges(self) -> "AggregatorConfig":

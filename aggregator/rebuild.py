@@ -33,6 +33,9 @@ from .latest import Latest
 from .ledger.view import Accounts
 from .ledger.watch import LedgerWatch
 from .link.sessions import Sessions
+from .notify import rows as notice_rows
+from .notify.channels import check_channels
+from .notify.outbox import Outbox
 from .processes_host import ProcessesHost
 from .registry import Registry
 from .store.conflicts import Conflicts
@@ -46,7 +49,9 @@ _log = structlog.get_logger(__name__)
 
 def read_instances(config: AggregatorConfig) -> list[Instance]:
     """Return the configured processes. Raises: processes.errors.ConfigError, TemplateError."""
-    return [read_instance(path, config.processes.templates) for path in config.processes.files]
+    instances = [read_instance(path, config.processes.templates) for path in config.processes.files]
+    check_channels(instances, config.notify)
+    return instances
 
 
 def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
@@ -110,6 +115,7 @@ def build(
     _replay(store, host, now_us)
     host.act_again(store.committer.read(alarm_rows.newest))
     city.incidents = Incidents(store.committer.read(alarm_rows.incidents))
+    city.outbox = Outbox(*store.committer.read(notice_rows.newest))
     return city
 
 

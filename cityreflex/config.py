@@ -21,6 +21,7 @@ import aggregator.config
 import edge_node.config
 import simulator.scenario
 from aggregator.config import AggregatorConfig
+from aggregator.notify.channels import check_channels
 from cityreflex.exits import CONFIG, NOT_FOUND, PERMISSION, CityError
 from cityreflex.toml_lines import key_lines, nearest_line
 from edge_node.config import EdgeConfig
@@ -29,7 +30,7 @@ from firmware.kit.errors import BoardFileError
 from firmware.kit.schema import BoardFile
 from processes.config import ProcessConfig, fields_at
 from processes.errors import ConfigError, ProcessError
-from processes.instance import make_instance
+from processes.instance import make_instance, read_instance
 from protocol import plain
 from service.errors import KeyFileError
 from service.keys import read_board_key, read_curve_key, read_ed25519_key
@@ -213,7 +214,18 @@ def _checked_aggregator(source: Source, with_keys: bool = True) -> AggregatorCon
         ],
     )
     _check_files(source, config.processes.files, config.processes.templates)
+    _check_channels(config)
     return config
+
+
+def _check_channels(config: AggregatorConfig) -> None:
+    """Check that the channels over which processes tell people are there."""
+    for path in config.processes.files:
+        try:
+            check_channels([read_instance(path, config.processes.templates)], config.notify)
+        except ConfigError as error:
+            process = read(path)
+            raise ConfigFileError([_process_problem(process, error.problems[0][0], error.key)]) from error
 
 
 def _check_keys(source: Source, keys: Iterable[KeyFile]) -> None:

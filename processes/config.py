@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from processes.contract import Port
 from processes.errors import ConfigError, Key
+from processes.people import Notify, apart
 from protocol import plain
 
 
@@ -68,8 +69,14 @@ class ProcessConfig(BaseModel):
     seed: int | None = Field(default=None, ge=0)
     senses: dict[str, Datastreams]
     responds: dict[str, Respond] = {}
+    people: dict[str, Notify] = {}
     alarms: dict[str, AlarmConfig] = {}
     site: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _people_apart(cls, data: Any) -> Any:
+        return apart(data)
 
 
 def parse(data: Mapping[str, Any]) -> ProcessConfig:
@@ -84,9 +91,14 @@ def check_model(model: type[M], data: Mapping[str, Any], prefix: Key) -> M:
     except ValidationError as error:
         problems = []
         for row in error.errors():
-            key = prefix + _written(data, row["loc"])
+            key = _as_written(prefix + _written(apart(data), row["loc"]))
             problems.append((_teach(row, key, fields_at(model, row["loc"][:-1])), key))
         raise ConfigError(*problems[0], problems[1:]) from error
+
+
+def _as_written(key: Key) -> Key:
+    """Return a key as the file has it: responders that are people stand among the others there."""
+    return ("responds", *key[1:]) if key[:1] == ("people",) else key
 
 
 def _written(data: object, loc: Key) -> Key:

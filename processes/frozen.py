@@ -48,7 +48,7 @@ def thaw(data: bytes, runners: Mapping[str, Runner]) -> list[str]:
 
 def _digest(runner: Runner) -> str:
     """Return what a runner's state depends on; how its alarms live may change under way."""
-    text = f"{runner.instance.config.model_dump_json(exclude={'alarms'})}{runner.instance.seed}"
+    text = f"{runner.instance.config.model_dump_json(exclude={'alarms', 'people'})}{runner.instance.seed}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ from processes.alarms.rules import rules_of
 from processes.config import ProcessConfig, check_model, check_ports, parse
 from processes.contract import AlarmRule
 from processes.errors import ConfigError
+from processes.people import contradictions
 from processes.templates import Template, load
 
 
@@ -35,7 +36,10 @@ def make_instance(name: str, data: Mapping[str, Any], template_dirs: Iterable[Pa
     check_ports(config, template.ports)
     site = check_model(template.site_model, config.site, ("site",))
     seed = zlib.crc32(name.encode()) if config.seed is None else config.seed
-    rules = rules_of(config.alarms, template.alarm_rules(site) if template.alarm_rules else None)
+    known = template.alarm_rules(site) if template.alarm_rules else None
+    rules = rules_of(config.alarms, known)
+    if wrong := list(contradictions(config.people, config.runs_on, template.ports, known)):
+        raise ConfigError(*wrong[0], wrong[1:])
     return Instance(name, config, template, site, seed, rules)
 
 

@@ -32,6 +32,9 @@ WORDS = {
 PATTERNS = {
     r"^(tcp|ipc)://.+": "an endpoint such as tcp://HOST:PORT or ipc://PATH",
     r"^((tcp|ipc)://.+)?$": "an endpoint such as tcp://HOST:PORT or ipc://PATH",
+    r"^(https?://[^\s]+)?$": "a web address such as https://HOST/PATH",
+    r"^[^\s,<&]+$": "text without spaces, commas, < and &, such as a mail address",
+    r"^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$": "a language such as en-GB",
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "a name of a-z, 0-9, - and _, at most 63 characters, that begins with a-z or 0-9",
     r"^[a-z][a-z0-9_]{0,31}$": "a name of a-z, 0-9 and _, at most 32 characters, that begins with a-z",
 }

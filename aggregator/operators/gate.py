@@ -22,7 +22,8 @@ from .register import LOCAL
 
 UNAUTHORISED, FORBIDDEN, TOO_MANY = 401, 403, 429
 OWNER = Person(LOCAL, frozenset(RIGHTS), frozenset({ANYWHERE}))
-OPEN_TO_ALL = frozenset({"/login"})
+OPEN_TO_ALL = frozenset({"/login", "/notifications/{message_id}/ack"})
+"""Pages that anybody may ask, as they check a proof of their own: a password, the token of a message."""
 READS = frozenset({"GET", "HEAD"})
 ALWAYS_READ = frozenset({"/health"})
 _BEARER = "bearer "
@@ -142,4 +143,10 @@ class Doorkeeper:
     def _asks(self, scope: Scope) -> bool:
         if scope["method"] in READS:
             return self._gate.reads_need_login and scope["path"] not in ALWAYS_READ
-        return scope["path"] not in OPEN_TO_ALL
+        return not any(_matches(page, scope["path"]) for page in OPEN_TO_ALL)
+
+
+def _matches(page: str, path: str) -> bool:
+    """Whether a path is one of a page whose {parts} may be any one word."""
+    parts, words = page.split("/"), path.split("/")
+    return len(parts) == len(words) and all(p == w or (p[:1] == "{" and w) for p, w in zip(parts, words, strict=True))

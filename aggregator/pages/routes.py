@@ -17,6 +17,7 @@ from ..keys.api import add_key_pages
 from ..keys.desk import KeyDesk
 from ..ledger.api import add_ledger_pages
 from ..link.zap import Gatekeeper
+from ..notify.api import add_notice_pages
 from ..operators import gate as door
 from ..operators.api import Desk, add_operator_pages
 from ..operators.people import Zones
@@ -56,6 +57,7 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
     add_alarm_pages(api, parts, audit.write)
     add_task_pages(api, lambda: parts.city, parts.now, audit.note)
+    add_notice_pages(api, parts, audit.note)
     add_restore(api, _restoring(parts, config), audit.note)
     return api
 

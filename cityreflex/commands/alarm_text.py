@@ -11,7 +11,7 @@ NAMED = 8
 
 def alarm_lines(found: Row) -> list[str]:
     """Return a line for each open incident that silences a process or an alarm, then one for each other alarm."""
-    incidents = [row for row in found.get("open_incidents", ()) if _named(row, "process", "alarm")]
+    incidents = [row for row in found.get("open_incidents", ()) if _named(row, "process", "alarm", "message")]
     told = {member for row in incidents for member in row["members"]}
     return [incident_line(row) for row in incidents] + [
         f"alarm {row['instance']}/{row['key']}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}, "
@@ -27,6 +27,8 @@ def incident_line(row: Row) -> str:
     names = [member.replace(":", " ", 1) for member in _named(row, "process", "alarm")]
     rest = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
     since = datetime.fromtimestamp(row["begin_utc_us"] / 1e6, UTC)
+    if _named(row, "message"):
+        return f"incident {row['id']}: {row['text']}; since {since:%Y-%m-%d %H:%M:%S}"
     what = ", ".join([*counts, *names[:NAMED], *rest]) or "nothing else"
     return f"incident {row['id']}: {row['place']} takes along {what}; since {since:%Y-%m-%d %H:%M:%S}"
 

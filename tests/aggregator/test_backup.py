@@ -227,7 +227,7 @@ def test_epochs_rise_whatever_the_clock_says(made: Path, store: Store) -> None:
 
 def test_a_store_of_a_later_release_is_refused(made: Path, store: Store) -> None:
     with closing(sqlite3.connect(made / "store.db")) as db:
-        db.execute("PRAGMA user_version = 9009")
+        db.execute("PRAGMA user_version = 99099")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     manifest = backup_manifest.load(made)
     entries = [

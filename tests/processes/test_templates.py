@@ -173,3 +173,32 @@ def test_an_unknown_datastream_is_nobodys() -> None:
         "gate-1/opening_feedback",
     }
     assert not any(track.all_rows().size for r in engine.runners.values() for track in r.tracks.values())
+
+
+PUBLIC = {"notify": "wardens", "event": "Flood", "area": {"desc": "Mill Lane", "circle": [51.5, -0.1, 1.0]}}
+
+
+def flood(**changes: Any) -> Any:
+    responds = {**FLOOD["responds"], **changes.pop("responds", {})}
+    return make_instance("flood", {**FLOOD, **changes, "responds": responds})
+
+
+def test_people_are_told_apart_from_actuators_and_survive_a_dump() -> None:
+    made = flood(responds={"public": PUBLIC})
+    assert (list(made.config.responds), list(made.config.people)) == (["gate"], ["public"])
+    assert make_instance("flood", made.config.model_dump(mode="json")).config == made.config
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "changes", "text"),
+    [("public", {**PUBLIC, "evnt": 1}, {}, "responds.public.evnt is not known here; did you mean 'event'?"),
+     ("public", {**PUBLIC, "alarms": ["x"]}, {}, "'x' is no alarm of the template; known: beyond_control"),
+     ("gate", PUBLIC, {}, "responds.gate is a port of the template"),
+     ("public", PUBLIC, {"runs_on": "edge"}, "only the city tells people"),
+     ("public", {**PUBLIC, "area": {"desc": "x", "circle": [91, 0, 1]}}, {}, "expected a latitude, then a longitude"),
+     ("public", {**PUBLIC, "area": {"desc": "x", "polygon": [[1, 2], [3, 4], [1, 2]]}}, {}, "polygon of 2 corners")],
+)  # fmt: skip
+def test_a_wrong_notify_port_teaches(name: str, row: Any, changes: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        flood(responds={name: row}, **changes)
+    assert text in str(caught.value) and caught.value.key[:2] == ("responds", name)
