@@ -27,7 +27,8 @@ from .keys.store import KeyStore, identity
 from .link.router_socket import RouterSocket
 from .link.zap import Gatekeeper
 from .pages.routes import make_pages
-from .rebuild import restore
+from .rebuild import read_instances, restore
+from .reloading import Again, Reloads
 from .store import compactor, housekeeping
 from .store.store import Store
 from .tasks.dispatch import Now
@@ -40,7 +41,7 @@ _log = structlog.get_logger(__name__)
 class Aggregator:
     """The running parts of one city, and the loop that moves data through them."""
 
-    def __init__(self, config: AggregatorConfig) -> None:
+    def __init__(self, config: AggregatorConfig, again: Again | None = None) -> None:
         self.config = config
         swap.complete(config.city.data_dir)
         self.load = HostLoad(config.city.data_dir)
@@ -50,14 +51,14 @@ class Aggregator:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.gate = Gatekeeper(self.context, allowed(self.keys))
         pair = read_curve_key(config.listen.public_file), read_curve_key(config.listen.secret_file, secret=True)
-        limits = config.limits
-        self.router = RouterSocket(self.context, *pair, limits.receive_queue, limits.send_queue)
+        self.router = RouterSocket(self.context, *pair, config.limits.receive_queue, config.limits.send_queue)
         self.router.on_full = lambda routing_id: self.city.does_not_read(routing_id)
         self._open()
         enrol = EnrolSocket(self.context, config.enrol.endpoint, *pair) if config.enrol else None
         self.desk = KeyDesk(self.keys, self.city, self.gate, self.router, enrol, lambda: identity(config))
         self.stopping = False
         self.times = CityTimes(config.clock.look)
+        self.reloads = Reloads(lambda: read_instances(again() if again else config), self.keys.audit.note)
 
     def _open(self) -> None:
         self.store = Store(self.config.city.data_dir)
@@ -80,14 +81,12 @@ class Aggregator:
             self.city.caps.take_load(self.load.at(boottime_us()))
             await self.turns.turn(self.router.drain(limits.turn_messages, limits.turn_mb << 20))
             await self.times.turn(self.city, self.store, boottime_us())
+            await self.reloads.turn(self.city, self.store, self.now())
             self.turns.send(await self.desk.tick(self.now()))
         await self.turns.finish()
 
     async def change_over(self) -> Path | None:
-        """Return where the old data is once a restore that is ready has taken its place, between two turns.
-
-        The caller holds `quiet`, so that nobody else works on the store.
-        """
+        """Return where the old data is once a ready restore took its place, between turns; who calls holds `quiet`."""
         self._changing = asyncio.get_running_loop().create_future()
         return await self._changing
 
@@ -111,17 +110,17 @@ class Aggregator:
         self.store.close()
 
 
-async def run(config: AggregatorConfig) -> None:
-    """Run the aggregator until SIGTERM or SIGINT.
+async def run(config: AggregatorConfig, again: Again | None = None) -> None:
+    """Run the aggregator until SIGTERM or SIGINT. `again` reads the configuration anew, for a reload of processes.
 
     Raises: KeyFileError, processes.errors.ConfigError, zmq.ZMQError, OSError before it is ready.
     """
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     share_fairly()
-    parts = Aggregator(config)
+    parts = Aggregator(config, again)
     descriptors.reserve(config.limits.descriptors(len(parts.city.sessions.by_edge)))
-    _stop_on_signals(parts)
+    _obey_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
     server = make_server(make_pages(parts, config))
@@ -140,9 +139,8 @@ async def run(config: AggregatorConfig) -> None:
         _log.info("stopped", city=config.city.id)
 
 
-def _stop_on_signals(parts: Aggregator) -> None:
-    def stop() -> None:
-        parts.stopping = True
-
+def _obey_signals(parts: Aggregator) -> None:
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        loop.add_signal_handler(number, setattr, parts, "stopping", True)
+    loop.add_signal_handler(signal.SIGHUP, parts.reloads.ask, "SIGHUP")

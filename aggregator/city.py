@@ -152,7 +152,9 @@ class City:
                 self.dispatcher.feedback(series, now)
         sends: list[Send] = []
         for decision in self.advance(now):
+            before = self.dispatcher.held_back.copy()
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
+            self.host.held[decision.instance] = self.dispatcher.held_back - before
         ledger_view.look_round(self.watch, self.ingest, self.accounts, self.sessions, now)
         sends += [*self.dispatcher.tick(now), *self.orders.tick(now)]
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)

@@ -48,6 +48,10 @@ class DamagedError(AggregatorError, RuntimeError):
     """A page of store.db is damaged: only a backup helps."""
 
 
+class ReloadError(AggregatorError, ValueError):
+    """New process files were refused: nothing was changed."""
+
+
 class NoRecordingError(AggregatorError, LookupError):
     """There is nothing to replay: no store, or one without the engine's log."""
 

@@ -1,6 +1,6 @@
 """Runs the city's processes: the engine, fed from what ingest committed, and what it decided last."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +45,7 @@ class ProcessesHost:
     clocks: ClockTable
     feed: Feed = field(default_factory=Feed)
     newest: dict[str, Decision] = field(default_factory=dict)
+    held: dict[str, Counter[str]] = field(default_factory=dict)
     alarm_events: int = 0
     unknown_manifest: int = 0
     acts: Acts = field(default_factory=Acts)

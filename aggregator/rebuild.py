@@ -152,9 +152,8 @@ def _replay(store: Store, host: ProcessesHost, now_us: int) -> None:
     snapshot = store.engine()
     thawed = host.thaw(snapshot[1]) if snapshot else []
     known_upto = snapshot[0] if snapshot and thawed else -1
-    if host.engine.instances:
-        host.engine.log = EngineLog(store.log_day())
-        host.engine.log.start(host.engine.instances.values(), thawed, snapshot[1] if snapshot else None)
+    host.engine.log = EngineLog(store.log_day())
+    host.engine.log.start(host.engine.instances.values(), thawed, snapshot[1] if snapshot else None)
     for frame in store.frames_upto(known_upto):
         host.remember(frame)
     for frame in store.frames_after(known_upto):

@@ -101,7 +101,14 @@ def _thing_row(name: str, thing: Thing) -> dict[str, Any]:
         "board": thing.manifest.board,
         "seen_utc_us": thing.seen_utc_us,
         "actuators": [f"{name}/{actuator.name}" for actuator in thing.manifest.actuators],
+        "responds": [_responds_row(name, actuator) for actuator in thing.manifest.actuators],
     }
+
+
+def _responds_row(thing: str, actuator: ActuatorInfo) -> dict[str, Any]:
+    observe = f"{thing}/{actuator.feedback}" if actuator.feedback else None
+    name = f"{thing}/{actuator.name}"
+    return {"actuator": name, "observe": observe, "lower": actuator.lower, "upper": actuator.upper}
 
 
 def _datastream_row(thing: str, channel: ChannelInfo, sensor: Any) -> dict[str, Any]:

@@ -90,16 +90,17 @@ def _hot(source: sqlite3.Connection, key: Key, first_us: int, end_us: int) -> It
 def _sealed(
     source: sqlite3.Connection, folder: Path, key: Key, first_us: int, end_us: int, manifest: Manifest
 ) -> Iterator[Part]:
-    numbers = {f"{key[0]}/{channel.name}": channel.index for channel in manifest.channels}
     within = [("thing", "==", key[0]), ("boot", "==", key[1]), ("stamp_us", ">=", first_us), ("stamp_us", "<", end_us)]
     for file, ranges in source.execute("SELECT file, ranges FROM sealed ORDER BY last_commit").fetchall():
         if any(tuple(row[:2]) == key for row in msgpack.unpackb(ranges)):
             rows = pq.read_table(folder / SEALED / file, columns=_COLUMNS, filters=within)
             if rows.num_rows:
-                yield _part(rows, numbers)
+                yield part(rows, manifest)
 
 
-def _part(rows: Any, numbers: dict[str, int]) -> Part:
+def part(rows: Any, manifest: Manifest) -> Part:
+    """Return rows of a sealed file, those of one Thing that calls itself so, as records."""
+    numbers = {f"{manifest.thing}/{channel.name}": channel.index for channel in manifest.channels}
     channel = [numbers.get(name, 255) for name in rows["datastream"].to_pylist()]
     stamps = rows["stamp_us"].to_numpy()
     times = rows["t_utc_us"].combine_chunks()
@@ -116,18 +117,18 @@ def moves(
     changes, feed = list(better), Feed()
     now = {change.record.clock for change in changes}
     before = [piece for change in changes for piece in change.earlier if piece.clock not in now]
-    for part in parts:
-        stamps = columns.stamp_us(columns.decode(part.records))
-        old, seen = part.times.copy(), part.known.copy()
+    for one in parts:
+        stamps = columns.stamp_us(columns.decode(one.records))
+        old, seen = one.times.copy(), one.known.copy()
         overlaid(sorted(before, key=lambda piece: piece.first_us), stamps, old, seen)
         touched = np.zeros(stamps.size, np.bool_)
         for change in changes:
             touched |= (stamps >= change.record.first_us) & (stamps < change.record.end_us)
-        new, known = part.times.copy(), part.known.copy()
+        new, known = one.times.copy(), one.known.copy()
         overlaid(clocks.pieces(key), stamps, new, known)
         moved = touched & known & (~seen | (np.abs(new - old) > LEAST_MOVE_US))
         order = np.argsort(stamps, kind="stable")
-        for series in feed.placed(key[0], manifest, new, part.records) if moved.any() else ():
+        for series in feed.placed(key[0], manifest, new, one.records) if moved.any() else ():
             at = np.flatnonzero(np.isin(series.stamp_us, stamps[moved]))
             if at.size:
                 rows = order[np.searchsorted(stamps, series.stamp_us[at], sorter=order)]

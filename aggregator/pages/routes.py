@@ -23,10 +23,12 @@ from ..operators.api import Desk, add_operator_pages
 from ..operators.people import Zones
 from ..operators.store import OperatorStore
 from ..rebuild import rehearse
+from ..reloading import Reloads
 from ..store.store import Store
 from ..tasks.api import add_task_pages
 from ..tasks.dispatch import Now
 from .api import add_restore, make_api
+from .processes import add_process_pages
 
 
 class Parts(Protocol):
@@ -36,6 +38,7 @@ class Parts(Protocol):
     store: Store
     gate: Gatekeeper
     desk: KeyDesk
+    reloads: Reloads
 
     quiet: asyncio.Lock
 
@@ -59,6 +62,7 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     add_task_pages(api, lambda: parts.city, parts.now, audit.note)
     add_notice_pages(api, parts, audit.note)
     add_restore(api, _restoring(parts, config), audit.note)
+    add_process_pages(api, lambda: parts.city, lambda who: parts.reloads.ask(who))
     return api
 
 

@@ -12,6 +12,7 @@ from cityreflex.commands.keys import keys
 from cityreflex.commands.ledger import ledger
 from cityreflex.commands.login import login, logout, whoami
 from cityreflex.commands.operator import operator
+from cityreflex.commands.process import process
 from cityreflex.commands.replay import replay
 from cityreflex.commands.restore import restore
 from cityreflex.commands.sim import sim
@@ -19,6 +20,6 @@ from cityreflex.commands.status import status
 from cityreflex.commands.task import task
 
 COMMANDS = (
-    demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config, login,
-    logout, whoami, operator, audit,
+    demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config,
+    login, logout, whoami, operator, audit, process,
 )  # fmt: skip

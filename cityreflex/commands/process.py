@@ -1,0 +1,144 @@
+"""`city process`: the smart processes: which run, what fits their ports, why they decided what they decided."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import rich_click as click
+
+from cityreflex import config, known_streams
+from cityreflex.client import UnreachableError, refused
+from cityreflex.commands import process_text, terminal
+from cityreflex.commands.login import gone
+from cityreflex.commands.options import json_option, where_options
+from cityreflex.exits import CONFIG, NOT_FOUND, UNVERIFIED, CityError
+from cityreflex.where import Where
+from processes import templates as found_templates
+from processes.errors import ProcessError
+from processes.fitting import as_rows, fit
+
+MISSING, UNPROCESSABLE = 404, 422
+templates_option = click.option(
+    "--templates", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with templates of your own. May be given several times.",
+)  # fmt: skip
+
+
+@click.group()
+def process() -> None:
+    """See, check, copy, try and reload smart processes. How to write one: docs/processes.md.
+
+    Example: city process list
+    """
+
+
+@process.command("list")
+@where_options
+@json_option
+def list_(where: Where, as_json: bool) -> None:
+    """Show the city's processes: mode, state, last step. Exit code 0, 1: one stopped on an error.
+
+    Example: city process list --json
+    """
+    found: list[dict[str, Any]] = ask(where, "processes")
+    click.echo(json.dumps(found) if as_json else process_text.listed(terminal.harmless(found)))
+    if any(row["state"] == "faulted" for row in found):
+        sys.exit(1)
+
+
+@process.command()
+@click.argument("name")
+@where_options
+@json_option
+def explain(where: Where, name: str, as_json: bool) -> None:
+    """Say why process NAME decided what it decided last.
+
+    Shows each input with its age and quality, the estimates with their uncertainty, the alarms, and for each proposal
+    its reason and what became of it.
+
+    Example: city process explain flood
+    """
+    found = ask(where, f"processes/{quote(name, safe='')}/explain")
+    click.echo(json.dumps(found) if as_json else process_text.explained(terminal.harmless(found)))
+
+
+@process.command()
+@where_options
+@json_option
+def reload(where: Where, as_json: bool) -> None:
+    """Let the city read its process files anew, without loss; an edge node does so on SIGHUP.
+
+    What changed begins again from recorded data, the rest goes on untouched. If one file is wrong, none is taken (exit
+    code 3). Needs the right to administer.
+
+    Example: city process reload
+    """
+    try:
+        with where.client() as city:
+            found = city.post("processes/reload")
+    except UnreachableError as error:
+        raise gone(error) from error
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != UNPROCESSABLE:
+            raise refused(error) from error
+        raise CityError(CONFIG, str(error.response.json()["detail"]["text"]), "city config check FILE") from error
+    changed = ", ".join(found["changed"]) or "nothing changed"
+    click.echo(json.dumps(found) if as_json else f"began again: {changed}; running: {', '.join(found['running'])}")
+
+
+@process.command()
+@click.argument("file", metavar="FILE|TEMPLATE", type=click.Path(path_type=Path))
+@templates_option
+@where_options
+@json_option
+def check(where: Where, file: Path, templates: tuple[Path, ...], as_json: bool) -> None:
+    """Say which datastreams fit which port of a process file or a template, and why others do not.
+
+    Property and unit decide. Datastreams are those of the running city, else those of the boards in the run directory.
+    Exit code 6: a port is bound to something that does not fit or is not there.
+
+    Example: city process check run/sites/flood.toml
+    """
+    rows = checked(where, file, templates)
+    click.echo(json.dumps(rows) if as_json else process_text.checked(terminal.harmless(rows)))
+    if any(not bound["fits"] for row in rows for bound in row["bound"]):
+        sys.exit(UNVERIFIED)
+
+
+def checked(where: Where, file: Path, folders: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """Return one row per port. Raises: CityError, ConfigFileError."""
+    name, bound = _ports_of(file, folders)
+    senses, responds = known_streams.find(where)
+    try:
+        ports = found_templates.load(name, folders).ports
+    except ProcessError as error:
+        raise CityError(CONFIG, str(error), "give --templates with its folder, or the name of a template") from error
+    return as_rows(fit(ports, senses, responds), bound)
+
+
+def _ports_of(file: Path, folders: tuple[Path, ...]) -> tuple[str, dict[str, list[str]]]:
+    """Return the template, and what a file binds its ports to."""
+    if not file.suffix and not file.exists():
+        return str(file), {}
+    config.check(file, folders)
+    data = config.read(file).data
+    senses = {name: [one] if isinstance(one, str) else list(one) for name, one in data.get("senses", {}).items()}
+    responds = {name: [one["actuator"]] for name, one in data.get("responds", {}).items()}
+    return str(data["template"]), {**senses, **responds}
+
+
+def ask(where: Where, page: str) -> Any:
+    """Return a page of the city. Raises: CityError."""
+    try:
+        with where.client() as city:
+            return city.get(page)
+    except UnreachableError as error:
+        raise gone(error) from error
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code == MISSING:
+            text = error.response.json()["detail"]["text"]
+            raise CityError(NOT_FOUND, str(text), "city process list") from error
+        raise refused(error) from error

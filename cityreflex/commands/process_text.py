@@ -1,0 +1,99 @@
+"""What `city process` prints for people."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from cityreflex.commands.replay_text import moment
+
+SHOWN_NEAR = 5
+
+
+def listed(rows: list[dict[str, Any]]) -> str:
+    """Return one line per process, and why one stopped."""
+    if not rows:
+        return "no process runs here: name files under [processes] of aggregator.toml"
+    lines = [f"{'process':<20} {'template':<16} {'mode':<7} {'runs':<5} {'state':<8} last step"]
+    for row in rows:
+        last = moment(row["last_step_utc_us"]) if row["last_step_utc_us"] else "none yet"
+        lines.append(f"{row['instance']:<20.20} {row['template']:<16.16} {row['mode']:<7} {row['runs_on']:<5} "
+                     f"{row['state']:<8} {last}")  # fmt: skip
+        if row["reason"]:
+            lines.append(f"  stopped: {row['reason']}")
+    return "\n".join(lines)
+
+
+def explained(found: dict[str, Any]) -> str:
+    """Return why an instance decided what it did."""
+    return "\n".join([*_head(found), *_inputs(found), *_outcome(found)])
+
+
+def _head(found: dict[str, Any]) -> Iterator[str]:
+    how = f"{found['state']}, mode {found['mode']}, every {found['every_s']:g} s"
+    yield f"{found['instance']} ({found['template']}): {how}"
+    if found["reason"]:
+        yield f"  stopped: {found['reason']}"
+    if found["step_utc_us"] is None:
+        yield "  no decision since the start"
+    else:
+        again = " (made again for late data)" if found["amended"] else ""
+        yield f"last decision: step at {moment(found['step_utc_us'])}{again}"
+    if found["too_late"]:
+        lateness = f"lateness_s ({found['lateness_s']:g} s)"
+        yield f"  {found['too_late']:,} samples came later than {lateness}: they changed nothing"
+
+
+def _inputs(found: dict[str, Any]) -> Iterator[str]:
+    yield "inputs"
+    for row in found["inputs"]:
+        newest = row["newest"]
+        yield f"  {row['port']:<10} {row['datastream']}"
+        if newest is None:
+            yield f"             {row['note']}"
+            continue
+        sigma = "" if newest["sigma"] is None else f" +- {newest['sigma']:.3g}"
+        value = "no value" if newest["value"] is None else f"{newest['value']:.4g}{sigma} {row['unit']}"
+        age = f"{newest['age_s']:g} s old, {row['used']} new in this step"
+        yield f"             {value}, {newest['quality_name']}, {age}"
+        if row["note"]:
+            yield f"             {row['note']}"
+
+
+def _outcome(found: dict[str, Any]) -> Iterator[str]:
+    yield "estimates" if found["estimates"] else "no estimates"
+    for row in found["estimates"]:
+        lead_s = (row["valid_utc_us"] - found["step_utc_us"]) / 1e6
+        when = f"in {lead_s:g} s" if lead_s else "now"
+        yield f"  {row['name']:<24} {row['mean']:>9.4g}  90 %: {row['q05']:.4g} to {row['q95']:.4g}  {when}"
+    yield "alarm conditions" if found["alarms"] else "no alarm condition"
+    for row in found["alarms"]:
+        yield f"  {row['key']:<24} severity {row['severity']}, probability {row['probability']:.2f}"
+    yield "proposals" if found["proposals"] else "no proposal"
+    for row in found["proposals"]:
+        yield f"  {row['port']} {row['setpoint']:g} -> {row['actuator'] or 'no actuator'}"
+        for text in (f"because {row['reason']}", row["became"]):
+            yield from textwrap.wrap(text, 80, initial_indent="    ", subsequent_indent="    ")
+
+
+def checked(rows: list[dict[str, Any]]) -> str:
+    """Return what fits each port."""
+    return "\n".join(line for row in rows for line in _port(row))
+
+
+def _port(row: dict[str, Any]) -> Iterator[str]:
+    many = "s" if row["many"] else ""
+    what = f"datastream{many}" if row["role"] == "sense" else "actuator"
+    yield f"{row['port']}: {what} of {row['property']} in {row['unit']}"
+    bound = {one["name"] for one in row["bound"]}
+    for one in row["bound"]:
+        why = one["why"] or "it is not there, or measures something else"
+        yield f"  ok    {one['name']}" if one["fits"] else f"  WRONG {one['name']}: {why}"
+    for name in row["fits"]:
+        if name not in bound:
+            yield f"  fits  {name}"
+    if not row["fits"]:
+        yield "  nothing fits"
+    for one in [one for one in row["near"] if one["name"] not in bound][:SHOWN_NEAR]:
+        yield f"  no    {one['name']}: {one['why']}"
+    if row["others"]:
+        yield f"        {row['others']} others are of another property"
