@@ -123,7 +123,7 @@ async def run(config: AggregatorConfig, again: Again | None = None) -> None:
     _obey_signals(parts)
     parts.gate.start()
     endpoint = parts.router.bind(config.listen.endpoint)
-    server = make_server(make_pages(parts, config))
+    server = make_server(make_pages(parts, config), config.city)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     keeping += watch.start(parts, parts.quiet)

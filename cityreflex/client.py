@@ -8,10 +8,12 @@ from typing import Any, Self
 import httpx
 
 from cityreflex import token_file as tokens
+from cityreflex.address import of_run
 from cityreflex.exits import CONFIG, FAILED, REFUSED, CityError
 from service.sections import UNIX, is_loopback
 
 TIMEOUT_S = 10.0
+_END = "-----END CERTIFICATE-----"
 HTTP, HTTPS = "http://", "https://"
 GATE_SAYS = (401, 403, 429)
 
@@ -23,7 +25,8 @@ class UnreachableError(ConnectionError):
 class Client:
     """A client of `unix:PATH`, `HOST:PORT`, `http://...` or `https://HOST:PORT`, for a city or an edge node.
 
-    It shows the token that `city login` wrote for this address. `ca`: a file with the certificates it trusts.
+    It shows the token that `city login` wrote for this address. `ca`: a file with the certificates it trusts,
+    `pin`: with the one certificate that is shown there.
 
     Example:
         with Client("unix:run/city/api.sock") as city:
@@ -31,8 +34,9 @@ class Client:
     """
 
     def __init__(
-        self, address: str, timeout_s: float = TIMEOUT_S, *, token_file: Path | None = None, ca: Path | None = None
-    ) -> None:
+        self, address: str, timeout_s: float = TIMEOUT_S, *, token_file: Path | None = None, ca: Path | None = None,
+        pin: Path | None = None,
+    ) -> None:  # fmt: skip
         """Raises: CityError for a token file or a `ca` that cannot be used."""
         self.address = address
         self.token = tokens.find(address, token_file)
@@ -40,7 +44,7 @@ class Client:
             transport = httpx.HTTPTransport(uds=address.removeprefix("unix:"))
             self._http = httpx.Client(transport=transport, base_url="http://city", timeout=timeout_s)
         elif address.startswith((HTTPS, HTTP)):
-            self._http = httpx.Client(base_url=address, timeout=timeout_s, trust_env=False, verify=_trust(ca))
+            self._http = httpx.Client(base_url=address, timeout=timeout_s, trust_env=False, verify=_trust(ca, pin))
         else:
             self._http = httpx.Client(base_url=f"http://{address}", timeout=timeout_s, trust_env=False)
         if self.token:
@@ -50,7 +54,8 @@ class Client:
     @classmethod
     def of_run(cls, folder: Path, part: str = "city") -> Self:
         """Return the client of the `city` or the `edge` of a run directory."""
-        return cls(f"unix:{folder / part / 'api.sock'}")
+        address = of_run(folder, part)
+        return cls(address.text, pin=address.pin)
 
     def get(self, page: str, **query: int | str) -> Any:
         """Return the JSON of a page: health, status, ledger, things, datastreams, latest, tasks ...
@@ -100,11 +105,18 @@ def check_way(address: str) -> None:
         raise CityError(REFUSED, text, hint)
 
 
-def _trust(ca: Path | None) -> ssl.SSLContext:
+def _trust(ca: Path | None, pin: Path | None) -> ssl.SSLContext:
+    """Return whom to trust; a pinned certificate is that of this very service, whatever name it has."""
     try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise CityError(CONFIG, f"{ca}: cannot be read as certificates: {error}", "expected a PEM file") from error
+        if pin is None:
+            return ssl.create_default_context(cafile=ca)
+        leaf, end, _ = pin.read_text().partition(_END)
+        context = ssl.create_default_context(cadata=leaf + end)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.check_hostname = False
+        return context
+    except (OSError, ValueError, ssl.SSLError) as error:
+        raise CityError(CONFIG, f"{pin or ca}: no certificate can be read: {error}", "expected a PEM file") from error
 
 
 def refused(error: httpx.HTTPStatusError) -> CityError:

@@ -34,6 +34,8 @@ from processes.instance import make_instance, read_instance
 from protocol import plain
 from service.errors import KeyFileError
 from service.keys import read_board_key, read_curve_key, read_ed25519_key
+from service.sections import ServiceSection
+from service.tls import read_tls
 from simulator import scenario_names
 from simulator.scenario import Scenario
 
@@ -190,6 +192,7 @@ def _checked_edge(source: Source, with_keys: bool = True) -> EdgeConfig:
             *public,
             (("city", "secret_file"), _read_curve_secret, city.secret_file),
             (("city", "verify_key_file"), read_ed25519_key, city.verify_key_file),
+            *_tls_files("edge", config.edge),
         ],
     )
     _check_files(source, config.processes.files, config.processes.templates)
@@ -211,6 +214,7 @@ def _checked_aggregator(source: Source, with_keys: bool = True) -> AggregatorCon
             (("listen", "public_file"), read_curve_key, config.listen.public_file),
             (("listen", "secret_file"), _read_curve_secret, config.listen.secret_file),
             (("signing", "secret_file"), _read_sign_secret, config.signing.secret_file),
+            *_tls_files("city", config.city),
         ],
     )
     _check_files(source, config.processes.files, config.processes.templates)
@@ -226,6 +230,14 @@ def _check_channels(config: AggregatorConfig) -> None:
         except ConfigError as error:
             process = read(path)
             raise ConfigFileError([_process_problem(process, error.problems[0][0], error.key)]) from error
+
+
+def _tls_files(name: str, section: ServiceSection) -> list[KeyFile]:
+    """Return the check of certificate and key of an HTTP interface, if it has some."""
+    cert, key = section.api_cert, section.api_key
+    if cert is None or key is None:
+        return []
+    return [((name, "api_cert"), lambda path: bytes(len(read_tls(path, key))), cert)]
 
 
 def _check_keys(source: Source, keys: Iterable[KeyFile]) -> None:

@@ -13,6 +13,7 @@ import httpx
 from aggregator.errors import KeyringError
 from aggregator.keys.store import KeyStore
 from cityreflex import config, key_files
+from cityreflex.address import of_section
 from cityreflex.client import Client, UnreachableError, refused
 from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, PERMISSION, REFUSED, CityError
 from edge_node.errors import EnrolError
@@ -21,6 +22,7 @@ from edge_node.keys.side import key_rows, make_next, read_keys, read_verify_keys
 from protocol.enrol import TokenText
 from service.errors import InUseError, KeyFileError
 from service.lock import hold
+from service.sections import ServiceSection
 
 POLL_S = 0.2
 ENROL_S = 15.0
@@ -79,7 +81,7 @@ class CityKeys:
 
     def _do(self, page: str, body: Rows | None, offline: Callable[[KeyStore], Rows]) -> Rows:
         try:
-            return _asked(self._config.city.api, page, body)
+            return _asked(self._config.city, page, body)
         except UnreachableError:
             return self._offline(offline)
 
@@ -127,14 +129,14 @@ class NodeKeys:
     def rows(self) -> Rows:
         """Return the node's keys and those of its city. Raises: CityError."""
         try:
-            return _asked(self._node.edge.api, "keys", None)
+            return _asked(self._node.edge, "keys", None)
         except UnreachableError:
             return self._from_files()
 
     def rotate(self, wait_s: float) -> Rows:
         """Begin a rotation and, if the node runs, wait for its end; return the rows. Raises: CityError."""
         try:
-            rows = _asked(self._node.edge.api, "keys/rotate", {})
+            rows = _asked(self._node.edge, "keys/rotate", {})
         except UnreachableError:
             _key_file(lambda: make_next(self._node.city.secret_file))
             return self._from_files() | {"state": "offering"}
@@ -152,7 +154,7 @@ class NodeKeys:
     def reload(self) -> Rows:
         """Let a running node read its key files; return the rows. Raises: CityError."""
         try:
-            return _asked(self._node.edge.api, "keys/reload", {})
+            return _asked(self._node.edge, "keys/reload", {})
         except UnreachableError:
             return self._from_files()
 
@@ -183,9 +185,10 @@ def _key_file(do: Callable[[], Any]) -> Any:
         raise CityError(CONFIG, str(error), "city keys init makes what is missing; see docs/keys.md") from error
 
 
-def _asked(address: str, page: str, body: Rows | None) -> Rows:
+def _asked(section: ServiceSection, page: str, body: Rows | None) -> Rows:
     """Return the answer of a running service. Raises: UnreachableError, CityError for a refusal."""
-    with Client(address) as client:
+    address = of_section(section)
+    with Client(address.text, pin=address.pin) as client:
         try:
             found: Rows = client.get(page) if body is None else client.post(page, body)
             return found

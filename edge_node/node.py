@@ -12,6 +12,7 @@ import structlog
 from models.warm_up import warm_up
 from service.audit import AuditLog
 from service.http import listen, make_server
+from service.http_limits import limit
 from service.sections import UNIX
 from service.threads import share_fairly
 
@@ -64,7 +65,8 @@ async def run(config: EdgeConfig) -> None:
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core), seen)
     add_key_pages(pages, keys, config.edge.api)
     add_stop_pages(pages, core, reaction, config.edge.api)
-    server = make_server(pages)
+    limit(pages, config.edge.api, lambda code, who, text: core.guard.refused.note(code, who, text, core.now()))
+    server = make_server(pages, config.edge)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
     try:

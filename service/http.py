@@ -9,7 +9,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from service.sections import UNIX
+from service.sections import UNIX, ServiceSection
+from service.tls import read_tls
 
 
 class ApiServer(uvicorn.Server):
@@ -21,11 +22,14 @@ class ApiServer(uvicorn.Server):
         yield
 
 
-def make_server(api: FastAPI, stop_within_s: int = 2) -> ApiServer:
-    """Return the server of the application; run it with `serve(sockets=[listen(address)])`."""
+def make_server(api: FastAPI, section: ServiceSection, stop_within_s: int = 2) -> ApiServer:
+    """Return the server of the application; run it with `serve(sockets=[listen(address)])`. Raises: KeyFileError."""
     config = uvicorn.Config(
         api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=stop_within_s
     )
+    if section.api_cert is not None and section.api_key is not None and not section.api.startswith(UNIX):
+        tls = read_tls(section.api_cert, section.api_key)
+        config.ssl_certfile, config.ssl_keyfile = str(tls.cert), str(tls.key)
     return ApiServer(config)
 
 
@@ -34,7 +38,8 @@ def listen(address: str) -> socket.socket:
     if address.startswith(UNIX):
         return _listen_unix(Path(address.removeprefix(UNIX)))
     host, _, port = address.rpartition(":")
-    return socket.create_server((host, int(port)))
+    bare = host.strip("[]")
+    return socket.create_server((bare, int(port)), family=socket.AF_INET6 if ":" in bare else socket.AF_INET)
 
 
 def _listen_unix(path: Path) -> socket.socket:

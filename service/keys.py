@@ -51,6 +51,11 @@ def read_ed25519_key(path: Path, *, secret: bool = False) -> bytes:
     return key
 
 
+def read_secret(path: Path) -> bytes:
+    """Return the bytes of a file that nobody but its owner may read. Raises: KeyFileError."""
+    return _bytes(path, secret=True)
+
+
 def second_slot(path: Path) -> Path:
     """Return where the next key lies that shall take the place of the one in `path`."""
     return path.with_name(path.name + ".next")

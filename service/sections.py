@@ -41,13 +41,38 @@ class Section(BaseModel):
 
 
 class ServiceSection(Section):
-    """Who a service is, where it keeps its data, where its HTTP interface listens."""
+    """Who a service is, where it keeps its data, where its HTTP interface listens.
+
+    Beyond this machine it listens with TLS only (`api_cert`, `api_key`: PEM), unless `api_without_tls` says that
+    whoever is on the way may read and change everything.
+    """
 
     id: Identifier
     data_dir: Path
+    api_cert: Path | None = None
+    api_key: Path | None = None
+    api_without_tls: bool = False
     api: str = Field(
         default="unix:api.sock", validate_default=True, description="unix:PATH (relative to the file) or HOST:PORT"
     )
+
+    @field_validator("api")
+    @classmethod
+    def _check_api(cls, value: str, info: ValidationInfo) -> str:
+        if value.startswith(UNIX):
+            return value
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65_535:
+            raise ValueError(f"found {value!r}; expected unix:PATH or HOST:PORT, such as 127.0.0.1:8443")
+        given = info.data.get("api_cert"), info.data.get("api_key")
+        if (given[0] is None) != (given[1] is None):
+            raise ValueError("api_cert and api_key go together: give both or none")
+        if given[0] is None and not is_loopback(host) and not info.data.get("api_without_tls"):
+            raise ValueError(
+                f"found {value!r}, which other machines reach, and no TLS: passwords and tokens would go in clear; "
+                "give api_cert and api_key, or 127.0.0.1 or a unix socket, or say api_without_tls = true"
+            )
+        return value
 
     @field_validator("api")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
+from service.http_limits import limit
 from service.sections import UNIX
 
 from ..alarms.api import add_alarm_pages
@@ -54,7 +55,9 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     audit = parts.desk.store.audit
     operators = OperatorStore(config, audit)
     api = make_api(lambda: parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
-    door.install(api, make_gate(parts, config, operators))
+    gate = make_gate(parts, config, operators)
+    door.install(api, gate)
+    limit(api, config.city.api, gate.refused)
     add_operator_pages(api, Desk(operators))
     add_key_pages(api, parts.desk)
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)

@@ -12,13 +12,16 @@ import rich_click as click
 from aggregator.backup import swap
 from aggregator.backup.manifest import Manifest
 from cityreflex import config
-from cityreflex.client import Client, UnreachableError
+from cityreflex.address import of_section
+from cityreflex.client import GATE_SAYS, Client, UnreachableError
+from cityreflex.client import refused as refusal
 from cityreflex.commands.options import confirm, json_option, quoted, run_dir_option
 from cityreflex.commands.progress import Bar
 from cityreflex.commands.storage import storage_errors
-from cityreflex.exits import FAILED, NOT_FOUND, PERMISSION, REFUSED, UNVERIFIED, CityError
+from cityreflex.exits import FAILED, NOT_FOUND, PERMISSION, UNVERIFIED, CityError
 from service.errors import InUseError
 from service.lock import hold
+from service.sections import ServiceSection
 
 POLL_S = 0.1
 _CODES = {"not_found": NOT_FOUND, "unverified": UNVERIFIED, "permission": PERMISSION}
@@ -55,7 +58,7 @@ def restore(source: Path, folder: Path, only_check: bool, yes: bool, as_json: bo
             with hold(data):
                 row = at_rest(source, data, as_json)
         except InUseError as error:
-            row = at_work(source, settings.city.api, error, as_json)
+            row = at_work(source, settings.city, error, as_json)
     show(row, folder / "aggregator.toml", as_json)
 
 
@@ -75,13 +78,11 @@ def at_rest(source: Path, data: Path, quiet: bool) -> dict[str, Any]:
     return {"epoch": epoch, "aside": str(aside.resolve()) if aside else "", "live": False}
 
 
-def at_work(source: Path, api: str, error: InUseError, quiet: bool) -> dict[str, Any]:
+def at_work(source: Path, section: ServiceSection, error: InUseError, quiet: bool) -> dict[str, Any]:
     """Let the running aggregator restore; return what it did. Raises: CityError."""
-    if not api.startswith("unix:"):
-        hint = f"stop the aggregator (kill {error.pid}), run this again, start it"
-        raise CityError(REFUSED, f"a city with its HTTP interface on {api} restores at rest only", hint)
+    address = of_section(section)
     try:
-        with Client(api) as city, Bar("restore", 0, quiet=quiet) as bar:
+        with Client(address.text, pin=address.pin) as city, Bar("restore", 0, quiet=quiet) as bar:
             row = city.post("restore", source=str(source.absolute()))
             while row["state"] not in ("done", "failed"):
                 select.select([], [], [], POLL_S)
@@ -91,6 +92,8 @@ def at_work(source: Path, api: str, error: InUseError, quiet: bool) -> dict[str,
         hint = "if it has ended, start it: a restore that was ready is completed then"
         raise CityError(NOT_FOUND, f"process {error.pid} holds the data, but: {lost}", hint) from lost
     except httpx.HTTPStatusError as refused:
+        if refused.response.status_code in GATE_SAYS:
+            raise refusal(refused) from refused
         text = refused.response.text
         raise CityError(FAILED, f"the city refused: {text}", "wait for it: city restore runs already") from refused
     if row["state"] == "failed":

@@ -8,7 +8,7 @@ import pytest
 import tomlkit
 
 from aggregator.operators.store import FILE
-from cityreflex import exits, token_file, where
+from cityreflex import address, exits, token_file
 from cityreflex.client import Client
 from cityreflex.exits import CityError
 from service.lock import hold
@@ -107,16 +107,26 @@ def test_a_token_is_for_its_city_and_for_its_owner_alone(folder: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("section", "address"),
+    ("section", "text"),
     [
         ('api = "127.0.0.1:80"', "127.0.0.1:80"), ('api = "0.0.0.0:80"', "127.0.0.1:80"), ("", "unix:api.sock"),
         ('api = "0.0.0.0:80"\napi_cert = "c.pem"', "https://127.0.0.1:80"), ('api = "unix:x/y"', "unix:x/y"),
     ],
 )  # fmt: skip
-def test_where_a_city_of_a_run_directory_is(tmp_path: Path, section: str, address: str) -> None:
+def test_where_a_city_of_a_run_directory_is(tmp_path: Path, section: str, text: str) -> None:
     (tmp_path / "aggregator.toml").write_text(f'[city]\ndata_dir = "city"\n{section}\n')
-    found, certificate = where.of_run(tmp_path)
-    assert found == address.replace("unix:", f"unix:{tmp_path}/")
+    found, certificate = address.of_run(tmp_path)
+    assert found == text.replace("unix:", f"unix:{tmp_path}/")
     assert (certificate == tmp_path / "c.pem") == ("c.pem" in section)
     (tmp_path / "aggregator.toml").unlink()
-    assert where.of_run(tmp_path)[0] == f"unix:{tmp_path}/city/api.sock"
+    assert address.of_run(tmp_path).text == f"unix:{tmp_path}/city/api.sock"
+
+
+def test_a_city_that_would_listen_to_all_in_clear_does_not_start(run: Run, folder: Path) -> None:  # noqa: F811
+    config = tomlkit.parse((folder / "aggregator.toml").read_text())
+    config["city"]["api"] = "0.0.0.0:8080"  # type: ignore[index]
+    (folder / "aggregator.toml").write_text(tomlkit.dumps(config))
+    for words in (("config", "check", "aggregator.toml"), ("aggregator", "run", "--config", "aggregator.toml")):
+        code, _, err = run(*words)
+        assert code == exits.CONFIG and "aggregator.toml:3: city.api: found '0.0.0.0:8080'" in err
+        assert "give api_cert and api_key" in err and "api_without_tls = true" in err
