@@ -100,6 +100,7 @@ class People:
         """Return the record of a trip or a reset, on its way to the guard. Raises: TaskRefused."""
         info, session = self._known(actuator, now)
         record = self._record(who, Want(actuator, info.safe, 5000, reason, nonce), session, now, verb)
+        self.orders.holds.pop(actuator, None)
         self._authorise(record, f"{who} asks", now)
         return record
 
