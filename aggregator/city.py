@@ -50,6 +50,7 @@ from .notify.outbox import Outbox
 from .pages.latency import Hops, task_hops
 from .processes_host import ProcessesHost
 from .registry import Registry
+from .reports.stream import ReportStream
 from .tasks.dispatch import Dispatcher, Now
 from .tasks.orders import Orders
 
@@ -87,6 +88,7 @@ class City:
     refused: Refusals = field(default_factory=Refusals)
     incidents: Incidents = field(default_factory=Incidents)
     outbox: Outbox = field(default_factory=Outbox)
+    reports: ReportStream = field(default_factory=ReportStream)
     introduced: list[tuple[str, ThingInfo, int]] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     later_epochs: dict[str, int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class City:
                 self._refuse(message, "oversize", str(error), now)
             except ProtocolError as error:
                 self._refuse(message, "malformed", str(error), now)
+        self.introduced += self.reports.plan(self.ingest, self.accounts, self.registry, now)
         group = self.ingest.close_group()
         group.utc_us = now.utc_us
         return group
@@ -131,7 +134,7 @@ class City:
             self.hops.add("city_to_store", frame.city_rx_us, now.us)
             self._arrived.append((frame, now.us))
         self.better_clocks.extend(Better(record, self.ingest.clocks.earlier(record)) for record in group.clocks)
-        acks = self.ingest.committed(group)
+        acks = self.reports.settled(self.ingest.committed(group))
         for record in group.clocks:
             self.host.better(record)
         for edge in {edge for edge, _ in acks}:
@@ -355,7 +358,7 @@ class City:
             raise PeerError("foreign_thing", f"{edge} introduces {thing}, which is at {owner.edge}")
 
     def _is_other_edge(self, edge: str, thing: str) -> bool:
-        return thing != edge and thing in self.sessions.by_edge
+        return self.reports.owns(thing) or (thing != edge and thing in self.sessions.by_edge)
 
     def _stamps(self, decision: Any) -> dict[str, int]:
         """Return what is known of the way of a decision's newest cause, in ns."""
@@ -375,7 +378,7 @@ class City:
         self._beat_us = now.us
         connected = self.sessions.connected()
         credit = self.caps.credit.share([session.edge for session in connected], now.us)
-        return [(s.edge, CityHeartbeat(now.us, _echo(s, now.us), credit[s.edge])) for s in connected]
+        return [(s.edge, CityHeartbeat(now.us, s.echo(now.us), credit[s.edge])) for s in connected]
 
     def _refuse(self, message: Received, reason: str, text: str, now: Now) -> None:
         self.refused.note(reason, message.edge, text, now.us)
@@ -386,10 +389,3 @@ def _check_speaker(edge: str, content: Any) -> None:
     claimed = getattr(content, "edge", edge)
     if claimed != edge:
         raise PeerError("impostor", f"{edge} claims to be {claimed}")
-
-
-def _echo(session: Any, now_us: int) -> int:
-    """Return the edge's last heartbeat time, aged by how long we have kept it; 0: none yet."""
-    if not session.edge_boottime_us:
-        return 0
-    return int(session.edge_boottime_us + now_us - session.heartbeat_us)

@@ -10,6 +10,7 @@ from service.sections import AuditSection, ClockSection, Identifier, ProcessesSe
 
 from .caps.limits import LimitsSection
 from .notify.channels import NotifySection
+from .reports.section import ReportsSection
 
 
 class CitySection(ServiceSection):
@@ -103,6 +104,7 @@ class AggregatorConfig(Section):
     audit: AuditSection = AuditSection()
     zones: dict[Identifier, list[str]] = Field(default_factory=dict)
     notify: dict[Identifier, NotifySection] = Field(default_factory=dict)
+    reports: ReportsSection | None = None
 
     @model_validator(mode="after")
     def _distinct_edges(self) -> "AggregatorConfig":

@@ -38,6 +38,8 @@ from .notify.channels import check_channels
 from .notify.outbox import Outbox
 from .processes_host import ProcessesHost
 from .registry import Registry
+from .reports.desk import begin as begin_reports
+from .reports.stream import ReportStream
 from .store.conflicts import Conflicts
 from .store.doubts import Doubts
 from .store.store import Store
@@ -61,8 +63,11 @@ def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     if instances:
         warm_up()
     clock, start = _clock(config), secrets.token_hex(8)
-    return build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
+    city = build(store, clock, edges, instances, ring, sign=sign, now_us=boottime_us(), start=start,
                  limits=config.limits, rules=rules(config.actuators))
+    city.reports = ReportStream(config.reports)
+    begin_reports(city, store)
+    return city
 
 
 def rehearse(config: AggregatorConfig, folder: Path) -> None:

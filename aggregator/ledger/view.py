@@ -14,7 +14,7 @@ from protocol.ranges import Ranges
 
 from ..errors import PeerError
 from ..ingest import Ingest, Key
-from ..link.sessions import Sessions
+from ..link.sessions import CITY, Sessions
 from ..tasks.dispatch import Now
 from .watch import LedgerWatch, state_of
 
@@ -97,7 +97,7 @@ def look_round(watch: LedgerWatch, ingest: Ingest, accounts: Accounts, sessions:
     for key in watch.due(now.us, accounts.by_key):
         reported = accounts.by_key[key]
         session = sessions.by_edge.get(reported.edge)
-        offline = session is None or session.silent(now.us)
+        offline = reported.edge != CITY and (session is None or session.silent(now.us))
         look(watch, key, balance_of(key, ingest, reported), offline, now.utc_us)
 
 

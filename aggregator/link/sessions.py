@@ -14,6 +14,8 @@ from protocol import versions
 from protocol.city_link import PROTO, PROTO_MIN, EdgeHello, Heartbeat, Message, Refusal, Wait, encode, speaks
 
 SILENT_US = 5_000_000
+CITY = "@city"
+"""Who brings the samples of the city's own Things: no edge node can have this name, and it is never silent."""
 STALE_US = 2_000_000
 _WINDOW = 32
 _MAX_DEPTH = 8
@@ -70,6 +72,10 @@ class Session:
         round_trip = now_us - heartbeat.echo_city_us
         if heartbeat.echo_city_us and 0 <= round_trip < SILENT_US:
             self.clock.append((round_trip, heartbeat.boottime_us + round_trip // 2 - now_us))
+
+    def echo(self, now_us: int) -> int:
+        """Return the edge's last heartbeat time, aged by how long we have kept it; 0: none yet."""
+        return int(self.edge_boottime_us + now_us - self.heartbeat_us) if self.edge_boottime_us else 0
 
     def offset_us(self) -> int | None:
         """Return edge boottime minus city boottime, from the fastest recent round trip; None: unknown."""

@@ -25,6 +25,8 @@ from ..operators.people import Zones
 from ..operators.store import OperatorStore
 from ..rebuild import rehearse
 from ..reloading import Reloads
+from ..reports.api import add_report_pages
+from ..reports.desk import ReportDesk
 from ..store.store import Store
 from ..tasks.api import add_task_pages
 from ..tasks.dispatch import Now
@@ -64,6 +66,7 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     add_alarm_pages(api, parts, audit.write)
     add_task_pages(api, lambda: parts.city, parts.now, audit.note)
     add_notice_pages(api, parts, audit.note)
+    add_report_pages(api, ReportDesk(parts, config.reports, audit.note))
     add_restore(api, _restoring(parts, config), audit.note)
     add_process_pages(api, lambda: parts.city, lambda who: parts.reloads.ask(who))
     return api

@@ -9,6 +9,7 @@ from durable import Migration
 from ..alarms import rows as alarm_rows
 from ..ledger import rows as ledger_rows
 from ..notify import rows as notice_rows
+from ..reports import rows as report_rows
 from . import log_rows
 
 FILE = "store.db"
@@ -101,6 +102,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     alarm_rows.MIGRATION,
     alarm_rows.INCIDENTS,
     notice_rows.MIGRATION,
+    report_rows.MIGRATION,
     log_rows.MIGRATION,
     Migration(
         "tasks that 0.1.0 cannot read: of people, and of actuators that want approval or selection",
