@@ -10,8 +10,7 @@ from typing import Any, Self
 from cityreflex import config
 from cityreflex.exits import CONFIG, NOT_FOUND, PERMISSION, CityError
 from service import audit_export
-from service.audit_chain import parse
-from service.audit_files import Verdict, files, raw_lines, read, verify
+from service.audit_files import FILE, Verdict, files, raw_lines, read, rows_after, verify
 from service.audit_heads import PRIVATE, Book, Head, Signer
 from service.errors import KeyFileError
 
@@ -108,24 +107,24 @@ def rows(log: Log, wanted: Callable[[Row], bool], last: int | None, *, follow: b
         if wanted(row):
             shown.append(row)
     yield from shown
+    before = None
     while follow:
         select.select([], [], [], POLL_S)
-        for row in _after(log.folder, n):
+        now = _look(log.folder)
+        for row in rows_after(log.folder, n) if now != before else []:
             n = row["n"]
             if wanted(row):
                 yield row
+        before = now
 
 
-def _after(folder: Path, n: int) -> list[Row]:
-    """Return the rows after line `n`, from the newest files that have them."""
-    found: deque[Row] = deque()
-    for path in reversed(files(folder)):
-        here = [row for _, _, raw in raw_lines([path]) if (row := parse(raw)) is not None and row["n"] > n]
-        found.extendleft(reversed(here))
-        begins = next((row["n"] for _, _, raw in raw_lines([path]) if (row := parse(raw)) is not None), None)
-        if begins is not None and begins <= n + 1:
-            break
-    return list(found)
+def _look(folder: Path) -> tuple[int, int]:
+    """Return what changes when the log grows or a file is renamed."""
+    try:
+        found = (folder / FILE).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_size
 
 
 def export(log: Log, now_us: int, since_us: int, until_us: int) -> list[bytes]:

@@ -62,28 +62,52 @@ def raw_lines(paths: Iterable[Path]) -> Iterator[tuple[Path, int, bytes]]:
                     yield path, number, line.rstrip(b"\n")
 
 
+def rows_after(folder: Path, n: int) -> list[dict[str, Any]]:
+    """Return the rows that come after line `n`, read from the end."""
+    found: list[dict[str, Any]] = []
+    for path in reversed(files(folder)):
+        for raw in reversed(_lines(path)):
+            row = parse(raw)
+            if row is not None and row["n"] <= n:
+                return found[::-1]
+            found += [row] if row is not None else []
+    return found[::-1]
+
+
 def last_line(path: Path) -> Last | None:
     """Return the last whole line of a file."""
-    return _ends(raw_lines([path])).last
+    return _ends([path]).last
 
 
 def tail_of(folder: Path) -> Tail:
-    """Return how the log in `folder` ends. Lines without a hash are counted over all files."""
-    return _ends(raw_lines(files(folder)))
-
-
-def _ends(lines: Iterable[tuple[Path, int, bytes]]) -> Tail:
-    tail, junk = Tail(), list[bytes]()
-    for _, _, raw in lines:
-        row = parse(raw)
-        if row is None:
-            junk.append(raw)
-            continue
-        tail.last = Last(row["n"], sha(raw), PREV in row)
-        tail.unchained += PREV not in row
-        junk = []
-    tail.junk = b"\n".join(junk) if junk else None
+    """Return how the log in `folder` ends, read from its end; lines without a hash are counted if it ends with one."""
+    tail = _ends(reversed(files(folder)))
+    if tail.last and not tail.last.chained:
+        rows = (parse(raw) for _, _, raw in raw_lines(files(folder)))
+        tail.unchained = sum(row is not None and PREV not in row for row in rows)
     return tail
+
+
+def _ends(newest_first: Iterable[Path]) -> Tail:
+    junk: list[bytes] = []
+    for path in newest_first:
+        for raw in reversed(_lines(path)):
+            row = parse(raw)
+            if row is not None:
+                return Tail(Last(row["n"], sha(raw), PREV in row), _joined(junk))
+            junk.append(raw)
+    return Tail(None, _joined(junk))
+
+
+def _joined(junk: list[bytes]) -> bytes | None:
+    return b"\n".join(reversed(junk)) if junk else None
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that may not be there, split as `raw_lines` does."""
+    data = path.read_bytes() if path.exists() else b""
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def verify(

@@ -153,6 +153,7 @@ class HeadKeeper:
         self.latest: Head | None = None
         self.problem = ""
         self._owed: list[Head | None] = [None] * len(self._books)
+        self._compared: dict[Path, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit-heads", daemon=True)
         self._thread.start()
@@ -181,8 +182,15 @@ class HeadKeeper:
             head = self._owed[index]
             try:
                 if head is not None:
+                    self._compare(book, head)
                     book.keep(head)
                     self._owed[index] = None
             except OSError as error:
                 problems.append(f"the head of the audit log cannot be kept at {book.path}: {error.strerror}")
-        self.problem = "; ".join(problems)
+        self.problem = "; ".join([*problems, *filter(None, self._compared.values())])
+
+    def _compare(self, book: Book, head: Head) -> None:
+        """Once after the start: does a book know of a longer log than the one that is here? Raises: OSError."""
+        if book.path not in self._compared:
+            text = contradiction(max(book.heads(), key=lambda kept: kept.n, default=None), head)
+            self._compared[book.path] = f"{text}, says {book.path}; next: city audit verify" if text else ""

@@ -25,8 +25,9 @@ class ApiServer(uvicorn.Server):
 def make_server(api: FastAPI, section: ServiceSection, stop_within_s: int = 2) -> ApiServer:
     """Return the server of the application; run it with `serve(sockets=[listen(address)])`. Raises: KeyFileError."""
     config = uvicorn.Config(
-        api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=stop_within_s
-    )
+        api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=stop_within_s,
+        proxy_headers=section.api_behind_proxy, forwarded_allow_ips="127.0.0.1,::1",
+    )  # fmt: skip
     if section.api_cert is not None and section.api_key is not None and not section.api.startswith(UNIX):
         tls = read_tls(section.api_cert, section.api_key)
         config.ssl_certfile, config.ssl_keyfile = str(tls.cert), str(tls.key)

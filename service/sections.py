@@ -44,7 +44,8 @@ class ServiceSection(Section):
     """Who a service is, where it keeps its data, where its HTTP interface listens.
 
     Beyond this machine it listens with TLS only (`api_cert`, `api_key`: PEM), unless `api_without_tls` says that
-    whoever is on the way may read and change everything.
+    whoever is on the way may read and change everything. `api_behind_proxy`: a reverse proxy on this machine tells
+    in X-Forwarded-For who asks; without it nobody is believed.
     """
 
     id: Identifier
@@ -52,6 +53,7 @@ class ServiceSection(Section):
     api_cert: Path | None = None
     api_key: Path | None = None
     api_without_tls: bool = False
+    api_behind_proxy: bool = False
     api: str = Field(
         default="unix:api.sock", validate_default=True, description="unix:PATH (relative to the file) or HOST:PORT"
     )

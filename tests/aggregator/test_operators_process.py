@@ -1,44 +1,46 @@
-"""Operators of a city that runs: the first one over the socket, logins by command, what a role is refused."""
+"""Operators of a city that runs, over TLS: the first one entered while it is down, logins, what a role is refused."""
 
-import subprocess
-import sys
+import json
+import socket
 from pathlib import Path
 
 import pytest
 from city_process import CityFolder
 
+from tests.cityreflex.test_cli import Run, run  # noqa: F401 (a fixture)
+from tests.service.test_http_interface import pair
+
 pytestmark = pytest.mark.system
 SECRET = "correct horse battery"
+HERE = ("--dir", ".")
 
 
-def test_people_log_in_and_a_role_limits_what_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_log_in_and_a_role_limits_what_they_do(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    city = CityFolder(tmp_path, zones={"riverside": ["river-*"]})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        api = f"127.0.0.1:{free.getsockname()[1]}"
+    city = CityFolder(tmp_path, zones={"riverside": ["river-*"]}, city={"api": api, **pair(tmp_path, "city.example")})
     password = tmp_path / "password"
     password.write_text(SECRET)
     password.chmod(0o600)
-    typed = ("--password-file", "password")
-
-    def tell(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "cityreflex", *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=city.environment()
-        )
-        return done.returncode, done.stderr
-
+    typed = ("--password-file", "password", *HERE)
+    code, _, err = run("operator", "add", "ben", "--role", "operator", "--zone", "riverside", *typed)
+    assert code == 0, err
     with city.running():
-        add = ("operator", "add", "ben", "--role", "operator", "--zone", "riverside", *typed, "--dir", ".")
-        assert tell(*add)[0] == 0
-        code, row, err = city.ask("login", "ben", *typed)
-        assert (code, row["name"]) == (0, "ben"), err
-        assert city.ask("whoami")[1]["rights"]["riverside"] == ["acknowledge", "operate", "view"]
-        code, err = tell("keys", "revoke", "edge-1", "--yes", "--config", "aggregator.toml")
+        revoke = ("keys", "revoke", "edge-1", "--yes", "--config", "aggregator.toml")
+        code, _, err = run(*revoke)
+        assert code == 7 and "you are not logged in" in err and "city login" in err
+        assert run("login", "ben", *typed)[0] == 0
+        rights = json.loads(run("whoami", "--json", *HERE)[1])["rights"]
+        assert rights == {"riverside": ["acknowledge", "operate", "view"]}
+        code, _, err = run(*revoke)
         assert code == 7 and "ben has not the right 'administer'" in err
-        assert city.ask("operator", "list")[0] == 7
-        assert tell("logout", "--dir", ".")[0] == 0
-        assert city.ask("whoami")[1]["name"] == "local", "the owner of the socket"
-        assert city.ask("operator", "list")[1][0]["logins"] == 0
+        assert run("logout", *HERE)[0] == 0 and run("whoami", *HERE)[0] == 7
         password.write_text("wrong wrong wrong")
-        assert city.ask("login", "ben", *typed)[0] == 7
+        assert run("login", "ben", *typed)[0] == 7
     audit = (tmp_path / "city" / "audit.jsonl").read_text()
-    assert '"not_allowed","who":"ben"' in audit and SECRET not in audit
+    assert '"login","who":"ben"' in audit and SECRET not in audit
+    assert run("audit", "verify", *HERE)[0] == 0, "whole, though the city was killed"

@@ -140,6 +140,9 @@ def test_a_log_that_was_rolled_back_is_found_by_its_witness(tmp_path: Path) -> N
     shutil.copytree(old, home)
     assert not texts(check(home)), "alone it looks whole"
     assert any("now ends with line 12" in text for text in texts(check(home, witness)))
+    log = AuditLog(home, name=NAME, witness=witness)
+    log.close()
+    assert any("rolled back: it had 24 lines and now has 12, says" in text for text in log.problems)
     fill(home, lines=30, witness=witness, utc_us=8)
     assert any("line 24 is not the one whose head was signed" in text for text in texts(check(home, witness)))
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
@@ -87,12 +87,12 @@ def test_certificate_and_key_go_together(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def served(keys: dict[str, str]) -> Iterator[int]:
+def served(keys: dict[str, Any]) -> Iterator[int]:
     """A page behind the real server; its port."""
     api = FastAPI()
 
-    async def get_health() -> dict[str, bool]:
-        return {"ok": True}
+    async def get_health(request: Request) -> dict[str, bool]:
+        return {"ok": request.client is not None and request.client.host == "127.0.0.1"}
 
     api.get("/health")(get_health)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -126,6 +126,13 @@ def test_tls_is_spoken_and_the_certificate_is_compared(tmp_path: Path) -> None:
         for client in refused:
             with client, pytest.raises(UnreachableError):
                 client.get("health")
+
+
+@pytest.mark.parametrize("believed", [False, True])
+def test_who_asks_is_believed_from_a_proxy_alone(believed: bool) -> None:
+    with served({"api_behind_proxy": believed}) as port, Client(f"127.0.0.1:{port}") as client:
+        client._http.headers["X-Forwarded-For"] = "192.0.2.9"
+        assert client.get("health") == {"ok": not believed}
 
 
 def limited(
