@@ -70,6 +70,12 @@ crashtest: SEED ?= 1
 crashtest: setup ## 1,000 kills of a real edge node and a real city, links cut, disks filled; CYCLES=, SEED=
 	$(PY) -m tests.crashtest --cycles $(CYCLES) --seed $(SEED)
 
+.PHONY: late
+late: FRAMES ?= 1000000
+late: SEED ?= 1
+late: setup ## 1,000,000 late and shuffled frames end as those in order: estimates and alarms; FRAMES=, SEED=
+	$(PY) -m tests.replay.late --frames $(FRAMES) --seed $(SEED)
+
 .PHONY: replaytest
 replaytest: KILLS ?= 100
 replaytest: SEED ?= 1
