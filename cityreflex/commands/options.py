@@ -23,6 +23,10 @@ run_dir_option = click.option(
     show_envvar=True,
     help="Run directory.",
 )
+templates_option = click.option(
+    "--templates", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with templates of your own. May be given several times.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -13,7 +13,9 @@ from cityreflex import config, known_streams
 from cityreflex.client import UnreachableError, refused
 from cityreflex.commands import process_text, terminal
 from cityreflex.commands.login import gone
-from cityreflex.commands.options import json_option, where_options
+from cityreflex.commands.options import json_option, templates_option, where_options
+from cityreflex.commands.process_new import new
+from cityreflex.commands.process_test import test
 from cityreflex.exits import CONFIG, NOT_FOUND, UNVERIFIED, CityError
 from cityreflex.where import Where
 from processes import templates as found_templates
@@ -21,10 +23,6 @@ from processes.errors import ProcessError
 from processes.fitting import as_rows, fit
 
 MISSING, UNPROCESSABLE = 404, 422
-templates_option = click.option(
-    "--templates", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with templates of your own. May be given several times.",
-)  # fmt: skip
 
 
 @click.group()
@@ -33,6 +31,10 @@ def process() -> None:
 
     Example: city process list
     """
+
+
+process.add_command(new)
+process.add_command(test)
 
 
 @process.command("list")
@@ -69,7 +71,7 @@ def explain(where: Where, name: str, as_json: bool) -> None:
 @where_options
 @json_option
 def reload(where: Where, as_json: bool) -> None:
-    """Let the city read its process files anew, without loss; an edge node does so on SIGHUP.
+    """Let the city read its process files anew, without loss.
 
     What changed begins again from recorded data, the rest goes on untouched. If one file is wrong, none is taken (exit
     code 3). Needs the right to administer.

@@ -4,9 +4,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from cityreflex.commands.replay_text import moment
+from cityreflex.commands.replay_text import moment, scores
 
 SHOWN_NEAR = 5
+SHOWN = 20
 
 
 def listed(rows: list[dict[str, Any]]) -> str:
@@ -97,3 +98,36 @@ def _port(row: dict[str, Any]) -> Iterator[str]:
         yield f"  no    {one['name']}: {one['why']}"
     if row["others"]:
         yield f"        {row['others']} others are of another property"
+
+
+def tried(found: dict[str, Any]) -> str:
+    """Return what a process would have done."""
+    return "\n".join([*_trial_head(found), *_trial_tasks(found), *_trial_rest(found)])
+
+
+def _trial_head(found: dict[str, Any]) -> Iterator[str]:
+    span = f"{moment(found['from_utc_us'])} to {moment(found['to_utc_us'])}"
+    yield f"{found['instance']} ({found['template']}), {span}: {found['steps']:,} steps"
+    for name, count in found["samples"].items():
+        yield f"  {count:>10,} samples  {name}"
+    if found["fault"]:
+        yield f"  it stopped: {found['fault']}"
+
+
+def _trial_tasks(found: dict[str, Any]) -> Iterator[str]:
+    yield f"it would have asked for {len(found['tasks'])} setpoints"
+    for row in found["tasks"][:SHOWN]:
+        yield f"  {moment(row['step_utc_us'])} {row['port']} {row['setpoint']:g}"
+        yield from textwrap.wrap(row["reason"], 80, initial_indent="    ", subsequent_indent="    ")
+    if len(found["tasks"]) > SHOWN:
+        yield f"  ... and {len(found['tasks']) - SHOWN:,} more (--json has all)"
+
+
+def _trial_rest(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{len(found['alarm_events'])} changes of alarms"
+    for row in found["alarm_events"][:SHOWN]:
+        yield f"  {moment(row['at_utc_us'])} {row['key']} {row['kind']}, severity {row['severity']}"
+    if len(found["alarm_events"]) > SHOWN:
+        yield f"  ... and {len(found['alarm_events']) - SHOWN:,} more (--json has all)"
+    yield from scores([(found["instance"], found["scores"])])
+    yield "nothing was sent, nothing was changed"

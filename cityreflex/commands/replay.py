@@ -50,8 +50,8 @@ def replay(
 
     Example: city replay --dir run --process flood_new.toml --json
     """
-    where = data if data is not None else _data_dir(folder)
-    span = _utc_us(start, 0), _utc_us(end, EVER_US)
+    where = data if data is not None else data_dir(folder)
+    span = utc_us(start, 0), utc_us(end, EVER_US)
     if span[0] >= span[1]:
         raise click.UsageError(f"--from {start} is not before --to {end}")
     with replay_errors(where):
@@ -117,11 +117,12 @@ def replay_errors(where: Path) -> Iterator[None]:
                         "give --templates with the folder of its template") from error  # fmt: skip
 
 
-def _data_dir(folder: Path) -> Path:
+def data_dir(folder: Path) -> Path:
+    """Return the city's data folder of a run directory. Raises: CityError."""
     return config.load_aggregator(folder / "aggregator.toml", with_keys=False).city.data_dir
 
 
-def _utc_us(text: str | None, default: int) -> int:
+def utc_us(text: str | None, default: int) -> int:
     """Return a time of the command line in microseconds; without a zone it is UTC."""
     if text is None:
         return default

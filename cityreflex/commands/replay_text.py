@@ -77,6 +77,11 @@ def _scores(found: dict[str, Any]) -> Iterator[str]:
     groups = [(row["instance"], row["scores"]) for row in found["instances"]]
     if found["instead"] is not None:
         groups.append(("with the other", found["instead"]["scores"]))
+    yield from scores(groups)
+
+
+def scores(groups: list[tuple[str, list[dict[str, Any]]]]) -> Iterator[str]:
+    """Yield the lines of a table of scores, (name, rows) one group after the other; none without rows."""
     if not any(rows for _, rows in groups):
         return
     yield ""

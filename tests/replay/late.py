@@ -55,7 +55,7 @@ def run(frames: int, seed: int | None) -> End:
     feed, manifest, steps = Feed(), from_map(info().manifest), dict[int, Any]()
     now_us, last_us = 0, 0
     for arrived_us, at in arrivals(frames, seed):
-        while now_us + TICK_US <= arrived_us:
+        while now_us + TICK_US < arrived_us:
             now_us += TICK_US
             _tick(engine, now_us, steps)
         _arrive(engine, feed, manifest, at)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from aggregator.backup import taking
 from aggregator.replay.recording import opened
 from aggregator.replay.run import Run
+from cityreflex.commands.process_test import test as trial
 from cityreflex.commands.replay import replay
 from durable import opened as blob_of
 from durable import sealed
@@ -143,3 +144,14 @@ def test_a_changed_record_ends_with_exit_code_6(copy: Path) -> None:
 def test_what_can_not_be_replayed_says_why(recorded: Path, words: list[str], says: str) -> None:
     done = city("--data", str(recorded), *words)
     assert done.exit_code != 0 and says in f"{done.output}{done.exception}"
+
+
+def test_a_trial_on_recorded_data_says_what_a_process_would_do(recorded: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "flood.toml")
+    done = CliRunner().invoke(trial, [str(file), "--data", str(recorded), "--json"])
+    assert done.exit_code == 0, done.exception
+    found = json.loads(done.output)
+    assert found["samples"] == {f"river-1/{name}": PERIODS for name in ("level", "rain", "opening")}
+    assert found["tasks"] and found["fault"] == "" and found["too_late"] == 0
+    part = CliRunner().invoke(trial, [str(file), "--data", str(recorded), "--from", "2023-11-15T01:00", "--json"])
+    assert 0 < json.loads(part.output)["steps"] < found["steps"]
