@@ -4,11 +4,13 @@ import os
 import sys
 from typing import Any
 
+import httpx
 import rich_click as click
 from click.exceptions import Exit
 from pydantic import ValidationError
 
 from cityreflex import exits
+from cityreflex.client import refused
 from cityreflex.commands import COMMANDS
 from cityreflex.commands.terminal import harmless
 from cityreflex.exits import CityError
@@ -41,6 +43,9 @@ def main() -> None:
         city(standalone_mode=False)
     except CityError as error:
         _end(error.code, str(error), error.hint)
+    except httpx.HTTPStatusError as error:
+        told = refused(error)
+        _end(told.code, str(told), told.hint)
     except Exit as end:
         sys.exit(end.exit_code)
     except click.UsageError as error:

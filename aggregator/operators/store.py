@@ -31,7 +31,8 @@ class OperatorStore:
 
     def __init__(self, config: AggregatorConfig, audit: AuditLog, passwords: Passwords | None = None) -> None:
         """Read the file of the data folder, if there is one. Raises: KeyFileError."""
-        self._path = config.city.data_dir / FILE
+        self.folder = config.city.data_dir
+        self._path = self.folder / FILE
         self._life_us = round(config.operators.login_h * 3.6e9)
         self.zones = frozenset(config.zones)
         self.audit, self.passwords = audit, passwords or Passwords()
@@ -105,7 +106,11 @@ class OperatorStore:
         fresh = copy.deepcopy(self.register)
         found = do(fresh)
         self.audit.write([row])
-        replace_summed(self._path, fresh.to_map())
+        try:
+            replace_summed(self._path, fresh.to_map())
+        except OSError:
+            self.audit.note([{**row, "event": f"{row['event']}_not_saved"}])
+            raise
         self.register = fresh
         return found
 

@@ -30,7 +30,8 @@ def make_api(
         return status.health(city(), now(), zap_alive=zap_alive(), more=more_reasons())
 
     async def get_status() -> dict[str, Any]:
-        return status.status(city(), now())
+        found = status.status(city(), now())
+        return {**found, "alarms": [*found["alarms"], *more_reasons()]}
 
     async def get_ledger() -> dict[str, Any]:
         rows = ledger_view.account_rows(*status.ledger_args(city(), now()))

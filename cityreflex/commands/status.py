@@ -120,13 +120,14 @@ def _link_troubles(edge: dict[str, Any]) -> list[str]:
 
 
 def _journal_troubles(edge: dict[str, Any]) -> list[str]:
-    """Return what is wrong with an edge's journal, and with its view of the city."""
+    """Return what is wrong with an edge's journal and audit log, and with its view of the city."""
     health, name = edge["health"], edge["edge"]
     journal, quota = health.get("journal") or {}, (health.get("journal") or {}).get("quota") or {}
     lines = [f"{name}: {quota['problem']}"] if quota.get("problem") else []
     if journal.get("full") and not lines:
         lines.append(f"{name}: its disk is full: make room on it, or lower [journal] max_bytes")
     lines += [f"{name}: {notice}" for notice in journal.get("notices", ())]
+    lines += [f"{name}: {text}" for text in (health.get("audit") or {}).get("problems", ())]
     city_problem = (health.get("uplink") or {}).get("problem")
     return [*lines, f"{name}: {city_problem}"] if city_problem else lines
 

@@ -192,9 +192,9 @@ def site(tmp_path: Path, kit: Any) -> Site:
 
 @pytest.fixture
 def store(site: Site) -> Iterator[OperatorStore]:
-    audit = AuditLog(site.folder / "city")
-    yield OperatorStore(parse(site.data, site.folder), audit, Passwords(WEAK))
-    audit.close()
+    store = OperatorStore(parse(site.data, site.folder), AuditLog(site.folder / "city"), Passwords(WEAK))
+    yield store
+    store.audit.close()
 
 
 def test_the_file_is_for_its_owner_and_holds_neither_password_nor_token(store: OperatorStore, site: Site) -> None:
@@ -220,6 +220,9 @@ def test_what_cannot_be_saved_does_not_count(store: OperatorStore, monkeypatch: 
     with pytest.raises(OSError, match="space"):
         store.add("local", "anna", {"*": "operator"}, "hash")
     assert not store.register.people
+    store.audit.close()
+    assert [row["event"] for row in read(store.folder)] == ["operator_added", "operator_added_not_saved"]
+    store.audit = AuditLog(store.folder)
 
 
 def test_an_edited_file_is_refused(store: OperatorStore, site: Site) -> None:

@@ -1,5 +1,6 @@
 """`city audit verify|show|export` on the log of a city that does not run: what it says and which code it ends with."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import tomlkit
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cityreflex import audit_files, exits
 from cityreflex.audit_files import Log
@@ -122,6 +124,24 @@ def test_an_export_is_checked_without_the_log(run: Run, folder: Path, tmp_path: 
         assert run("audit", "verify", "part.jsonl")[0] == exits.UNVERIFIED
     Path("part.jsonl").write_text("nonsense\n")
     assert run("audit", "verify", "part.jsonl")[0] == exits.CONFIG
+
+
+def test_docs_audit_md_says_enough_to_check_an_export_without_our_software(run: Run, folder: Path) -> None:  # noqa: F811
+    run("audit", "export", *HERE, "--output", "all.jsonl")
+    first, *lines, last = Path("all.jsonl").read_bytes().splitlines()
+    top, head = json.loads(first), json.loads(last)["head"]
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(top["key"]))
+    sig = bytes.fromhex(top.pop("sig"))
+    key.verify(sig, b"cityreflex audit export 1\0" + json.dumps(top, separators=(",", ":")).encode())
+    sig = bytes.fromhex(head.pop("sig"))
+    signed = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+    key.verify(sig, b"cityreflex audit head 1\0" + signed)
+    prev = "0" * 64
+    for n, raw in enumerate(lines, top["first"]):
+        row = json.loads(raw)
+        assert (row["n"], row["prev"]) == (n, prev)
+        prev = hashlib.sha256(raw).hexdigest()
+    assert (head["n"], head["sha256"], head["name"]) == (top["last"], prev, "city")
 
 
 def test_where_there_is_no_log(run: Run, folder: Path) -> None:  # noqa: F811

@@ -18,7 +18,7 @@ from service.audit import AuditLog
 from service.audit_budget import BURST, EVERY_US, Budget
 from service.audit_chain import ZERO, Chain, make_line
 from service.audit_files import Verdict, files, raw_lines, read, verify
-from service.audit_heads import Book, Head, Signer, contradiction, from_map
+from service.audit_heads import Book, Head, HeadKeeper, Signer, contradiction, from_map
 
 NAME = "city"
 
@@ -292,6 +292,19 @@ def test_a_book_is_bounded_and_survives_a_torn_line(tmp_path: Path, monkeypatch:
     book.path.write_bytes(book.path.read_bytes()[:-9])
     book.keep(signer.sign(NAME, 50, "ab" * 32, 7))
     assert book.heads()[-1].n == 50
+
+
+def test_the_head_goes_on_while_the_log_grows(tmp_path: Path) -> None:
+    ends = [(0, ZERO)]
+    keeper = HeadKeeper(tmp_path, NAME, lambda: ends[-1], lambda: 7, tmp_path / "witness", every_s=0.002)
+    books = [Book(tmp_path / audit_heads.PRIVATE, NAME), Book(tmp_path / "witness", NAME)]
+    for n in (1, 5):
+        ends.append((n, "ab" * 32))
+        while not all(book.heads() and book.heads()[-1].n == n for book in books):
+            keeper._stop.wait(0.005)
+        assert keeper.row()["n"] == n
+    keeper.close()
+    assert [head.n for head in books[1].heads()] == [1, 5], "only when it grew"
 
 
 def test_a_witness_that_cannot_be_written_is_told(tmp_path: Path) -> None:
