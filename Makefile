@@ -116,6 +116,14 @@ simtest: setup ## the whole system under SEEDS=n seeds from FIRST_SEED=m on, MIN
 simtest-mutants: setup ## plant each bug of tests/simtest/mutations.py; the simulation must catch every one
 	$(PY) -m tests.simtest.mutants
 
+.PHONY: exhaustive exhaustive-mutants
+exhaustive: setup ## all interleavings of lease, interlock and task machine to DEPTH=n actions (default: as in the gate); WORLD=
+	$(PY) -m tests.exhaustive --depth $(or $(DEPTH),0) --world '$(WORLD)' --jobs $(JOBS)
+
+exhaustive-mutants: DEPTH ?= 9
+exhaustive-mutants: setup ## plant each bug of tests/exhaustive/mutations.py; the search must find every one
+	$(PY) -m tests.exhaustive.mutants --depth $(DEPTH) --jobs $(JOBS)
+
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
 	$(PY) tests/wasm/heap.py
 

@@ -110,10 +110,14 @@ class Following(Latches):
         if waiting_us > ANSWER_US:
             self._release(entry)
             return self._move(entry, codes.UNKNOWN, codes.TIMEOUT, "no answer from the board")
-        if entry.sends < MAX_SENDS and waiting_us > RESEND_US * entry.sends:
+        if entry.sends < MAX_SENDS and waiting_us > RESEND_US * entry.sends and self._still_meant(entry):
             entry.sends += 1
             return [DoAgain(entry)]
         return []
+
+    def _still_meant(self, entry: TaskEntry) -> bool:
+        """Whether a command that may not have arrived yet is to be obeyed if it does: nobody has a newer lease."""
+        return entry.task.fence == self.actuators[entry.task.actuator].arbiter.fence
 
     def _renewal(self, actuator: Actuator, now_us: int) -> list[Effect]:
         """Renew the board's lease while the task is valid; a command without answer yet goes first."""

@@ -56,7 +56,12 @@ def plant(name: str) -> None:
     from .mutations import MUTATIONS  # noqa: PLC0415
 
     mutation = next(m for m in MUTATIONS if m.name == name)
-    sys.meta_path.insert(0, _Finder(mutated(*mutation.edits)))
+    plant_edits(*mutation.edits)
+
+
+def plant_edits(*edits: tuple[str, str, str]) -> None:
+    """Plant (path, old, new) before the product is imported. Raises: PlantError."""
+    sys.meta_path.insert(0, _Finder(mutated(*edits)))
 
 
 def plant_from_environment() -> None:

@@ -1,0 +1,159 @@
+"""Planted bugs: each a small, realistic mistake in the product. `old` must be in the file exactly once.
+
+`area` names the world that must find it. `make exhaustive-mutants` prints how long the shortest trace is and how many
+states were looked at; one that survives means that an invariant, a fault or a world is missing.
+"""
+
+from tests.simtest.mutations import Mutation
+
+# ruff: noqa: E501 - the product's lines stay whole, so that they can be found
+
+GUARD, FOLLOWING, LATCHES = "edge_node/reaction/guard.py", "edge_node/reaction/following.py", "edge_node/reaction/latches.py"
+STATE, CHECKS, ARBITER = "edge_node/reaction/guard_state.py", "edge_node/reaction/checks.py", "edge_node/reaction/arbiter.py"
+ENTRY, REACTION, CODES = "edge_node/reaction/task_entry.py", "edge_node/reaction/reaction.py", "protocol/task_codes.py"
+LEASE, INTERLOCK = "protocol/lease.py", "protocol/interlock.py"
+DESK, ACTUATORS = "firmware/core/tasks.py", "firmware/core/actuators.py"
+
+ANY_BOOT = (
+    CHECKS, '        return codes.STALE_CLOCK, f"the deadline is in the clock of boot {task.edge_boot}, this is {node.boot}"\n',
+    "        pass\n",
+)  # fmt: skip
+
+MUTATIONS = (
+    # the guard
+    Mutation(
+        "guard: the command leaves before its intent is durable", GUARD,
+        "        self._watch(entry)\n        self._keep(entry)\n        return [Save(entry, True)]\n",
+        "        self._watch(entry)\n        self._keep(entry)\n        return [Save(entry, True), *self.intent_saved(entry.task.task_id, now_us)]\n",
+        "order",
+    ),
+    Mutation(
+        "guard: nothing is checked again once the intent is durable", GUARD,
+        "        if entry.state != codes.DISPATCHED or entry.sends:\n            return []\n        code, text = self._refusal(entry, now_us)\n",
+        "        if entry.state != codes.DISPATCHED or entry.sends:\n            return []\n        code, text = codes.OK, \"\"\n",
+        "order",
+    ),
+    Mutation(
+        "guard: a task that ended may come again", GUARD,
+        "        if known is not None:\n            return self._known(", "        if known is not None and known.open:\n            return self._known(",
+        "order",
+    ),
+    Mutation("guard: the signature is not checked", GUARD, "        if not genuine:\n", "        if False:\n", "order"),
+    Mutation(
+        "guard: tasks of earlier lives are forgotten", STATE,
+        "        self.entries.update((entry.task.task_id, entry) for entry in entries)\n", "        return\n",
+        "order", (ANY_BOOT,),
+    ),
+    Mutation(
+        "guard: after a crash open tasks stay open", ENTRY,
+        '    entry.become(codes.UNKNOWN, codes.TIMEOUT, "the edge node restarted")\n', "", "order",
+    ),
+    Mutation(
+        "guard: nobody asks who holds the lease", CHECKS,
+        "    if arbiter.allows(entry.requester, entry.task.fence, now_us):\n", "    if arbiter:\n", "rivals",
+    ),
+    Mutation(
+        "guard: an old fence will do", ARBITER,
+        "        return self.holder(now_us) == holder and fence == self._lease.fence\n",
+        "        return self.holder(now_us) == holder\n", "ranks",
+    ),
+    Mutation(
+        "guard: a deadline may be over", CHECKS,
+        "after its deadline\") if late_ms >= 0 else OK\n", "after its deadline\") if late_ms >= 9000 else OK\n", "order",
+    ),
+    Mutation(
+        "guard: sent again under a fence that is no more", FOLLOWING,
+        " and self._still_meant(entry):\n", ":\n", "order",
+    ),
+    Mutation(
+        "guard: sent again as a new command", REACTION,
+        "        body = self._bodies.get(effect.entry.task.task_id)\n",
+        "        index = self._core.guard.actuators[effect.entry.task.actuator].info.index\n"
+        "        if board is not None:\n            return self._do(DoTask(effect.entry, index, 1000))\n        body = None\n",
+        "order",
+    ),
+    Mutation(
+        "guard: waits for an answer for ever", FOLLOWING,
+        "        if waiting_us > ANSWER_US:\n", "        if waiting_us > 1000 * ANSWER_US:\n", "order",
+    ),
+    Mutation(
+        "guard: renews beyond the setpoint's time", FOLLOWING,
+        "        lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)\n        return [Renew",
+        "        lease_ms = actuator.info.lease_ms or self.lease_ms\n        return [Renew", "effect",
+    ),
+    Mutation(
+        "guard: sets across boards are not kept apart", CHECKS,
+        "    if limits.engaged and task.setpoint != info.safe:\n", "    if False:\n", "set",
+    ),
+    # ranks and fences
+    Mutation(
+        "arbiter: the lower rank takes over", ARBITER,
+        "            if held and RANKS[holder] > RANKS[held]:\n", "            if held and RANKS[holder] < RANKS[held]:\n", "ranks",
+    ),
+    Mutation("lease: a new holder has the old fence", LEASE, "        self.fence += 1\n", "", "ranks"),
+    Mutation(
+        "lease: whoever asks gets it", LEASE,
+        "            if holder != self._holder:\n                return 0\n", "            self._holder = holder\n", "ranks",
+    ),
+    # trips and stops
+    Mutation("halt: trips are not looked at", CHECKS, "    if limits.actuator.tripped:\n", "    if False:\n", "halt"),
+    Mutation(
+        "halt: the local stop is not looked at", CHECKS,
+        "    if found[0] == codes.OK and node.stopped:\n", "    if False:\n", "halt",
+    ),
+    Mutation(
+        "halt: a command is sent again", LATCHES, "                entry.sends = NO_MORE", "                pass", "halt",
+        ((LATCHES, "        actuator.arbiter.refence(now_us)\n", ""),),
+    ),
+    Mutation(
+        "halt: the lease is renewed", LATCHES,
+        "        actuator.active = actuator.selection = None\n", "        actuator.selection = None\n", "trip",
+    ),
+    Mutation(
+        "halt: a trip does not outlast a crash", LATCHES,
+        "        self.latched = {name: text for name, text in kept.items() if text}\n", "", "halt",
+    ),
+    # the board
+    Mutation(
+        "board: a used counter will do", DESK,
+        "        elif counter <= self._counter:\n", "        elif counter < 0:\n", "line",
+    ),
+    Mutation("board: any boot's nonce will do", DESK, "        elif nonce != self._nonce:\n", "        elif not nonce:\n", "line"),
+    Mutation(
+        "board: the signature is not checked", DESK,
+        "        if not self._signed(payload, signature):\n            self._refuse", "        if False:\n            self._refuse", "line",
+    ),
+    Mutation(
+        "board: deadlines are not checked", DESK,
+        "not_after[0], not_after[1]) >= 0:\n", "not_after[0], not_after[1]) >= 1 << 30:\n", "line",
+    ),
+    Mutation(
+        "board: a lapsed lease ends nothing", ACTUATORS,
+        "            if actuator.held and actuator.lease.lapsed(now_ms):\n", "            if False:\n", "line",
+    ),
+    Mutation(
+        "board: a lapsed lease is renewed", LEASE,
+        "        if fence != self.fence or ms <= 0 or self.lapsed(now_ms):\n", "        if fence != self.fence or ms <= 0:\n", "line",
+    ),
+    Mutation(
+        "board: going safe does nothing", ACTUATORS,
+        "        actuator.driver.safe()\n", "        pass\n", "line",
+    ),
+    Mutation(
+        "interlock: what is on is not looked at", INTERLOCK,
+        "        if outputs_on_mask & ~bit:\n", "        if False:\n", "line",
+    ),
+    Mutation(
+        "interlock: no rest between two outputs", INTERLOCK,
+        "        return now_ms - self._off_at_ms >= self.min_off_ms\n", "        return True\n", "line",
+    ),
+    Mutation(
+        "board: the silence of the host ends nothing", ACTUATORS,
+        "                self._end_lease(actuator, LINK_SILENT)\n", "                pass\n", "silence",
+    ),
+    # the table
+    Mutation(
+        "table: a task may go back", CODES,
+        "    return new == state or new in TRANSITIONS[state]\n", "    return new in STATES and state in STATES\n", "order",
+    ),
+)  # fmt: skip

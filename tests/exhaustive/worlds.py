@@ -1,0 +1,58 @@
+"""The worlds that are searched. To add one: a Plan here; its `depth` is what the gate searches."""
+
+from .acting import Acting
+from .lines import Command, Line, LinePlan
+from .plans import Plan, Wish
+
+PUMP = (("pump", ("fill", "drain")),)
+GATE = (("gate", ("opening",)),)
+TWO = (("left", ("run",)), ("right", ("run",)))
+
+PLANS: tuple[Plan | LinePlan, ...] = (
+    LinePlan(
+        "line", "one board with two outputs that exclude each other: any order of commands, forged ones, lost power",
+        ("fill", "drain"), (Command(0, 1.0, 2000), Command(1, 1.0, 2000), Command(0, None, 2000), Command(1, None, 0)),
+        steps=4, restarts=1, depth=6,
+    ),
+    LinePlan(
+        "silence", "a lease longer than the silence of the link that a board bears",
+        ("fill", "drain"), (Command(0, 1.0, 9000),), steps=8, silence=True, depth=12,
+    ),
+    Plan(
+        "order", "one order of the city; edge node and board crash, orders and commands are forged",
+        GATE, (Wish("city", "gate/opening", 1.0),), steps=5, edge_crashes=1, board_crashes=1, forged=True, depth=7,
+    ),
+    Plan(
+        "rivals", "city and a local process want two outputs that exclude each other",
+        PUMP, (Wish("city", "pump/fill", 1.0), Wish("edge", "pump/drain", 1.0)), steps=4, depth=7,
+    ),
+    Plan(
+        "ranks", "city, a person, safety and a local process want the same output",
+        GATE,
+        (Wish("city", "gate/opening", 1.0), Wish("operator", "gate/opening", 0.0), Wish("safety", "gate/opening", 1.0),
+         Wish("edge", "gate/opening", 1.0)), steps=4, depth=6,
+    ),
+    Plan(
+        "set", "two boards whose outputs exclude each other; a link is cut, a board crashes",
+        TWO, (Wish("edge", "left/run", 1.0), Wish("edge", "right/run", 1.0)), steps=6, cuts=1, board_crashes=1,
+        sets=(("left/run", "right/run"),), depth=5,
+    ),
+    Plan(
+        "halt", "trip and local stop of a city's order, each ended again; the edge node crashes",
+        GATE, (Wish("city", "gate/opening", 1.0),), steps=3, halts=1, edge_crashes=1, depth=6,
+    ),
+    Plan(
+        "trip", "trip and local stop of what a local process asked for",
+        GATE, (Wish("edge", "gate/opening", 1.0),), steps=3, halts=1, depth=7,
+    ),
+    Plan(
+        "effect", "the effect of a task is observed or not; the setpoint's time ends; a board crashes, a link is cut",
+        GATE, (Wish("edge", "gate/opening", 1.0),), steps=5, feedback=True, board_crashes=1, cuts=1, valid_ms=2000,
+        depth=7,
+    ),
+)  # fmt: skip
+
+
+def world(plan: Plan | LinePlan) -> Acting | Line:
+    """Return the world of a plan."""
+    return Acting(plan) if isinstance(plan, Plan) else Line(plan)
