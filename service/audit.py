@@ -198,7 +198,6 @@ class AuditLog:
             self._end = tail.last.n, tail.last.sha256
         if tail.last and not tail.last.chained:
             self._owed.append({"event": BEGUN, "unchained": tail.unchained})
-            self._end = tail.last.n, ZERO
         elif tail.junk is not None:
             self._owed.append({"event": TORN, "bytes": len(tail.junk), "sha256": sha(tail.junk)})
 

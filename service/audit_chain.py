@@ -86,6 +86,7 @@ class Chain:
     _anchor: tuple[int, str] = (0, ZERO)
     _first_prev: str = ZERO
     _begins_chain: bool = False
+    _older: Place | None = None
 
     def feed(self, file: str, line: int, raw: bytes) -> None:
         """Take one line."""
@@ -124,6 +125,8 @@ class Chain:
         self._begins_chain = row.get("event") == BEGUN
         if self._begins_chain and self.unchained > row.get("unchained", 0):
             self._tell(place, f"found {self.unchained} lines before the chain, which began after {row['unchained']}")
+        if self._begins_chain and self._older and self._older.sha256 != row[PREV]:
+            self._tell(self._older, f"line {self._older.n}, the last one before the chain, was changed")
         if place.n == 1 and row[PREV] != ZERO:
             self._tell(place, "line 1 carries the hash of a line before it: what was before is missing")
         if self.unchained and not self._begins_chain:
@@ -156,19 +159,24 @@ class Chain:
             self.problems.append(Problem(file, line, text))
 
     def _unchained(self, place: Place) -> None:
-        self._junk = [] if self.first is None else self._junk
+        self._see(place)
         if self.first is None:
+            self._junk, self._older = [], place
             self.unchained += 1
         else:
             self._tell(place, f"line {place.n} has no hash of the line before: inserted, or of an older release")
+            self.last = place
 
     def _remember(self, place: Place, row: dict[str, Any]) -> None:
         self.last = place
         self.lines += 1
-        if place.n in self.wanted:
-            self.seen[place.n] = place.sha256
+        self._see(place)
         if row.get("event") == REMOVED and type(row.get("through")) is int and isinstance(row.get("sha256"), str):
             self._anchor = row["through"], row["sha256"]
+
+    def _see(self, place: Place) -> None:
+        if place.n in self.wanted:
+            self.seen[place.n] = place.sha256
 
     def _tell(self, place: Place, text: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:

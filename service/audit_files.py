@@ -136,6 +136,7 @@ def _compare(chain: Chain, head: Head) -> str:
     if chain.last is None or head.n > chain.last.n:
         n = chain.last.n if chain.last else 0
         return f"the log had {head.n} lines and now ends with line {n}: its tail was cut, or it was rolled back"
-    if chain.first is not None and head.n >= chain.first.n and chain.seen.get(head.n) != head.sha256:
+    removed = head.n not in chain.seen and (chain.first is None or head.n < chain.first.n)
+    if not removed and chain.seen.get(head.n) != head.sha256:
         return f"line {head.n} is not the one whose head was signed: it was changed, or the log was written anew"
     return ""

@@ -218,8 +218,21 @@ def test_the_log_of_a_release_without_a_chain_goes_on_as_one(tmp_path: Path) -> 
     assert (rows[5]["event"], rows[5]["unchained"]) == ("audit_chain_begun", 5)
     found = check(tmp_path)
     assert not texts(found) and (found.chain.unchained, found.chain.lines) == (5, 5)
+    change(tmp_path, lambda lines: [*lines[:4], lines[4].replace(b"refused", b"revoked"), *lines[5:]])
+    assert any("line 5, the last one before the chain, was changed" in text for text in texts(check(tmp_path)))
+    change(tmp_path, lambda lines: [*old, *lines[5:]])
     change(tmp_path, lambda lines: [*lines[:3], old[3], *lines[3:]])
     assert any("found 6 lines before the chain, which began after 5" in text for text in texts(check(tmp_path)))
+
+
+def test_lines_of_an_older_release_in_between_are_told_and_the_chain_goes_on(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    with (tmp_path / audit.FILE).open("ab") as file:
+        file.write(b'{"n":4,"utc_us":7,"event":"refused"}\n')
+    fill(tmp_path, 2)
+    assert [row["n"] for row in read(tmp_path)] == list(range(1, 8))
+    (told,) = texts(check(tmp_path))
+    assert "audit.jsonl:4: line 4 has no hash of the line before: inserted, or of an older release" in told
 
 
 def test_an_append_that_failed_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
