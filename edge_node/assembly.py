@@ -8,6 +8,7 @@ from functools import partial
 
 from durable import DISK, Committer
 from processes.instance import Instance, read_instance
+from protocol.mac import hmac_sha256
 from service.host_clock import Look
 from service.host_time import boottime_us
 from service.keys import read_board_key, read_ed25519_key, read_slots
@@ -142,6 +143,7 @@ def _kept_tasks(journal: Journal) -> list[TaskEntry]:
 
 def _board(thing: str, port: str, key: bytes, core: Core, random_bits: Callable[[int], int]) -> Board:
     session = BoardSession(thing, random_bits(32))
+    session.sign = partial(hmac_sha256, key)
     session.nonces.update(_kept_nonces(core.journal, thing))
     return Board(session, BoardCommands(key, core.counter), address=port)
 

@@ -279,6 +279,19 @@ def encode_ack(boot: str, ranges: Sequence[Span], gaps: Sequence[int] = ()) -> b
     return _command([frames.ACK, frames.boot_bytes(boot), [list(span) for span in ranges], list(gaps)])
 
 
+def encode_signed_ack(
+    sign: Callable[[bytes], bytes], nonce: bytes, boot: str, ranges: Sequence[Span], gaps: Sequence[int] = ()
+) -> bytes:
+    """Return the body of an ack that only who has the board's key can make; `nonce` is that of its present boot.
+
+    It needs no counter: what it says stays true as long as the nonce lives.
+    """
+    spans = [list(span) for span in ranges]
+    payload = bytes(msgpack.packb([nonce, frames.boot_bytes(boot), spans, list(gaps)]))
+    commands.decode_ack_payload(payload)
+    return _command([frames.SIGNED_ACK, payload, sign(payload)])
+
+
 def encode_task(
     key: bytes,
     nonce: bytes,

@@ -62,6 +62,7 @@ _CHECKS = {
     frames.ACK: (4, _ack),
     frames.TASK: (3, _signed),
     frames.LEASE: (3, _signed),
+    frames.SIGNED_ACK: (3, _signed),
 }
 
 
@@ -158,4 +159,17 @@ def decode_lease_payload(payload: bytes) -> tuple:  # type: ignore[type-arg]
     _need_uint(items[1])
     _need_uint(items[2], 255)
     _need_uint(items[3])
+    return tuple(items)
+
+
+def decode_ack_payload(payload: bytes) -> tuple:  # type: ignore[type-arg]
+    """Return (nonce8, boot8, ranges, gap ids).
+
+    Raises:
+        FrameError: malformed.
+    """
+    items = mpack.unpack(payload, 0, len(payload), 3, 64)
+    _need(items, list, 4)
+    _need(items[0], bytes, 8)
+    _ack(items)
     return tuple(items)

@@ -23,6 +23,10 @@ SETTINGS = 9
 FILE = 10
 LEASE = 11
 GAP = 12
+SIGNED_ACK = 13
+
+SIGNED_ACKS_SINCE = 2
+"""From this version of the board link on a host signs its acks."""
 
 KINDS = {
     HELLO: "hello",
@@ -37,6 +41,7 @@ KINDS = {
     FILE: "file",
     LEASE: "lease",
     GAP: "gap",
+    SIGNED_ACK: "signed_ack",
 }
 
 MAX_BODY_TO_HOST = 2048

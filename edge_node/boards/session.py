@@ -4,13 +4,13 @@ States: "closed" (no port), "down" (port open, no valid frame lately: hello is s
 board answered our hello and keeps sending). What cannot be decoded is counted and has no effect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from protocol import board_link as link
 from protocol import versions
 from protocol.errors import FrameError, UnknownKindError
-from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN
+from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN, SIGNED_ACKS_SINCE
 from protocol.host_decoder import HostDecoder
 from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
@@ -66,6 +66,7 @@ class BoardSession:
     up_since_us: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED, 0))
     nonces: dict[str, bytes] = field(default_factory=dict)  # of each boot that ever said hello
+    sign: Callable[[bytes], bytes] | None = None  # with the board's key
     max_boots: int = BOOTS_PER_BOARD
     _out: list[bytes] = field(default_factory=list)
     _decoder: HostDecoder = field(default_factory=HostDecoder)
@@ -130,8 +131,14 @@ class BoardSession:
     def acknowledge(self, boot: str, ranges: Sequence[Span], gaps: Sequence[int] = ()) -> None:
         """Tell the board what is durable here."""
         while self.up and (ranges or gaps):
-            self.send(link.encode_ack(boot, ranges[:MAX_ACK_RANGES], gaps[:MAX_ACK_GAPS]))
+            self.send(self._ack(boot, ranges[:MAX_ACK_RANGES], gaps[:MAX_ACK_GAPS]))
             ranges, gaps = ranges[MAX_ACK_RANGES:], gaps[MAX_ACK_GAPS:]
+
+    def _ack(self, boot: str, ranges: Sequence[Span], gaps: Sequence[int]) -> bytes:
+        """Return an ack in the board's version: a board of 0.1.0 knows no signed ones."""
+        if self.sign is None or self.hello is None or self.hello.proto < SIGNED_ACKS_SINCE:
+            return link.encode_ack(boot, ranges, gaps)
+        return link.encode_signed_ack(self.sign, self.hello.nonce, boot, ranges, gaps)
 
     def send(self, body: bytes) -> None:
         """Queue one body for the line."""

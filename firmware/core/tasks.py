@@ -64,6 +64,18 @@ class TaskDesk:
         if not self._actuators.renew(self._actuators.actuators[index], lease_ms):
             self.refused += 1
 
+    def genuine(self, payload: bytes, signature: bytes, nonce: bytes) -> bool:
+        """Return whether something else than a command is from the holder of the key, for this boot."""
+        if self._signed(payload, signature) and nonce == self._nonce:
+            return True
+        self.refused += 1
+        return False
+
+    def turned_away(self) -> None:
+        """Count what came unsigned where it has to be signed."""
+        self.refused += 1
+        self.unsigned += 1
+
     def _signed(self, payload: bytes, signature: bytes) -> bool:
         """Return whether the HMAC is right."""
         if mac.equal(mac.hmac_sha256(self._key, payload), signature):

@@ -128,6 +128,9 @@ class ScriptedBoard:
         elif items[0] == frames.SYNC:
             at = self._stamp()
             self._send(lambda p: frames.put_sync(p, items[1], *at, *self._stamp()))
+        elif items[0] == frames.SIGNED_ACK and mac.equal(mac.hmac_sha256(KEY, items[1]), items[2]):
+            _, _, ranges, _ = commands.decode_ack_payload(items[1])
+            self.ring = [s for s in self.ring if not any(a <= s[0] < b for a, b in ranges)]
         elif items[0] == frames.ACK and items[1] == self.boot:
             self.ring = [s for s in self.ring if not any(a <= s[0] < b for a, b in items[2])]
         elif items[0] == frames.TASK:

@@ -3,6 +3,7 @@
 Sans-IO: `feed(data, now_ms)`, `tick(now_ms)`, then `out` holds what to send. One channel, no actuator.
 """
 
+import hmac
 import struct
 from typing import Any
 
@@ -51,8 +52,8 @@ def uncobs(data: bytes) -> bytes | None:
 class StrangerBoard:
     """Answers hellos, keeps samples until they are acked, sends them again, tells its status and the time."""
 
-    def __init__(self, thing: str, boot: bytes, nonce: bytes) -> None:
-        self.thing, self.boot, self.nonce = thing, boot, nonce
+    def __init__(self, thing: str, boot: bytes, nonce: bytes, key: bytes = bytes(32)) -> None:
+        self.thing, self.boot, self.nonce, self.key = thing, boot, nonce, key
         self.ring: dict[int, bytes] = {}
         self.head = self.acked = self.hellos = self.bad = 0
         self.sent_ms: dict[int, int] = {}
@@ -97,10 +98,16 @@ class StrangerBoard:
             self.heard_ms = self.now_ms
             if body[0] == 5:
                 self._send([5, body[1], self._stamp(), self._stamp()])
+            elif body[0] == 13 and hmac.digest(self.key, body[1], "sha256") == body[2]:
+                nonce, boot, ranges, _ = umsgpack.unpackb(body[1])
+                self._forget(ranges if (nonce, boot) == (self.nonce, self.boot) else [])
             elif body[0] == 6 and body[1] == self.boot:
-                for first, end in body[2]:
-                    for seq in range(first, min(end, self.head)):
-                        self.acked += self.ring.pop(seq, None) is not None
+                self._forget(body[2])
+
+    def _forget(self, ranges: list[list[int]]) -> None:
+        for first, end in ranges:
+            for seq in range(first, min(end, self.head)):
+                self.acked += self.ring.pop(seq, None) is not None
 
     def _hello(self, low: int, high: int, session: int) -> None:
         self.hellos += 1

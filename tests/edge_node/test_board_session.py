@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge_node.boards.session import DOWN_US, BoardSession, LinkDown, LinkUp
 from protocol import board_link as link
-from protocol import commands, frames, framing, manifest
+from protocol import commands, frames, framing, mac, manifest
 
 from .scripted_board import body_of, records_of, river_manifest
 
@@ -166,6 +166,22 @@ def test_a_closed_port_is_told_once(up: BoardSession) -> None:
     assert up.closed("unplugged") == [LinkDown("unplugged")]
     assert up.closed("unplugged") == []
     assert up.tick(9_000_000) == [] and up.take_out() == b""
+
+
+@pytest.mark.parametrize(("proto", "kind"), [(1, frames.ACK), (2, frames.SIGNED_ACK)])
+def test_acks_are_signed_for_boards_that_know_it(proto: int, kind: int) -> None:
+    session = BoardSession("river-1", SESSION)
+    session.sign = lambda payload: mac.hmac_sha256(b"k" * 32, payload)
+    session.opened(1_000_000)
+    session.received(hello(proto=proto), 1_010_000)
+    session.take_out()
+    session.acknowledge(BOOT_TEXT, [(10 * i, 10 * i + 5) for i in range(9)], [7])
+    first, second = sent(session)
+    assert (first[0], second[0]) == (kind, kind)
+    if kind == frames.SIGNED_ACK:
+        assert first[2] == mac.hmac_sha256(b"k" * 32, first[1])
+        ranges = [[10 * i, 10 * i + 5] for i in range(8)]
+        assert commands.decode_ack_payload(first[1]) == (bytes(8), BOOT, ranges, [7])
 
 
 def test_a_boot_id_that_begins_again_is_refused(up: BoardSession) -> None:

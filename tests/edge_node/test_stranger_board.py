@@ -7,6 +7,7 @@ import threading
 import time
 import tty
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from edge_node.boards.session import BoardSession, LinkUp
 from protocol import board_link
 from protocol.frames import boot_text
+from protocol.mac import hmac_sha256
 
+from .scripted_board import KEY
 from .stranger_board import StrangerBoard, cobs, crc32, uncobs
 from .test_edge_process import Stack, until
 
@@ -30,7 +33,7 @@ class OnPty:
         tty.setraw(slave)
         tty.setraw(self.master)
         self.path, self._slave = os.ttyname(slave), slave
-        self.board = StrangerBoard("river-1", BOOT, os.urandom(8))
+        self.board = StrangerBoard("river-1", BOOT, os.urandom(8), KEY)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -68,7 +71,21 @@ def test_it_imports_nothing_of_ours() -> None:
     tree = ast.parse((Path(__file__).parent / "stranger_board.py").read_text())
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"struct", "typing", "umsgpack"}
+    assert imported == {"hmac", "struct", "typing", "umsgpack"}
+
+
+def test_it_forgets_nothing_for_a_host_without_its_key() -> None:
+    board, session = StrangerBoard("river-1", BOOT, bytes(8), KEY), BoardSession("river-1", 77)
+    session.sign = partial(hmac_sha256, bytes(32))
+    session.opened(1_000_000)
+    board.feed(session.take_out(), 50)
+    board.sample(1.0)
+    session.received(board.out, 1_000_000)
+    for sign, acked in ((session.sign, 0), (partial(hmac_sha256, KEY), 1)):
+        session.sign = sign
+        session.acknowledge(boot_text(BOOT), [(0, 1)])
+        board.feed(session.take_out(), 100)
+        assert board.acked == acked
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"\x11\x22\0\x33", bytes(range(1, 255)), bytes(300), b"a" * 600])

@@ -1,5 +1,6 @@
 """The board's end of the link: modes, sessions, resending, backlog, garbage."""
 
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocol import frames
+from protocol import frames, mac
 from protocol.board_link import (
     Gap,
     Hello,
@@ -18,9 +19,12 @@ from protocol.board_link import (
     build_frame,
     encode_ack,
     encode_hello,
+    encode_signed_ack,
     encode_sync,
 )
 from protocol.ranges import Ranges
+
+from .conftest import KEY
 
 
 def covered(messages: list[Any]) -> Ranges:
@@ -84,6 +88,46 @@ def test_an_ack_of_another_boot_changes_nothing(board: Any, probe: Any) -> None:
     assert board.node.ring.tail == 0
     board.ack((0, 2))
     assert board.node.ring.tail == 2
+
+
+def signed(board: Any, span: tuple[int, int], key: bytes = KEY, nonce: bytes = b"", gaps: Any = ()) -> bytes:
+    """An ack that the board's host signs, right unless changed."""
+    return encode_signed_ack(partial(mac.hmac_sha256, key), nonce or board.boot.nonce, board.boot_text, [span], gaps)
+
+
+def test_from_the_first_signed_ack_on_only_who_has_the_key_makes_a_board_forget(make_board: Any, probe: Any) -> None:
+    board = make_board(ring=128)
+    board.sensor(probe, period_ms=10)
+    board.hello(1)
+    board.run(200)
+    board.ack((0, 2))
+    assert board.node.ring.tail == 2, "a host of 0.1.0 signs nothing"
+    board.receive(signed(board, (0, 3)))
+    assert board.node.ring.tail == 3
+    board.run(5_500, talking=False)  # the host is gone; somebody takes the line over
+    board.hello(666)
+    gaps = tuple({gap.gap_id for gap in board.run(3_000) if isinstance(gap, Gap)})
+    tail, refused = board.node.ring.tail, board.node.desk.unsigned
+    assert gaps and tail > 3, "the ring has overflowed"
+    for body in (
+        encode_ack(board.boot_text, [(0, tail + 9)], gaps),
+        signed(board, (0, tail + 9), key=bytes(32), gaps=gaps),
+        signed(board, (0, tail + 9), nonce=bytes(8), gaps=gaps),
+    ):
+        board.receive(body)
+    assert board.node.ring.tail == tail
+    assert (board.node.desk.unsigned, board.node.counters()["unsigned"]) == (refused + 2, refused + 2)
+    assert gaps[0] in {gap.gap_id for gap in board.run(2_500) if isinstance(gap, Gap)}, "declared until it is acked"
+    tail = board.node.ring.tail
+    board.receive(signed(board, (0, tail + 9), gaps=gaps))
+    assert board.node.ring.tail == tail + 9
+
+
+def test_a_signed_ack_with_a_payload_that_is_none_is_counted(board: Any) -> None:
+    board.hello()
+    payload = msgpack.packb([board.boot.nonce, b"short", [], []])
+    board.receive(msgpack.packb([frames.SIGNED_ACK, payload, mac.hmac_sha256(KEY, payload)]))
+    assert board.node.link.bad == 1
 
 
 def test_live_samples_overtake_the_backlog(board: Any, probe: Any, make_board: Any) -> None:

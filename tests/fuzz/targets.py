@@ -63,6 +63,8 @@ def _command(body: bytes) -> None:
         elif items[0] == frames.LEASE:
             payload = commands.decode_lease_payload(items[1])
             assert commands.decode_lease_payload(commands.encode_lease_payload(*payload)) == payload
+        elif items[0] == frames.SIGNED_ACK:
+            commands.decode_ack_payload(items[1])
 
 
 def _stream(data: bytes) -> list[bytes]:

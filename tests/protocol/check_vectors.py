@@ -122,6 +122,8 @@ def check_to_board():
         elif items[0] == frames.LEASE:
             payload = commands.decode_lease_payload(items[1])
             same("lease payload", commands.encode_lease_payload(*payload), hexlify(items[1]).decode())
+        elif items[0] == frames.SIGNED_ACK:
+            print("ack payload", plain(commands.decode_ack_payload(items[1])))
         for end in range(len(body)):
             refuses("cut", commands.decode_command, body, 0, end)
 
@@ -132,7 +134,12 @@ def read_command(body):
 
 def check_errors():
     """Each error a board can raise, with the class and the text that every VM gives."""
-    readers = {"command": read_command, "task": commands.decode_task_payload, "lease": commands.decode_lease_payload}
+    readers = {
+        "command": read_command,
+        "task": commands.decode_task_payload,
+        "lease": commands.decode_lease_payload,
+        "ack": commands.decode_ack_payload,
+    }
     for case in load("errors_to_board"):
         try:
             readers[case["reader"]](unhexlify(case["body"]))

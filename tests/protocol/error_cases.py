@@ -82,6 +82,7 @@ def to_board() -> dict[str, bytes]:
         "ack: a gap id below 0": [*ack[:3], [-1]],
         "ack: nested too deep": [6, BOOT, [[[[0]], 1]], []],
         "task: mac of 31 bytes": [7, b"", bytes(31)],
+        "signed_ack: mac of 31 bytes": [13, b"", bytes(31)],
         "task: 65 values": [7, b"", bytes(32), *range(63)],
         "samples are for hosts": [2, BOOT, 0, RECORD],
         "settings are reserved": [9, 1],
@@ -91,7 +92,7 @@ def to_board() -> dict[str, bytes]:
 
 
 def payloads() -> dict[str, dict[str, bytes]]:
-    """Return signed parts that boards refuse: of tasks, of leases."""
+    """Return signed parts that boards refuse: of tasks, of leases, of acks."""
     task = msgpack.unpackb(bodies("to_board")["task"][1])
     lease = msgpack.unpackb(bodies("to_board")["lease"][1])
     tasks = {name: case for name, case in spoilt("task", task, len(task), "x").items() if "surplus" not in name}
@@ -111,7 +112,19 @@ def payloads() -> dict[str, dict[str, bytes]]:
         "lease: one surplus item": [*lease, 0],
         "lease: counter below 0": [lease[0], -1, *lease[2:]],
     }
+    ack = msgpack.unpackb(bodies("to_board")["signed_ack"][1])
+    acks = {name: case for name, case in spoilt("ack payload", ack, len(ack), "x").items() if "surplus" not in name}
+    acks |= {
+        "ack payload: nonce of 7 bytes": [bytes(7), *ack[1:]],
+        "ack payload: one surplus item": [*ack, 0],
+        "ack payload: boot of 7 bytes": [ack[0], bytes(7), *ack[2:]],
+        "ack payload: a range reversed": [*ack[:2], [[5, 1]], []],
+        "ack payload: nine ranges": [*ack[:2], [[0, 1]] * 9, []],
+        "ack payload: nine gaps": [*ack[:2], [], [1] * 9],
+        "ack payload: nested too deep": [*ack[:2], [[[0], 1]], []],
+    }
     return {
+        "ack": {name: packed(items) for name, items in acks.items()},
         "task": {name: packed(items) for name, items in tasks.items()},
         "lease": {name: packed(items) for name, items in leases.items()},
     }

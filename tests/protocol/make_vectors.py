@@ -109,12 +109,14 @@ def to_board() -> dict[str, list[Any]]:
     """Return the body of each kind that a host sends."""
     task = msgpack.packb([NONCE, 5, TASK_ID, 0, 0.5, t6(1, 7), 3000], use_single_float=True)
     lease = msgpack.packb([NONCE, 6, 0, 0])
+    ack = msgpack.packb([NONCE, BOOT, [[0, 64], [128, 70000]], [2]])
     return {
         "hello": [1, 1, 2, 70000],
         "sync": [5, 77],
         "ack": [6, BOOT, [[0, 64], [128, 70000]], [2]],
         "task": [7, task, hmac.digest(KEY, task, "sha256")],
         "lease": [11, lease, hmac.digest(KEY, lease, "sha256")],
+        "signed_ack": [13, ack, hmac.digest(KEY, ack, "sha256")],
     }
 
 

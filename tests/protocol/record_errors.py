@@ -26,6 +26,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "command": command,
     "task": commands.decode_task_payload,
     "lease": commands.decode_lease_payload,
+    "ack": commands.decode_ack_payload,
     "to_host": board_link.decode_board,
     "manifest": manifest.from_bytes,
     "manifest_map": lambda body: manifest.from_map(msgpack.unpackb(body)),
@@ -69,6 +70,7 @@ def all_errors() -> dict[str, list[dict[str, Any]]]:
     """Return the content of each file by its name."""
     payloads = cases.payloads()
     signed = of_bodies("task", payloads["task"]) + of_bodies("lease", payloads["lease"])
+    signed += of_bodies("ack", payloads["ack"])
     return {
         "errors_to_board": of_bodies("command", cases.to_board()) + signed,
         "errors_to_host": of_bodies("to_host", cases.to_host()) + of_bodies("manifest", cases.manifests())

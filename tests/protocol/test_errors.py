@@ -18,6 +18,7 @@ READERS = {
     "command": lambda body: commands.decode_command(body, 0, len(body)),
     "task": commands.decode_task_payload,
     "lease": commands.decode_lease_payload,
+    "ack": commands.decode_ack_payload,
     "to_host": board_link.decode_board,
     "manifest": manifest.from_bytes,
     "manifest_map": lambda body: manifest.from_map(msgpack.unpackb(body)),
@@ -34,6 +35,7 @@ def all_inputs():
     payloads = cases.payloads()
     bodies = {
         "command": cases.to_board(), "task": payloads["task"], "lease": payloads["lease"],
+        "ack": payloads["ack"],
         "to_host": cases.to_host(), "manifest": cases.manifests(),
         "manifest_map": cases.manifest_maps(), "tasks": cases.tasks(),
     }  # fmt: skip
@@ -63,7 +65,7 @@ def test_errors_are_those_of_the_vectors(name):
 def test_vectors_hold_all_cases():
     kept = {name: {case["name"] for case in vectors(name)} for name in ("errors_to_board", "errors_city_link")}
     payloads = cases.payloads()
-    assert kept["errors_to_board"] == {*cases.to_board(), *payloads["task"], *payloads["lease"]}
+    assert kept["errors_to_board"] == {*cases.to_board(), *payloads["task"], *payloads["lease"], *payloads["ack"]}
     assert kept["errors_city_link"] <= set(cases.city_link())
     assert len(cases.city_link()) - len(kept["errors_city_link"]) < 12
 
@@ -108,7 +110,7 @@ def test_hosts_find_in_streams_what_boards_find():
 
 READING = {
     "commands.py": {"_need", "_need_uint", "_hello", "_ack", "_sync", "_signed", "decode_command",
-                    "decode_task_payload", "decode_lease_payload"},
+                    "decode_task_payload", "decode_lease_payload", "decode_ack_payload"},
     "mpack.py": {"uint", "skip", "text", "array", "map", "open", "value", "tagged", "unpack"},
     "board_link.py": {"decode_board", "_hello", "_samples", "_status", "_counters", "_fault", "_actuator", "_log",
                       "_sync", "_task_result", "_gap"},

@@ -18,7 +18,7 @@ from .streams import Stream
 from .wires import frames_in
 from .world import SECOND, Violation, World
 
-ACK_TO_BOARD = 6
+ACK_TO_BOARD, SIGNED_ACK_TO_BOARD = 6, 13
 GRACE_US = 30 * SECOND  # how long an old key lives once its successor is used
 RETIRED_WITHIN_US = 5 * SECOND
 CITY_HELLO, ACK_TO_EDGE, CITY_HEARTBEAT = 17, 18, 19
@@ -129,8 +129,9 @@ class Oracle:
     def to_board(self, board: Any, data: bytes) -> None:
         """Bytes arrive at a board: an ack of its present start lets it forget."""
         for items in self.acting.to_board(board, data):
-            if items[0] == ACK_TO_BOARD and items[1] == board.node.boot.id:
-                for first, end in items[2]:
+            boot, ranges, _ = _ack(items)
+            if boot == board.node.boot.id:
+                for first, end in ranges:
                     self._impostor(board, first)
                     board.stream.mark("told", first, min(end, board.stream.n))
 
@@ -234,21 +235,20 @@ class Oracle:
     def edge_writes(self, edge: Any, board: Any, data: bytes) -> None:
         """Bytes leave an edge node for a board: an ack means that a commit has happened."""
         for items in frames_in(data):
-            if items[0] == ACK_TO_BOARD:
-                self._acked_to_board(edge, board.thing, items)
+            if items[0] in (ACK_TO_BOARD, SIGNED_ACK_TO_BOARD):
+                self._acked_to_board(edge, board.thing, *_ack(items))
             else:
                 self.acting.edge_commands(edge, board, items)
 
-    def _acked_to_board(self, edge: Any, thing: str, items: list[Any]) -> None:
-        raw = items[1]
+    def _acked_to_board(self, edge: Any, thing: str, raw: bytes, ranges: Any, gaps: list[int]) -> None:
         boot = f"{int.from_bytes(raw[:4], 'little'):08x}-{int.from_bytes(raw[4:], 'little')}"
-        for first, end in items[2]:
+        for first, end in ranges:
             stream = self.of(thing, boot, f"ack of {edge.name}")
             missing = stream.lacks("edge_durable", first, end)
             if missing is not None:
                 self.fail("ack_before_commit", f"{edge.name} acks {thing} {boot} {missing}, which is not durable there")
             stream.mark("edge_acked", first, end)
-        for gap_id in items[3]:
+        for gap_id in gaps:
             if (thing, boot, gap_id) not in self.gaps.get(edge.name, set()):
                 self.fail(
                     "gap_ack_before_commit", f"{edge.name} acks gap {gap_id} of {thing}, which is not durable there"
@@ -376,3 +376,12 @@ class Oracle:
                     )
         else:
             self.acting.city_says(city, header, parts)
+
+
+def _ack(items: list[Any]) -> tuple[bytes, Any, list[int]]:
+    """The boot, the ranges and the gap ids of an ack to a board, signed or not; no boot for any other frame."""
+    if items[0] == SIGNED_ACK_TO_BOARD:
+        items = msgpack.unpackb(items[1])
+    elif items[0] != ACK_TO_BOARD:
+        return b"", [], []
+    return items[1], items[2], items[3]
