@@ -110,10 +110,23 @@ async def scrub_round(present: Present, quiet: asyncio.Lock, mb_per_s: float) ->
                 for found in step.found:
                     await put_right(*present(), found)
             if step.over:
-                return
+                break
             await asyncio.sleep(step.size / (mb_per_s * (1 << 20)))
+        await _check_pages(present, store, quiet, reader)
     finally:
         reader.close()
+
+
+async def _check_pages(present: Present, store: Store, quiet: asyncio.Lock, reader: scrub.Round) -> None:
+    """Check the pages of store.db table by table; while one is read, sealing and restores go on."""
+    for table in await asyncio.to_thread(reader.tables):
+        found = await asyncio.to_thread(reader.check, table)
+        async with quiet:
+            if present()[0] is not store:
+                return
+            if found is not None:
+                await put_right(*present(), found)
+                return
 
 
 async def put_right(store: Store, city: City, found: scrub.Found) -> None:

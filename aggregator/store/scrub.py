@@ -66,8 +66,6 @@ def look(folder: Path, connection: sqlite3.Connection) -> Iterator[tuple[int, Fo
     query = "SELECT file, sha256 FROM sealed LEFT JOIN sealed_sums USING (file) ORDER BY file"
     for name, sha256 in connection.execute(query).fetchall():
         yield _look_at_file(folder / SEALED / name, sha256)
-    text = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    yield 0, None if text == "ok" else Page(str(text))
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,24 @@ class Round:
             if wrong is not None or size >= most_bytes:
                 return Step(size, found, False)
         return Step(size, found, True)
+
+    def tables(self) -> list[str]:
+        """Return the tables of store.db, its own list of them last."""
+        query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        return [name for (name,) in self._connection.execute(query)] + ["sqlite_schema"]
+
+    def check(self, table: str) -> Page | None:
+        """Return what SQLite says of the pages of one table and of its indexes, None if they are sound.
+
+        It takes as long as reading them does, in a snapshot of its own: nobody needs to wait for it.
+        """
+        try:
+            text = self._connection.execute(f'PRAGMA quick_check("{table}")').fetchone()[0]
+        except sqlite3.DatabaseError as error:  # so says SQLite where the first page of a table is broken
+            if (error.sqlite_errorcode & 0xFF) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            text = str(error)
+        return None if text == "ok" else Page(f"{table}: {text}")
 
     def close(self) -> None:
         """Close the connection."""

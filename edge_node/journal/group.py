@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from protocol.city_link import Clock
-
 from . import rows
 from .rows import NewBatch
 from .streams import Key
@@ -19,22 +17,10 @@ MAX_SAMPLES = 2048
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A batch that the city has not acked."""
+class Pending(NewBatch):
+    """A batch on disk, in `row`, that the city has not acked."""
 
     row: int
-    thing: str
-    boot: str
-    first: int
-    n: int
-    clock: Clock
-    rx_us: int
-    records: bytes
-
-    @property
-    def end(self) -> int:
-        """One after the last sample."""
-        return self.first + self.n
 
 
 @dataclass
@@ -123,7 +109,7 @@ def write(c: sqlite3.Connection, frames: Sequence[Frame]) -> list[Stored]:
         head = run.parts[0]
         batch = run.joined(rows.next_own(c, head.thing, head.boot) if run.own else head.first)
         rows.insert_batch(c, batch, run.row)
-        pending = Pending(run.row, **vars(batch))
+        pending = Pending(**vars(batch), row=run.row)
         if run.own:
             stored[run.last].own = pending
         else:

@@ -22,6 +22,7 @@ from .contradictions import Contradictions
 from .group import Frame, Pending, Stored, write
 from .identity import Identity, identify
 from .keeper import Keeper
+from .kept import Kept
 from .quota import Limits
 from .rows import NewBatch
 from .start_file import Started
@@ -66,6 +67,7 @@ class Journal:
         self.keeper = Keeper(edge, limits or Limits(), committer.read(read_ran), self._submit, self._swept)
         self._untold: dict[Key, GapRecord] = {}
         self._again = Again()
+        self._kept = Kept(self._submit, self._again)
         self._gathered: list[Frame] = []
         self.writing = False
 
@@ -245,7 +247,7 @@ class Journal:
             if records is None or len(records) != n * 12:
                 self._set_aside(row, (thing, boot), (first, first + n))
             else:
-                items.append(Pending(row, thing, boot, first, n, rows.unpack_clock(clock), rx_us, records))
+                items.append(Pending(thing, boot, first, n, rows.unpack_clock(clock), rx_us, records, row))
         return Page(items, found[-1][0] + 1 if len(found) == ask.limit else ask.before)
 
     def _set_aside(self, row: int, key: Key, span: Span) -> None:
@@ -326,8 +328,7 @@ class Journal:
 
     def save(self, table: str, name: str, blob: bytes) -> None:
         """Keep a blob in `things` or `snapshots` under a name."""
-        key = "thing" if table == "things" else "name"
-        self._submit(lambda c: rows.put(c, table, key, name, blob))
+        self._kept.save(table, name, blob)
 
     def saved(self, table: str) -> dict[str, bytes]:
         """Return the blobs of `things` or `snapshots`; waits, for start-up."""

@@ -140,9 +140,9 @@ def test_a_damaged_page_is_an_alarm_with_a_next_step(kit: Any, store: Store) -> 
     store.close()
     damage(store.folder / "store.db", "things")
     reader = scrub.Round(store.folder)
-    found = [wrong for _ in range(5) for wrong in reader.step(1 << 20).found]
+    found = [page for table in reader.tables() if (page := reader.check(table)) is not None]
     reader.close()
-    assert isinstance(found[0], scrub.Page)
+    assert len(found) == 1 and "things" in found[0].text
     asyncio.run(housekeeping.put_right(store, city, found[0]))
     assert "city restore" in status.alarms(city)[0]
 
@@ -188,3 +188,22 @@ def test_a_start_on_a_damaged_store_says_what_to_do_and_a_restore_mends_it(tmp_p
     with city.running():
         assert city.get("/ledger")["totals"]["stored"] == 100
     edge.close()
+
+
+def test_pages_are_checked_table_by_table_while_others_work(
+    kit: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of housekeeping is free while a large table is read; a restore then ends the round."""
+    city, quiet, seen = sealed_city(kit, store), asyncio.Lock(), []
+    check = scrub.Round.check
+
+    def checking(self: scrub.Round, table: str) -> Any:
+        seen.append((table, quiet.locked()))
+        return check(self, table)
+
+    monkeypatch.setattr(scrub.Round, "check", checking)
+    present = lambda: (store if len(seen) < 4 else None, city)  # noqa: E731
+    asyncio.run(housekeeping.scrub_round(present, quiet, FAST))  # type: ignore[arg-type]
+    assert [locked for _, locked in seen] == [False] * 4, "and the fourth is the last: the store has been replaced"
+    scrubbed(store, city)
+    assert {"blobs", "frames", "sealed", "sqlite_schema"} <= {table for table, _ in seen}

@@ -1,10 +1,13 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durable import DiskFullError
+from edge_node.journal import rows as journal_rows
 from edge_node.journal.quota import DROP, DROP_OLDEST, NOTHING, REFUSE, RELEASE, ROOM, Limits, Measured, Quota
 from edge_node.journal.rows import OWN_GAPS, counts
 from edge_node.journal.sweep import BATCHES
@@ -244,3 +247,28 @@ def test_whatever_is_dropped_the_ledger_balances(acts: list, tmp_path_factory: p
         assert stream.pending.difference(held) == Ranges(), "what is accounted for as buffered is on disk"
         assert desk.committer.read(counts)[:2] == (desk.journal.pending_batches, desk.journal.retained_batches)
     desk.committer.close()
+
+
+def test_what_a_full_disk_refused_to_save_is_saved_when_there_is_room_and_the_newest_wins(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = True
+    put = journal_rows.put
+
+    def put_if_room(*words: Any) -> None:
+        if full:
+            raise DiskFullError("no room")
+        put(*words)
+
+    monkeypatch.setattr(journal_rows, "put", put_if_room)
+    desk.journal.save("things", "river-1 b", b"manifest")
+    desk.journal.save("snapshots", "engine", b"old")
+    desk.journal.save("snapshots", "engine", b"new")
+    desk.tick(1)
+    desk.tick(30)
+    assert desk.journal.saved("things") == {}
+    full = False
+    for now in range(40, 60):
+        desk.tick(now)
+    assert desk.journal.saved("things") == {"river-1 b": b"manifest"}
+    assert desk.journal.saved("snapshots") == {"engine": b"new"} and not desk.journal._kept.unsaved

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from durable import DISK
 from edge_node.config import EdgeConfig, parse
 from edge_node.errors import JournalDamagedError
+from edge_node.journal import city, salvage
 from edge_node.journal import rows as journal_rows
-from edge_node.journal import salvage
 from edge_node.journal.identity import COPY_MARGIN
 from edge_node.journal.journal import Journal
 from edge_node.journal.mending import open_sound_journal
@@ -81,6 +81,31 @@ def test_a_damaged_page_of_batches_is_survived_and_its_samples_are_declared(tmp_
     last = mended(tmp_path)
     assert last.notices == []
     last.close()
+
+
+def test_what_a_damaged_journal_held_is_declared_but_not_what_is_elsewhere(tmp_path: Path) -> None:
+    """10 batches of 10: the first was acked, the second dropped, the third set aside; the next four are gone."""
+    desk = Desk(tmp_path / "journal.db")
+    for at in range(10):
+        desk.take(at * 10, 10)
+    desk.journal.city_has("river-1", BOOT, [(0, 10)], [])
+    desk.settle()
+    key = ("river-1", BOOT)
+
+    def spoil(c: sqlite3.Connection) -> None:
+        city.declare(c, "edge-1", key, [(10, 20)], "quota")
+        journal_rows.grow(c, "quarantined", *key, [(20, 30)])
+        c.execute("DELETE FROM batches WHERE first < 70")
+
+    desk.committer.run(spoil)
+    assert desk.committer.run(lambda c: city.declare_damage(c, "edge-1", {key: Ranges([(60, 100)])})) == 30
+    again = reopened(desk)
+    stream, gaps = again.journal.streams.of(*key), again.journal.gaps.values()
+    assert [(g.first, g.end, g.declared_by) for g in gaps if g.cause == "damage"] == [(30, 60, "edge-1")]
+    assert stream.recall.to_list() == [(60, 70)], "the board still has these: they are taken again, not lost"
+    assert not stream.received.covers(60, 70) and stream.received.covers(70, 100)
+    assert again.committer.run(lambda c: city.declare_damage(c, "edge-1", {})) == 0, "declared once"
+    again.committer.close()
 
 
 @pytest.mark.parametrize("table", ["streams", "meta", "gaps", "snapshots"])
