@@ -78,8 +78,9 @@ def test_people_move_the_gate_and_are_refused_what_they_may_not(
     city: RunningCity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     staff = Staff(city, tmp_path, monkeypatch, capsys)
-    code, text = staff.both(0.7)
-    assert code == 0 and "observed" in text, text
+    told = [staff.both(0.7)]
+    city.until(lambda: told[-1][0] == 0 or told.append(staff.both(0.7)), 40, "clocks and evidence are there")
+    assert "observed" in told[-1][1], told
     assert abs(city.gate() - 0.7) < 0.06
     assert "held by anna" in staff.tell("", "actuator", "list")[1]
 
