@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from service.risk import ActuatorSection
-from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
+from service.sections import UNIX, AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .caps.limits import LimitsSection
 from .notify.channels import NotifySection
@@ -14,9 +14,24 @@ from .reports.section import ReportsSection
 
 
 class CitySection(ServiceSection):
-    """Who this city is, where it keeps its data, where its HTTP interface listens."""
+    """Who this city is, where it keeps its data, where its HTTP interface listens.
+
+    `signer`: the unix socket of `city signer run`, in place of the key file of [signing].
+    """
 
     id: Identifier = "city"
+    signer: str = Field(default="", pattern=r"^(unix:.+)?$")
+
+    @property
+    def signer_path(self) -> Path:
+        """The signer's socket."""
+        return Path(self.signer.removeprefix(UNIX))
+
+    @field_validator("signer")
+    @classmethod
+    def _resolve_signer(cls, value: str, info: ValidationInfo) -> str:
+        folder = (info.context or {}).get("folder")
+        return f"{UNIX}{Path(folder) / value.removeprefix(UNIX)}" if folder is not None and value else value
 
 
 class ListenSection(Section):
@@ -95,7 +110,7 @@ class AggregatorConfig(Section):
     edges: list[EdgeSection] = Field(default_factory=list)
     enrol: EnrolSection | None = None
     keys: KeysSection = KeysSection()
-    signing: SigningSection
+    signing: SigningSection | None = None
     processes: ProcessesSection = ProcessesSection()
     store: StoreSection = StoreSection()
     limits: LimitsSection = LimitsSection()
@@ -105,6 +120,12 @@ class AggregatorConfig(Section):
     zones: dict[Identifier, list[str]] = Field(default_factory=dict)
     notify: dict[Identifier, NotifySection] = Field(default_factory=dict)
     reports: ReportsSection | None = None
+
+    @model_validator(mode="after")
+    def _one_signer(self) -> "AggregatorConfig":
+        if (self.signing is None) == (not self.city.signer):
+            raise ValueError("who signs tasks? give the key file in [signing] secret_file, or [city] signer, not both")
+        return self
 
     @model_validator(mode="after")
     def _distinct_edges(self) -> "AggregatorConfig":

@@ -83,3 +83,7 @@ class TaskRefused(AggregatorError, ValueError):
         super().__init__(text)
         self.code, self.hint, self.who = code, hint, ""
         self.name = task_codes.CODES[code]
+
+
+class SignerError(AggregatorError, RuntimeError):
+    """The signer does not sign: it cannot be reached, or refuses."""

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,11 +9,9 @@ import structlog
 from models.warm_up import warm_up
 from processes.instance import Instance, read_instance
 from processes.log import EngineLog
-from protocol import tasks
 from protocol.ranges import Ranges
 from service.host_clock import HostClock
 from service.host_time import boottime_us
-from service.keys import read_ed25519_key
 from service.risk import Rule, rules
 
 from .alarms import rows as alarm_rows
@@ -40,6 +37,7 @@ from .processes_host import ProcessesHost
 from .registry import Registry
 from .reports.desk import begin as begin_reports
 from .reports.stream import ReportStream
+from .signing.remote import signer_of
 from .store.conflicts import Conflicts
 from .store.doubts import Doubts
 from .store.store import Store
@@ -58,7 +56,7 @@ def read_instances(config: AggregatorConfig) -> list[Instance]:
 
 def restore(config: AggregatorConfig, store: Store, ring: Keyring) -> City:
     """Return the city as its store knows it. Raises: KeyFileError, ConfigError."""
-    sign = partial(tasks.sign, read_ed25519_key(config.signing.secret_file, secret=True))
+    sign = signer_of(config)
     edges, instances = [edge.id for edge in config.edges] + ring.edges(), read_instances(config)
     if instances:
         warm_up()

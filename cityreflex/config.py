@@ -207,13 +207,15 @@ def _checked_aggregator(source: Source, with_keys: bool = True) -> AggregatorCon
         return config
     named = [(n, edge.public_file) for n, edge in enumerate(config.edges) if edge.public_file is not None]
     edge_keys = [(("edges", n, "public_file"), read_curve_key, path) for n, path in named]
+    secret = [config.signing.secret_file] if config.signing else []
+    signing: list[KeyFile] = [(("signing", "secret_file"), _read_sign_secret, path) for path in secret]
     _check_keys(
         source,
         [
             *edge_keys,
             (("listen", "public_file"), read_curve_key, config.listen.public_file),
             (("listen", "secret_file"), _read_curve_secret, config.listen.secret_file),
-            (("signing", "secret_file"), _read_sign_secret, config.signing.secret_file),
+            *signing,
             *_tls_files("city", config.city),
         ],
     )

@@ -62,8 +62,8 @@ def init(path: Path, boards: Sequence[str] = ()) -> list[Row]:
 
 def _init_city(city: AggregatorConfig) -> Iterator[Row]:
     yield from _curve(city.listen.secret_file, city.listen.public_file)
-    secret = city.signing.secret_file
-    if not is_credential(secret):
+    secret = city.signing.secret_file if city.signing else None
+    if secret is not None and not is_credential(secret):
         if not secret.exists():
             make_private_folder(secret.parent)
             write_once(secret, tasks.new_keys()[0].hex().encode())
@@ -119,7 +119,9 @@ def rotate_city(path: Path, which: str, switch: bool) -> dict[str, Any]:
     Raises: CityError.
     """
     city = config.load_aggregator(path)
-    secret = city.listen.secret_file if which == "curve" else city.signing.secret_file
+    if which == "signing" and city.signing is None:
+        raise CityError(CONFIG, f"the signer at {city.city.signer} has the signing key", "docs/tasks.md, The signer")
+    secret = city.signing.secret_file if which == "signing" and city.signing else city.listen.secret_file
     public = city.listen.public_file if which == "curve" else public_sign_file(secret)
     if is_credential(secret) or is_credential(public):
         raise CityError(CONFIG, f"{secret}: a credential of systemd is read only", "see docs/keys.md, Credentials")

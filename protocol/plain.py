@@ -32,6 +32,7 @@ WORDS = {
 PATTERNS = {
     r"^(tcp|ipc)://.+": "an endpoint such as tcp://HOST:PORT or ipc://PATH",
     r"^((tcp|ipc)://.+)?$": "an endpoint such as tcp://HOST:PORT or ipc://PATH",
+    r"^(unix:.+)?$": "a unix socket such as unix:signer.sock",
     r"^(https?://[^\s]+)?$": "a web address such as https://HOST/PATH",
     r"^[^\s,<&]+$": "text without spaces, commas, < and &, such as a mail address",
     r"^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$": "a language such as en-GB",

@@ -14,7 +14,7 @@ from service.audit import wall_us
 from service.audit_heads import PRIVATE
 
 from ..city import City, Offer, Send
-from ..errors import KeyringError
+from ..errors import KeyringError, SignerError
 from ..link.router_socket import RouterSocket
 from ..link.zap import Allowed, Gatekeeper
 from ..tasks.dispatch import Now
@@ -139,17 +139,19 @@ class KeyDesk:
     def _enrol(self, data: bytes, public: bytes, now: Now) -> bytes:
         """Return the answer to a node that shows a token under its own new key."""
         try:
-            ask = enrol.decode_ask(data)
+            ask, known = enrol.decode_ask(data), self._identity()
             edge = self.store.ring.redeem(ask.token_id, ask.secret, public)
             self.store.settle()
             if self.store.unsaved:
                 raise KeyringError("not_saved", "the city cannot write its keyring now; try again")
         except KeyringError as error:
             return self._not_enrolled(error.reason, str(error), now)
+        except SignerError as error:
+            return self._not_enrolled("no_signature", str(error), now)
         except ProtocolError as error:
             return self._not_enrolled("malformed", str(error), now)
         self._city.sessions.add(edge, now.us, now.utc_us)
-        return enrol.encode_answer(enrol.EnrolAnswer(enrol.OK, "enrolled", edge, *self._identity()))
+        return enrol.encode_answer(enrol.EnrolAnswer(enrol.OK, "enrolled", edge, *known))
 
     def _not_enrolled(self, reason: str, text: str, now: Now) -> bytes:
         self._city.refused.note(reason, "enrolment", text, now.us)

@@ -7,21 +7,20 @@ down the command line works with the same class on the same file.
 import contextlib
 import secrets
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from protocol import tasks
 from protocol.enrol import TokenText, token_text
 from service.audit import AuditLog, wall_us
 from service.errors import KeyFileError
 from service.files import read_summed, replace_summed
 from service.fingerprint import fingerprint, raw_key
 from service.host_time import boottime_us
-from service.keys import read_curve_key, read_ed25519_key, read_slots
+from service.keys import read_curve_key, read_slots
 
 from ..config import AggregatorConfig
 from ..errors import KeyringError
+from ..signing.remote import verify_keys
 from . import tokens
 from .keyring import Dead, Keyring, from_map
 from .tombstones import bury
@@ -170,11 +169,10 @@ def _dead_row(dead: Dead) -> Row:
 def identity(config: AggregatorConfig) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Return the public keys that a node has to know: the city's CURVE keys and its Ed25519 keys, raw, present first.
 
-    Raises: KeyFileError.
+    Raises: KeyFileError, SignerError.
     """
     curve = read_slots(config.listen.public_file, read_curve_key)
-    private = read_slots(config.signing.secret_file, partial(read_ed25519_key, secret=True))
-    return tuple(raw_key(key) for key in curve), tuple(tasks.public_of(key) for key in private)
+    return tuple(raw_key(key) for key in curve), verify_keys(config)
 
 
 def read_keyring(path: Path) -> Keyring:

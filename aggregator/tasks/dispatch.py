@@ -26,7 +26,7 @@ from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
 from protocol.errors import ProtocolError
 from service.risk import LOW, Rule
 
-from ..errors import PeerError
+from ..errors import PeerError, SignerError
 from ..link.sessions import Session, Sessions
 from ..registry import Registry
 from .book import Step, TaskBook, TaskRecord
@@ -144,18 +144,26 @@ class Dispatcher:
             self.held_back["already_a_task"] += 1
             return []
         task = self._task(decision, proposal, session, fence=fence, now=now, stamps=stamps)
-        rule = self.rules.get(actuator, LOW)
         try:
-            record = self._record(task, now, plain=rule.automation and not rule.hazardous)
+            return self._order(task, proposal, now)
         except ProtocolError as error:
             self.held_back["invalid_task"] += 1
             _log.warning("a process proposed what is no task", actuator=task.actuator, detail=str(error))
             return []
-        self.active[actuator] = (fence, activated(proposal, now.us // 1000))
-        if record.state != codes.DISPATCHED:
-            self._hold_back(record, rule, proposal, now)
+
+    def _order(self, task: tasks.Task, proposal: Proposal, now: Now) -> list[Send]:
+        """Return the signed order; none if it has to wait for people, a selection or a signature."""
+        rule = self.rules.get(task.actuator, LOW)
+        plain = rule.automation and not rule.hazardous
+        order = self.signed(task) if plain else b""
+        if plain and not order:
             return []
-        return [(session.edge, TaskOrder(record.order, tasks.encode(task)))]
+        record = self._record(task, order, now)
+        self.active[task.actuator] = (task.fence, activated(proposal, now.us // 1000))
+        if plain:
+            return [(task.edge, TaskOrder(order, tasks.encode(task)))]
+        self._hold_back(record, rule, proposal, now)
+        return []
 
     def _may_dispatch(self, actuator: str, now: Now) -> tuple[Session | None, int]:
         """Return (the guard's session, fence) if the city may command the actuator now."""
@@ -210,14 +218,23 @@ class Dispatcher:
         self.book.move(record, state, codes.OK, now.utc_us, text)
         record.deadline_us = now.us + proposal.valid_ms * 1000
 
-    def _record(self, task: tasks.Task, now: Now, plain: bool = True) -> TaskRecord:
-        """Write the task into the book: if `plain` as authorised by its lease and dispatched, else as proposed."""
-        states = (codes.PROPOSED, codes.AUTHORISED, codes.DISPATCHED)[: 3 if plain else 1]
+    def signed(self, task: tasks.Task) -> bytes:
+        """Return the signature of a task; none if the signer does not sign, then it must not be dispatched."""
+        try:
+            return self.sign(tasks.encode(task))
+        except SignerError as error:
+            self.held_back["no_signature"] += 1
+            _log.warning("nothing is dispatched without a signature", detail=str(error))
+            return b""
+
+    def _record(self, task: tasks.Task, order: bytes, now: Now) -> TaskRecord:
+        """Write the task into the book: as proposed; with a signature also authorised (by its lease), dispatched."""
+        states = (codes.PROPOSED, codes.AUTHORISED, codes.DISPATCHED)[: 3 if order else 1]
         record = TaskRecord(
             task=task,
             requester="city",
             steps=[Step(state, codes.OK, now.utc_us) for state in states],
-            order=self.sign(tasks.encode(task)),
+            order=order,
             sent_us=now.us,
             deadline_us=now.us + min(task.lease_ms, START_WITHIN_MS) * 1000,
             stamps=dict(task.stamps),

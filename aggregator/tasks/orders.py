@@ -95,11 +95,14 @@ class Orders:
 
     def _dispatch(self, record: TaskRecord, session: Session | None, now: Now) -> list[Send]:
         """The order itself leaves; from here on it is followed like any task."""
-        self._asked.pop((record.task.task_id, tasks.SELECT), None)
         if session is None or session.edge_now_us(now.us) is None:
             return []
-        record.task = self._timed(record.task, session, now, record.task.fence)
-        record.order, record.sent_us = self.desk.sign(tasks.encode(record.task)), now.us
+        self._asked.pop((record.task.task_id, tasks.SELECT), None)
+        task = self._timed(record.task, session, now, record.task.fence)
+        order = self.desk.signed(task)
+        if not order:
+            return []
+        record.task, record.order, record.sent_us = task, order, now.us
         record.deadline_us = now.us + START_WITHIN_MS * 1000
         record.stamps = dict(record.task.stamps)
         self.desk.watch(record)
@@ -118,8 +121,10 @@ class Orders:
 
     def _ask(self, task: tasks.Task, edge: str, times: int, now: Now | None = None) -> list[Send]:
         """Sign something that is said until it is answered; return it if it is to leave now."""
-        payload = tasks.encode(task)
-        asked = Asked(TaskOrder(self.desk.sign(payload), payload), edge, times)
+        payload, signature = tasks.encode(task), self.desk.signed(task)
+        if not signature:
+            return []
+        asked = Asked(TaskOrder(signature, payload), edge, times)
         self._asked[task.task_id, task.verb] = asked
         if now is None:
             return []

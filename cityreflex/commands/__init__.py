@@ -15,11 +15,12 @@ from cityreflex.commands.operator import operator
 from cityreflex.commands.process import process
 from cityreflex.commands.replay import replay
 from cityreflex.commands.restore import restore
+from cityreflex.commands.signer import signer
 from cityreflex.commands.sim import sim
 from cityreflex.commands.status import status
 from cityreflex.commands.task import task
 
 COMMANDS = (
     demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config,
-    login, logout, whoami, operator, audit, process,
+    login, logout, whoami, operator, audit, process, signer,
 )  # fmt: skip

@@ -50,7 +50,8 @@ def key_files(settings: AggregatorConfig, folder: Path) -> dict[str, Path]:
     Raises: CityError if two of them have the same name.
     """
     listen = settings.listen
-    paths = [listen.public_file, listen.secret_file, settings.signing.secret_file, folder / "aggregator.toml"]
+    paths = [listen.public_file, listen.secret_file, folder / "aggregator.toml"]
+    paths += [settings.signing.secret_file] if settings.signing else []
     paths += [edge.public_file for edge in settings.edges if edge.public_file is not None]
     found: dict[str, Path] = {}
     for path in paths:
