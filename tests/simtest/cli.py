@@ -1,8 +1,10 @@
 """make simtest: many seeds on all cores. A failing one is printed with the command that repeats it, and shrunk."""
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
 import sys
 import time
 from collections import Counter
@@ -23,6 +25,7 @@ class Tally:
         self.began = time.perf_counter()
         self.done = self.events = self.samples = 0
         self.fewest = self.fewest_kinds = 1 << 60
+        self.cpu_s = 0.0
         self.taken: Counter[Any] = Counter()
         self.failed: list[Result] = []
 
@@ -30,6 +33,7 @@ class Tally:
         """Count one seed."""
         self.done += 1
         self.events += result.events
+        self.cpu_s += result.seconds
         self.samples += result.counts.get("samples", 0)
         self.taken.update(result.taken)
         if result.invariant:
@@ -47,6 +51,8 @@ class Tally:
 def main() -> None:
     """Run seeds; end with 0, or with 1 if an invariant did not hold or a transition was never taken."""
     options = _options()
+    if options.idle:
+        _stand_back()
     if options.trace:
         _alone(options)
     tally = _many(options)
@@ -60,6 +66,13 @@ def main() -> None:
     sys.exit(1 if tally.failed or never else 0)
 
 
+def _stand_back() -> None:
+    """Give way to everybody else; the processes of the seeds inherit it."""
+    os.nice(19)
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def _many(options: argparse.Namespace) -> Tally:
     tally = Tally()
     seeds = range(options.first, options.first + options.seeds)
@@ -71,7 +84,7 @@ def _many(options: argparse.Namespace) -> Tally:
                 print_failure(result)
             if len(tally.failed) >= options.max_failures:
                 break
-            if options.budget_s and tally.seconds > options.budget_s and tally.done >= options.at_least:
+            if options.budget_cpu_s and tally.cpu_s > options.budget_cpu_s and tally.done >= options.at_least:
                 break
         pool.terminate()
     return tally
@@ -100,7 +113,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--enough", type=int, default=0, help="end the faults once so many events are in sight")
     parser.add_argument("--calm", type=float, default=None, help="end the faults at this virtual second")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (default: cores)")
-    parser.add_argument("--budget-s", type=float, default=0.0, help="stop after so many real seconds (default: never)")
+    parser.add_argument("--budget-cpu-s", type=float, default=0.0, help="stop after so much processor time")
+    parser.add_argument("--idle", action="store_true", help="take only what others leave of the cores")
     parser.add_argument("--at-least", type=int, default=0, help="seeds to run whatever the budget")
     parser.add_argument("--max-failures", type=int, default=1, help="stop after so many failing seeds (default 1)")
     parser.add_argument("--no-shrink", action="store_true", help="do not look for a smaller reproduction")
@@ -138,7 +152,7 @@ def print_failure(result: Result) -> None:
 
 
 def _summary(tally: Tally, options: argparse.Namespace) -> None:
-    rate = f"{tally.done / tally.seconds:.2f} seeds/s on {options.jobs} cores"
+    rate = f"{tally.done / tally.seconds:.2f} seeds/s on {options.jobs} cores, {tally.cpu_s / tally.done:.2f} s a seed"
     most = "at most " if options.enough else ""
     print(f"{tally.done} seeds of {most}{options.minutes:g} virtual minutes in {tally.seconds:.0f} s: {rate}")
     if tally.done > len(tally.failed):
