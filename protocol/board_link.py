@@ -17,6 +17,26 @@ from .host_decoder import stuff
 from .manifest import MAX_BYTES as MANIFEST_BYTES
 from .ranges import Span
 
+KINDS = {
+    frames.HELLO: "hello",
+    frames.SAMPLES: "samples",
+    frames.STATUS: "status",
+    frames.LOG: "log",
+    frames.SYNC: "sync",
+    frames.ACK: "ack",
+    frames.TASK: "task",
+    frames.TASK_RESULT: "task_result",
+    frames.SETTINGS: "settings",
+    frames.FILE: "file",
+    frames.LEASE: "lease",
+    frames.GAP: "gap",
+    frames.SIGNED_ACK: "signed_ack",
+}
+
+"""Not in frames.py, as it would cost boards memory."""
+SIGNED_ACKS_SINCE = 2
+"""From this version of the board link on a host signs its acks."""
+
 Command = list[Any]
 
 
@@ -140,7 +160,7 @@ def decode_board(body: bytes) -> BoardMessage:
     if items[0] not in _DECODERS:
         raise UnknownKindError(f"board link: kind {items[0]} is not one of {sorted(_DECODERS)}")
     size, make = _DECODERS[items[0]]
-    kind = frames.KINDS[items[0]]
+    kind = KINDS[items[0]]
     if len(items) < size:
         raise FrameError(f"{kind}: expected at least {size} items, found {len(items)}")
     if len(items) > size + frames.MAX_SURPLUS:

@@ -25,25 +25,6 @@ LEASE = 11
 GAP = 12
 SIGNED_ACK = 13
 
-SIGNED_ACKS_SINCE = 2
-"""From this version of the board link on a host signs its acks."""
-
-KINDS = {
-    HELLO: "hello",
-    SAMPLES: "samples",
-    STATUS: "status",
-    LOG: "log",
-    SYNC: "sync",
-    ACK: "ack",
-    TASK: "task",
-    TASK_RESULT: "task_result",
-    SETTINGS: "settings",
-    FILE: "file",
-    LEASE: "lease",
-    GAP: "gap",
-    SIGNED_ACK: "signed_ack",
-}
-
 MAX_BODY_TO_HOST = 2048
 MAX_BODY_TO_BOARD = 320
 MAX_RECORDS_PER_FRAME = 64

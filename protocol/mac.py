@@ -10,9 +10,12 @@ SIZE = 32
 _BLOCK = 64
 
 
-def _padded(key: bytes, mask: int) -> bytes:
+def _padded(key: bytes, mask: int) -> bytearray:
     """Return the key filled up to one block with zeros, each byte XORed with `mask`."""
-    return bytes([byte ^ mask for byte in key] + [mask] * (_BLOCK - len(key)))
+    block = bytearray(bytes([mask]) * _BLOCK)
+    for at in range(len(key)):
+        block[at] ^= key[at]
+    return block
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:

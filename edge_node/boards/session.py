@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from protocol import board_link as link
 from protocol import versions
 from protocol.errors import FrameError, UnknownKindError
-from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN, SIGNED_ACKS_SINCE
+from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN
 from protocol.host_decoder import HostDecoder
 from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
@@ -136,7 +136,7 @@ class BoardSession:
 
     def _ack(self, boot: str, ranges: Sequence[Span], gaps: Sequence[int]) -> bytes:
         """Return an ack in the board's version: a board of 0.1.0 knows no signed ones."""
-        if self.sign is None or self.hello is None or self.hello.proto < SIGNED_ACKS_SINCE:
+        if self.sign is None or self.hello is None or self.hello.proto < link.SIGNED_ACKS_SINCE:
             return link.encode_ack(boot, ranges, gaps)
         return link.encode_signed_ack(self.sign, self.hello.nonce, boot, ranges, gaps)
 

@@ -46,7 +46,6 @@ class Link:
         self._heard_ms = 0
         self._hello = False
         self._asked = 0
-        self._signs = False
         self._sync = -1
         self._rx_wrap = 0
         self._rx_ticks = 0
@@ -124,35 +123,24 @@ class Link:
             self._rx_wrap = self._clock.wrap
             self._rx_ticks = self._clock.ticks
         elif kind == frames.ACK:
-            if self._signs:  # our host signs: who does not is another one, or its words of before a restart of ours
-                self._node.desk.turned_away()
-            else:
-                self._acked(items[1], items[2], items[3])
+            if self._node.desk.plain_ack():
+                self._acked(items)
         elif kind == frames.SIGNED_ACK:
-            self._signed_ack(items[1], items[2])
+            items = self._node.desk.ack(items[1], items[2])
+            if items:
+                self._acked(items)
         elif kind == frames.TASK:
             self._node.desk.task(items[1], items[2])
         elif kind == frames.LEASE:
             self._node.desk.lease(items[1], items[2])
 
-    def _signed_ack(self, payload: bytes, signature: bytes) -> None:
-        """Forget what the holder of our key has; from the first such ack of this boot on, plain ones do not count."""
-        try:
-            nonce, boot, ranges, gaps = commands.decode_ack_payload(payload)
-        except FrameError:
-            self.bad += 1
-            return
-        if self._node.desk.genuine(payload, signature, nonce):
-            self._signs = True
-            self._acked(boot, ranges, gaps)
-
-    def _acked(self, boot: bytes, ranges: list, gaps: list) -> None:  # type: ignore[type-arg]
+    def _acked(self, items) -> None:  # type: ignore[no-untyped-def]
         """The host has taken over samples of this boot, and declared losses of any."""
-        if boot == self._node.boot.id:
-            for start, end in ranges:
+        if items[1] == self._node.boot.id:
+            for start, end in items[2]:
                 self._ring.ack(start, end)
             self.outbox.acked()
-        for gap_id in gaps:
+        for gap_id in items[3]:
             self.losses.acked(gap_id)
 
     def check_silence(self) -> bool:

@@ -29,6 +29,7 @@ class TaskDesk:
         self._counter = -1
         self._ids = bytearray(REMEMBERED * _ID_BYTES)
         self._executed = 0
+        self._signs = False
         self.refused = 0
         self.unsigned = 0
 
@@ -64,17 +65,24 @@ class TaskDesk:
         if not self._actuators.renew(self._actuators.actuators[index], lease_ms):
             self.refused += 1
 
-    def genuine(self, payload: bytes, signature: bytes, nonce: bytes) -> bool:
-        """Return whether something else than a command is from the holder of the key, for this boot."""
-        if self._signed(payload, signature) and nonce == self._nonce:
-            return True
+    def ack(self, payload: bytes, signature: bytes):  # type: ignore[no-untyped-def]
+        """Return (nonce, boot, ranges, gap ids) of an ack of who has the key, None of any other."""
+        try:
+            items = commands.decode_ack_payload(payload)
+            if self._signed(payload, signature) and items[0] == self._nonce:
+                self._signs = True
+                return items
+        except FrameError:
+            pass
         self.refused += 1
-        return False
+        return None
 
-    def turned_away(self) -> None:
-        """Count what came unsigned where it has to be signed."""
-        self.refused += 1
-        self.unsigned += 1
+    def plain_ack(self) -> bool:
+        """Return whether an unsigned ack counts: until the host of this boot has signed one."""
+        if self._signs:
+            self.refused += 1
+            self.unsigned += 1
+        return not self._signs
 
     def _signed(self, payload: bytes, signature: bytes) -> bool:
         """Return whether the HMAC is right."""

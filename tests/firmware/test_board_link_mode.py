@@ -127,7 +127,7 @@ def test_a_signed_ack_with_a_payload_that_is_none_is_counted(board: Any) -> None
     board.hello()
     payload = msgpack.packb([board.boot.nonce, b"short", [], []])
     board.receive(msgpack.packb([frames.SIGNED_ACK, payload, mac.hmac_sha256(KEY, payload)]))
-    assert board.node.link.bad == 1
+    assert board.node.desk.refused == 1 and board.node.desk.unsigned == 0
 
 
 def test_live_samples_overtake_the_backlog(board: Any, probe: Any, make_board: Any) -> None:

@@ -40,7 +40,7 @@ def numbered(header: str) -> dict[int, str]:
 
 def test_board_link_kinds():
     rows = table("| kind | name | direction | items after the kind |")
-    assert {int(row[0]): row[1] for row in rows} == frames.KINDS
+    assert {int(row[0]): row[1] for row in rows} == board_link.KINDS
 
 
 def test_driver_codes_of_a_fault():

@@ -77,7 +77,7 @@ def test_every_case_is_refused():
 
 def test_every_kind_has_a_vector():
     assert {row["name"] for row in vectors("city_link")} == {kind.__name__ for kind in city_link.KINDS.values()}
-    used = {name for name in frames.KINDS.values() if name not in ("settings", "file")}
+    used = {name for name in board_link.KINDS.values() if name not in ("settings", "file")}
     assert {row["name"] for row in vectors("to_host")} | {row["name"] for row in vectors("to_board")} == used
 
 

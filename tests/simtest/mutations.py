@@ -149,7 +149,7 @@ MUTATIONS = (
     ),
     Mutation(
         "board: acks of other boots count", LINK,
-        "        if boot == self._node.boot.id:\n", "        if boot:\n", "boards",
+        "        if items[1] == self._node.boot.id:\n", "        if items[1]:\n", "boards",
     ),
     Mutation(
         "journal: gaps are not durable", JOURNAL,

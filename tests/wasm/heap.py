@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from firmware.kit import board_file, bundle  # noqa: E402
 from protocol import board_link, host_decoder  # noqa: E402
+from protocol.mac import hmac_sha256  # noqa: E402
 
 BIN = Path(sys.executable).parent
 VM = Path(sys.prefix) / "npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
@@ -89,9 +91,9 @@ class Host:
                 n = len(message.records) // 12
                 self.samples += n
                 span = (message.first, message.first + n)
-                out += board_link.build_frame(board_link.encode_ack(message.boot, [span], []))
+                out += self._ack(message.boot, [span], [])
             elif isinstance(message, board_link.Gap):
-                out += board_link.build_frame(board_link.encode_ack(message.boot, [], [message.gap_id]))
+                out += self._ack(message.boot, [], [message.gap_id])
             elif isinstance(message, board_link.Hello):
                 self.hello = message
             elif isinstance(message, board_link.Status):
@@ -99,6 +101,11 @@ class Host:
             elif isinstance(message, board_link.TaskResult):
                 self.results.append(message)
         return out
+
+    def _ack(self, boot: str, ranges: list[tuple[int, int]], gaps: list[int]) -> bytes:
+        assert self.hello is not None
+        sign = partial(hmac_sha256, KEY)
+        return board_link.build_frame(board_link.encode_signed_ack(sign, self.hello.nonce, boot, ranges, gaps))
 
     def task(self, actuator: int, setpoint: float) -> bytes:
         """Return a signed task."""
