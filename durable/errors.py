@@ -23,3 +23,7 @@ class TooNewError(DurableError, RuntimeError):
 
 class SyncError(DurableError, OSError):
     """A sync failed: nobody knows what is on disk. The process has to end and read what really is there."""
+
+
+class RotError(DurableError, ValueError):
+    """What was stored is not what is read: bytes changed, or a part is gone."""

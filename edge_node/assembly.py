@@ -22,6 +22,7 @@ from .clocks.clocks import Clocks
 from .config import EdgeConfig
 from .core import Board, Core
 from .fuse import Fusion
+from .journal import log_rows
 from .journal import rows as journal_rows
 from .journal.group import Pending
 from .journal.identity import Identity
@@ -32,8 +33,8 @@ from .processes_host import ProcessesHost
 from .reaction.guard import Guard
 from .reaction.reaction import LATCH
 from .reaction.task_entry import TaskEntry, from_bytes
+from .recording import SNAPSHOT
 
-SNAPSHOT = "engine"
 FENCES_PER_START = 1 << 20
 
 
@@ -79,9 +80,8 @@ def assemble(
     guard.latch(_latches(journal))
     guard.restore(_kept_tasks(journal))
     host = ProcessesHost.of(instances, guard, clock, now())
-    frozen = journal.saved("snapshots").get(SNAPSHOT)
-    if frozen is not None:
-        host.thaw(frozen)
+    host.log_bytes = config.processes.log_mb << 20
+    host.begin(journal.saved("snapshots").get(SNAPSHOT), journal.run(log_rows.last_day))
     fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock)
     clocks.book.places((config.edge.id, identity.boot), fusion.clock)
     counter = CommandCounter(*identity.counters)

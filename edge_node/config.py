@@ -59,6 +59,7 @@ class EdgeProcessesSection(ProcessesSection):
     """Process files to run here, extra folders for templates, and how often their state is saved."""
 
     snapshot_s: float = Field(default=10.0, gt=0)
+    log_mb: int = Field(default=64, ge=1, description="of the engine's log, for replays; the oldest days go first")
 
 
 class GuardSection(Section):

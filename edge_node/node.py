@@ -5,11 +5,13 @@ import contextlib
 import random
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
 
 from models.warm_up import warm_up
+from processes.instance import Instance
 from service.audit import AuditLog
 from service.http import listen, make_server
 from service.http_limits import limit
@@ -29,19 +31,24 @@ from .keys.api import add_key_pages
 from .keys.side import KeySide, read_keys
 from .pages import health
 from .pages.api import make_api
+from .pages.processes import add_process_pages
 from .reaction.api import add_stop_pages
 from .reaction.reaction import Reaction
+from .reloading import Again, reload
 from .ticks import Ticks
 
 TICK_S = 0.02
 log = structlog.get_logger("edge_node")
 
 
-async def run(config: EdgeConfig) -> None:
-    """Run until SIGTERM or SIGINT. Raises: KeyFileError, ConfigError, OSError, sqlite3.DatabaseError."""
+async def run(config: EdgeConfig, again: Again | None = None) -> None:
+    """Run until SIGTERM or SIGINT; on SIGHUP read the process files `again`.
+
+    Raises: KeyFileError, ConfigError, OSError, sqlite3.DatabaseError.
+    """
     share_fairly()
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop, reloads = asyncio.Event(), set[asyncio.Future[None]]()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     hop = _hop(loop)
@@ -64,6 +71,9 @@ async def run(config: EdgeConfig) -> None:
     seen = journal.contradictions.seen if config.edge.api.startswith(UNIX) else None
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core), seen)
     add_key_pages(pages, keys, config.edge.api)
+    add_process_pages(pages, core)
+    read = partial(_instances, config, again)
+    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.ensure_future(reload(core, read, audit.note))))
     add_stop_pages(pages, core, reaction, config.edge.api)
     limit(pages, config.edge.api, lambda code, who, text: core.guard.refused.note(code, who, text, core.now()))
     server = make_server(pages, config.edge)
@@ -82,6 +92,10 @@ async def run(config: EdgeConfig) -> None:
         ticks.save()
         journal.close()
         log.info("stopped", edge=core.edge)
+
+
+def _instances(config: EdgeConfig, again: Again | None) -> list[Instance]:
+    return read_instances(again() if again else config)
 
 
 def _internal(core: Core, context: dict[str, Any]) -> None:

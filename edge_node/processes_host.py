@@ -14,6 +14,7 @@ from processes.engine import Decision, Engine
 from processes.errors import FrozenError
 from processes.feed import Arrived, Feed
 from processes.instance import Instance
+from processes.log import EngineLog
 from protocol import tasks
 from protocol.city_link import ALARM_ACTS, AlarmAct, Clock
 from protocol.manifest import Manifest
@@ -22,6 +23,7 @@ from service.host_clock import HostClock
 from .reaction.guard import Effect, Guard
 
 START_WITHIN_MS = 2000
+RECORD_BYTES = 12
 MAX_CAUSES = 4096
 
 
@@ -37,6 +39,7 @@ class ProcessesHost:
     city_heard_us: int = 0
     decisions: int = 0
     jumps: int = 0
+    log_bytes: int = 64 << 20
     newest: dict[str, Decision] = field(default_factory=dict)
     _active: dict[str, tuple[int, Active]] = field(default_factory=dict)
     _acquired: OrderedDict[tuple[str, str, int], int] = field(default_factory=OrderedDict)
@@ -54,6 +57,9 @@ class ProcessesHost:
         """Feed durable samples to the engine; return them as series per datastream."""
         found = self.feed.from_records(thing, manifest, clock, records)
         cause = (thing, boot, last)
+        if self.engine.log is not None and any(series.datastream in self.engine.datastreams for series in found):
+            n = len(records) // RECORD_BYTES
+            self.engine.log.take((thing, boot), manifest, [(last + 1 - n, n)], list(vars(clock).values()))
         for series in found:
             self.engine.arrive(series.datastream, *series[1:5], cause=cause)
             if series.datastream in self.engine.datastreams:
@@ -139,6 +145,13 @@ class ProcessesHost:
             if respond.actuator == task.actuator and respond.observe:
                 return respond.observe, respond.within_s
         return None
+
+    def begin(self, frozen: bytes | None, log_day: int | None) -> list[str]:
+        """Continue from a snapshot, if there is one, and keep a log; return the instances that do continue."""
+        thawed = self.thaw(frozen) if frozen is not None else []
+        self.engine.log = EngineLog(log_day)
+        self.engine.log.start(self.engine.instances.values(), thawed, frozen)
+        return thawed
 
     def thaw(self, frozen: bytes) -> list[str]:
         """Continue from a snapshot; return the instances that do, none if it is of another shape."""

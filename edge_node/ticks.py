@@ -4,12 +4,13 @@ from typing import Protocol
 
 import structlog
 
-from .assembly import SNAPSHOT
 from .boards.side import BoardSide
 from .city.side import CitySide
 from .core import Core
 from .reaction.reaction import Reaction
+from .recording import save_log
 
+LOG_US = 1_000_000
 _log = structlog.get_logger("edge_node")
 
 
@@ -32,7 +33,7 @@ class Ticks:
         self._core, self._boards, self._reaction = core, boards, reaction
         self._city, self._socket = city, socket
         self._snapshot_every_us = snapshot_s * 1e6
-        self._snapshot_us = core.now()
+        self._snapshot_us = self._logged_us = core.now()
 
     def tick(self) -> None:
         """Call it 50 times a second."""
@@ -45,6 +46,9 @@ class Ticks:
         for text, more in self._city.epoch.take_news():
             _log.warning(text, **more)
         self._core.journal.tick(now_us, self._core.uplink.flying.keys)
+        if now_us - self._logged_us > LOG_US:
+            self._logged_us = now_us
+            save_log(self._core)
         if now_us - self._snapshot_us > self._snapshot_every_us:
             self._snapshot_us = now_us
             self.save()
@@ -53,4 +57,4 @@ class Ticks:
 
     def save(self) -> None:
         """Save the processes' state for the next start."""
-        self._core.journal.save("snapshots", SNAPSHOT, self._core.host.engine.freeze())
+        save_log(self._core, self._core.host.engine.freeze())

@@ -139,6 +139,10 @@ class EngineLog:
         """What was taken could not be stored."""
         self.entries = entries + self.entries
 
+    def lose(self, count: int) -> None:
+        """So many entries could not be stored and are gone: a replay begins anew with the next checkpoint."""
+        self.entries, self.day = [["lost", count], *self.entries], None
+
     def _digest(self, key: tuple[str, str], manifest: Manifest) -> str:
         known, found = self._manifests.get(key, (None, ""))
         if known is not manifest:

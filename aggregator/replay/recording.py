@@ -4,16 +4,17 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
+from durable import RotError, chained_log
 from processes import log
+from processes.feed import Arrived
 from processes.instance import Instance, make_instance
 from processes.log import Entry
 
 from ..backup import manifest as backup_manifest
 from ..backup.taking import open_copy
 from ..errors import DamagedError, NoRecordingError
-from ..store import log_rows
 from ..store.reader import stored_manifests
 from ..store.schema import FILE
 from ..store.snapshot import open_reader
@@ -30,12 +31,24 @@ class Extent(NamedTuple):
     rows: int
 
 
-class Recording:
-    """The log of a store or a backup, and the samples it refers to."""
+class Source(Protocol):
+    """Where a log's samples are: those of a `take` entry, and how it went so far."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self.frames = Frames(folder, connection, stored_manifests(connection))
+    missing: int
+    samples: int
+    manifests_changed: set[str]
+
+    def series(self, entry: Entry) -> list[Arrived]:
+        """Return the series that an entry refers to, at the times that held when they arrived."""
+
+
+class Recording:
+    """The log of a store, a backup or a journal, and the samples it refers to. `where` it ran."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, frames: Source, where: Literal["edge", "city"] = "city"
+    ) -> None:
+        self._connection, self.frames, self.where = connection, frames, where
 
     @property
     def extent(self) -> Extent:
@@ -50,23 +63,23 @@ class Recording:
 
     def wanted(self) -> set[bytes]:
         """Return the digests of the frozen states that some start came from."""
-        return log_rows.thawed(self._connection)
+        return chained_log.thawed(self._connection)
 
     def entries(self, from_utc_us: int, to_utc_us: int, progress: Progress = lambda done, of: None) -> Iterator[Entry]:
-        """Yield the log's entries from the last base before a time on, up to another. Raises: DamagedError."""
-        begin = log_rows.base_before(self._connection, from_utc_us)
+        """Yield the entries from the last base before a time on, up to another. Raises: RotError, NoRecordingError."""
+        begin = chained_log.base_before(self._connection, from_utc_us)
         if begin is None:
             raise NoRecordingError("the log has no place to begin with: let the city run for some seconds")
         last = int(self._connection.execute("SELECT max(number) FROM engine_log").fetchone()[0])
         chain: bytes | None = None
-        for row in log_rows.read(self._connection, begin - 1):
+        for row in chained_log.read(self._connection, begin - 1):
             if row.first_utc_us >= to_utc_us:
                 break
             for body in row.bodies:
-                chain = None if chain is None else log_rows.chained(chain, body)
+                chain = None if chain is None else chained_log.chained(chain, body)
                 yield from log.unpack(body)
             if chain is not None and chain != row.chain:
-                raise DamagedError(f"row {row.number} of the engine's log is not what followed the one before it")
+                raise RotError(f"row {row.number} of the engine's log is not what followed the one before it")
             chain = row.chain
             progress(row.number - begin, last - begin)
 
@@ -83,9 +96,11 @@ def opened(folder: Path) -> Iterator[Recording]:
     connection = open_copy(folder / FILE) if is_backup else open_reader(folder)
     try:
         connection.execute("BEGIN")
-        if not log_rows.exists(connection):
+        if not chained_log.exists(connection):
             raise NoRecordingError(f"{folder}: a release that recorded no decisions wrote this store")
-        yield Recording(folder, connection)
+        yield Recording(connection, Frames(folder, connection, stored_manifests(connection)))
+    except RotError as error:
+        raise DamagedError(f"{folder / FILE}: {error}") from error
     except sqlite3.DatabaseError as error:
         raise DamagedError(f"{folder / FILE}: {error}") from error
     finally:

@@ -48,8 +48,9 @@ class Run:
     ) -> None:  # fmt: skip
         self._recording, self._span, self._instead = recording, (from_utc_us, to_utc_us), instead
         wanted, folders = recording.wanted(), list(templates)
-        self.replay = Replay(Lane(builder(folders), wanted), from_utc_us, to_utc_us)
-        self._other = Lane(builder(folders, instead), wanted, fill=True) if instead is not None else None
+        where = recording.where
+        self.replay = Replay(Lane(builder(folders), wanted, where), from_utc_us, to_utc_us)
+        self._other = Lane(builder(folders, instead), wanted, where, fill=True) if instead is not None else None
         self._tallies: dict[str, Tally] = {}
         self._new = Tally(instead) if instead is not None else None
 

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 import pyarrow as pa
 import structlog
 
-from durable import SyncError, exit_process
+from durable import RotError, SyncError, chained_log, exit_process
 from service.host_time import boottime_us
 
 from ..city import City
 from ..config import StoreSection
 from ..errors import DamagedError
-from . import compactor, log_rows, scrub, sealed_check
+from . import compactor, scrub, sealed_check
 from .store import Store
 
 COMPARE_EVERY_S = 0.25
@@ -59,13 +59,13 @@ async def _for_ever(what: str, job: Callable[[], Awaitable[None]], every_s: floa
                 await job()
         except SyncError as error:
             exit_process(error)
-        except (OSError, sqlite3.Error, pa.ArrowException, DamagedError) as error:
+        except (OSError, sqlite3.Error, pa.ArrowException, DamagedError, RotError) as error:
             _log.error("failed; tried again later", what=what, error=repr(error))
 
 
 async def keep_log(store: Store, most_bytes: int) -> None:
     """Make few rows of many in the engine's log, and forget its oldest days when it is too long."""
-    await store.work(lambda connection: log_rows.keep(connection, most_bytes))
+    await store.work(lambda connection: chained_log.keep(connection, most_bytes))
 
 
 async def compare_once(store: Store, city: City) -> int:

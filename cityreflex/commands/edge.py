@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ def edge() -> None:
 @click.option("--config", "path", type=click.Path(path_type=Path), default="run/edge.toml", show_default=True,
               help="Configuration, TOML.")  # fmt: skip
 def run(path: Path) -> None:
-    """Run until SIGTERM or Ctrl-C; logs go to stderr.
+    """Run until SIGTERM or Ctrl-C; logs go to stderr. SIGHUP: read the process files anew.
 
     Example: city edge run --config run/edge.toml
     """
     checked = config.load_edge(path)
     from edge_node.node import run as serve  # noqa: PLC0415 (kernels compile on import: check the file first)
 
-    run_service(lambda: asyncio.run(serve(checked)), path, checked.edge.data_dir)
+    run_service(lambda: asyncio.run(serve(checked, partial(config.load_edge, path))), path, checked.edge.data_dir)
 
 
 @edge.command()

@@ -26,7 +26,7 @@ EVER_US = 2**62
 @click.command()
 @run_dir_option
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path),
-              help="Data folder of a city, or a backup; default: that of the run directory.")  # fmt: skip
+              help="Data folder of a city or an edge node, or a backup; default: the city's of the run directory.")
 @click.option("--from", "start", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
 @click.option("--to", "end", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
 @click.option("--process", "file", type=click.Path(path_type=Path),
@@ -74,8 +74,11 @@ def _run(
 ) -> dict[str, Any]:
     from aggregator.replay.recording import opened  # noqa: PLC0415 (kernels compile on import)
     from aggregator.replay.run import Run  # noqa: PLC0415
+    from cityreflex.edge_recording import opened_journal  # noqa: PLC0415
 
-    with opened(where) as recording, Bar("replay", None, quiet=quiet, steps=True) as bar:
+    is_node = not (where / "store.db").exists() and (where / "journal.db").exists()
+    bar = Bar("replay", None, quiet=quiet, steps=True)
+    with (opened_journal if is_node else opened)(where) as recording, bar:
         extent = recording.extent
         span = max(span[0], extent.first_utc_us), min(span[1], extent.last_utc_us + 1)
         if span[0] >= span[1]:

@@ -339,9 +339,9 @@ class Journal:
         """Reserve another block of command counters."""
         self._submit(lambda c: rows.reserve(c, "commands", BLOCK), lambda first: given(first, first + BLOCK), failed)
 
-    def submit(self, work: Callable[[Any], Any], done: Callable[[Any], None] | None = None) -> None:
+    def submit(self, work: Callable[[Any], Any], done: Any = None, failed: Any = None) -> None:
         """Run other work (tasks) in the next commit."""
-        self._submit(work, done)
+        self._submit(work, done, failed)
 
     def close(self) -> None:
         """Commit what is queued, then close."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from durable import Migration, opened, quarantine, sealed
+from durable import Migration, chained_log, opened, quarantine, sealed
 from protocol.city_link import Clock, GapRecord
 from protocol.ranges import Ranges, Span
 
@@ -66,6 +66,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE TABLE orders (task_id BLOB PRIMARY KEY, state INTEGER NOT NULL, changed_us INTEGER NOT NULL,"
         " stored BLOB NOT NULL)",
     ),
+    chained_log.MIGRATION,
 )
 """What changed since 0.1.0, whose tables SCHEMA has; see docs/upgrade.md before adding one."""
 EPOCH = "city_epoch"

@@ -11,6 +11,7 @@ from protocol.city_link import LeaseState, Message, TaskReport
 from ..core import Core
 from ..journal import rows
 from ..journal.group import Pending
+from ..recording import save_log
 from .effects import DoAgain, DoTask, Effect, Latch, Renew, Save
 
 LATCH = "latch "
@@ -66,8 +67,11 @@ class Reaction:
             self.carry_out(core.guard.feedback(series.datastream, t_us, series.value, good))
 
     def advance(self, now_us: int) -> None:
-        """Let the processes step."""
-        self.carry_out(self._core.host.advance(now_us))
+        """Let the processes step; what led to a task is durable no later than its intent."""
+        effects = self._core.host.advance(now_us)
+        if effects:
+            save_log(self._core)
+        self.carry_out(effects)
 
     def tick(self, now_us: int) -> None:
         """Leases, resends, time limits, steps."""

@@ -20,10 +20,11 @@ from aggregator.clocks.city_times import CityTimes
 from aggregator.keys.keyring import Keyring
 from aggregator.link.router_socket import Received
 from aggregator.rebuild import build
-from aggregator.store import compactor, log_rows
+from aggregator.store import compactor
 from aggregator.store.store import Store
 from aggregator.tasks.dispatch import Now
 from aggregator.turns import Turns
+from durable import chained_log
 from processes.instance import Instance, make_instance
 from protocol import city_link, columns, manifest
 from protocol.city_clock import CityClock
@@ -128,7 +129,7 @@ class Recorder:
             await self.times.turn(self.city, self.store, self.us())
             if self.at % 300 == 299:
                 await compactor.seal_once(self.store, self.city.registry, 50)
-                await self.store.work(lambda connection: log_rows.keep(connection, 1 << 30))
+                await self.store.work(lambda connection: chained_log.keep(connection, 1 << 30))
             print(self.at, flush=True)
             self.at += 1
         await self.turns.finish()
