@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
 from ..city import City
-from ..operators.gate import needs
+from ..operators.gate import demand_everywhere, needs
 from ..operators.people import Person
 from ..pages import status
 from ..store.store import Store
@@ -46,6 +46,7 @@ def add_ledger_pages(
     async def post_acknowledge(
         body: SeenBody, person: Annotated[Person, Depends(needs("acknowledge"))]
     ) -> dict[str, Any]:
+        demand_everywhere(person, "acknowledge")
         city, store = what()
         await store.work(lambda connection: ledger_rows.see(connection, body.reason, now().utc_us))
         note([{"event": "conflicts_acknowledged", "who": person.name, "reason": body.reason}])

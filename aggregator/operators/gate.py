@@ -95,6 +95,12 @@ def demand(api: FastAPI, person: Person, right: str, thing: str) -> None:
         raise _not_allowed(person, right, f"zone {names}" if names else f'every zone ("*"): {thing} lies in none')
 
 
+def demand_everywhere(person: Person, right: str) -> None:
+    """Let pass who has the right in every zone, for what concerns the whole city. Raises: GateError."""
+    if not person.may(right, ANYWHERE):
+        raise _not_allowed(person, right, 'every zone ("*"), which this concerns')
+
+
 def _not_allowed(person: Person, right: str, where: str) -> GateError:
     text = f"{person.name} has not the right {right!r} in {where}; next: ask an administrator (city operator role)"
     return GateError(FORBIDDEN, "not_allowed", text, person.name)

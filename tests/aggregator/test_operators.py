@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.config import parse
-from aggregator.errors import OperatorError
+from aggregator.errors import GateError, OperatorError
 from aggregator.operators import gate as door
 from aggregator.operators import store as operator_store
 from aggregator.operators.api import Desk, add_operator_pages
-from aggregator.operators.gate import Gate, demand, install, needs
+from aggregator.operators.gate import Gate, demand, demand_everywhere, install, needs
 from aggregator.operators.passwords import Passwords
 from aggregator.operators.people import ANYWHERE, RIGHTS, ROLES, Person, Zones, may_at, of_roles
 from aggregator.operators.register import MAX_TICKETS, Register
@@ -299,6 +299,13 @@ def test_a_person_acts_where_the_role_holds(store: OperatorStore) -> None:
     assert client.get("/whoami", headers=ben).json()["rights"] == {"riverside": sorted(ROLES["operator"])}
     assert client.post("/operators/ben/roles", headers=anna, json={"roles": {"*": "administrator"}}).status_code == 403
     assert {code for code, _ in refused} == {"not_allowed"}
+
+
+def test_what_concerns_the_whole_city_needs_the_right_everywhere() -> None:
+    demand_everywhere(person("acknowledge", zones="*"), "acknowledge")
+    with pytest.raises(GateError, match="in every zone") as caught:
+        demand_everywhere(person("acknowledge"), "acknowledge")
+    assert caught.value.status == 403
 
 
 def test_the_owner_of_the_socket_needs_no_login_unless_told_so(store: OperatorStore) -> None:
