@@ -28,6 +28,8 @@ class Following(Latches):
         """The board began anew in its safe state: what it was doing is unknown."""
         effects: list[Effect] = []
         for actuator in self.actuators.values():
+            if actuator.thing == thing:
+                actuator.away_until_us = min(actuator.away_until_us, now_us + actuator.info.travel_ms * 1000)
             if actuator.thing == thing and actuator.active:
                 actuator.active = None
                 actuator.arbiter.refence(now_us)
@@ -50,6 +52,7 @@ class Following(Latches):
         entry.position = result.position
         if result.state == codes.DONE:
             entry.done_us = now_us
+            self._is_back(entry)
         if result.state in _MISSED:
             self._release(entry)
         moved = self._move(entry, result.state, result.code)
@@ -57,6 +60,12 @@ class Following(Latches):
             text = "the board reports a fault that needs a person"
             moved += self.trip(entry.task.actuator, text, now_us, entry.thing)
         return moved
+
+    def _is_back(self, entry: TaskEntry) -> None:
+        """Its board has done the order in force, which is to be safe: an older one can do nothing any more."""
+        actuator = self.actuators.get(entry.task.actuator)
+        if actuator is not None and actuator.active is entry and entry.task.setpoint == actuator.info.safe:
+            actuator.away_until_us = 0
 
     @property
     def awaiting(self) -> list[TaskEntry]:
@@ -134,6 +143,8 @@ class Following(Latches):
         actuator.renewed_us = now_us
         left_ms = (entry.valid_until_us - now_us) // 1000
         lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)
+        if entry.task.setpoint != actuator.info.safe:
+            actuator.may_act(now_us, lease_ms)
         return [Renew(actuator.thing, actuator.info.index, lease_ms)] if lease_ms > 0 else []
 
     def lapsed_on_board(self, name: str, known_us: int, now_us: int) -> None:

@@ -201,6 +201,8 @@ class Guard(Following):
         effects = self._supersede(entry)
         actuator.active, actuator.renewed_us = entry, now_us
         actuator.sent_us.append(now_us)
+        if entry.task.setpoint != actuator.info.safe:
+            actuator.may_act(entry.task.not_after_us, lease_ms)
         return [*effects, DoTask(entry, actuator.info.index, lease_ms), entry.report()]
 
     def _supersede(self, newer: TaskEntry) -> list[Effect]:

@@ -43,7 +43,8 @@ class Actuator:
     """One actuator: limits, rule, lease, the task whose setpoint is valid now, the board's view of it.
 
     `said_away`: whether the board last said that it is away from its safe setpoint, None: it said nothing yet;
-    `seen_us`: when its own feedback was good last; `sent_us`: when commands left in the last minute.
+    `seen_us`: when its own feedback was good last; `sent_us`: when commands left in the last minute; `away_until_us`:
+    until when what left for it may keep it away from its safe setpoint, whether its board answers or not.
     """
 
     thing: str
@@ -56,6 +57,7 @@ class Actuator:
     selection: Selection | None = None
     said_away: bool | None = None
     seen_us: int = 0
+    away_until_us: int = 0
     sent_us: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
 
     @property
@@ -67,6 +69,10 @@ class Actuator:
     def near(self) -> float:
         """How near to a setpoint counts as there, in the actuator's unit."""
         return FEEDBACK_SHARE * (self.info.upper - self.info.lower)
+
+    def may_act(self, from_us: int, lease_ms: int) -> None:
+        """Note that an order left which its board may begin at a moment, and keep for so long and the way back."""
+        self.away_until_us = max(self.away_until_us, from_us + (lease_ms + self.info.travel_ms) * 1000)
 
     def kept_from(self, task: tasks.Task, now_us: int) -> bool:
         """Whether it is selected for another task, by whoever has the lease now."""
@@ -144,8 +150,10 @@ class GuardState:
         return [other for other, actuator in known if self._away(actuator, now_us)]
 
     def _away(self, actuator: Actuator, now_us: int) -> bool:
-        """Whether it is ordered away, or its board says so; after a start also as long as an old order may last."""
+        """Whether it is or may still be ordered away, or its board says so; after a start while old orders may last."""
         if actuator.active is not None and actuator.active.task.setpoint != actuator.info.safe:
+            return True
+        if now_us < actuator.away_until_us:
             return True
         if actuator.said_away is None:
             return now_us - self.started_us < (actuator.info.lease_ms + actuator.info.travel_ms) * 1000

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_node.reaction import following as g_following
 from edge_node.reaction import guard as g
 from edge_node.reaction.guard import DoAgain, DoTask, Guard, Latch, Renew, Save
 from edge_node.reaction.task_entry import MAX_ENTRIES, from_bytes
@@ -348,3 +349,37 @@ def test_tasks_that_wait_for_their_intent_are_not_forgotten_and_no_more_are_take
         order(guard, task_for(guard, fence, step))
     assert len(guard.entries) == MAX_ENTRIES and guard.refused["too_many_tasks"] == 10
     assert any(isinstance(e, DoTask) for e in guard.intent_saved(tasks.task_id("flood", 0, "gate"), NOW))
+
+
+def test_an_actuator_that_did_not_answer_counts_as_engaged_as_long_as_its_board_may_keep_it_on(guard: Guard) -> None:
+    guard.interlocks = [[GATE, "river-2/opening"]]
+    guard.announce(river_manifest("river-2"))
+    guard.board("river-2", codes.OK)
+    guard.started_us = -60_000_000
+    first = task_for(guard, leased(guard))
+    dispatch(guard, first)
+    given_up_us = NOW + g_following.ANSWER_US + 100 * MS
+    guard.tick(given_up_us)
+    assert guard.entries[first.task_id].state == codes.UNKNOWN
+    (lease,) = guard.lease("river-2/opening", "city", given_up_us)
+    words = {"actuator": "river-2/opening", "not_after_us": NOW + 60_000_000}
+    early = task_for(guard, lease.fence, step=2, **words)
+    assert reported(order(guard, early, given_up_us)).code == codes.INTERLOCKED
+    board_safe_us = first.not_after_us + (3000 + 4000) * MS
+    (lease,) = guard.lease("river-2/opening", "city", board_safe_us)
+    dispatch(guard, task_for(guard, lease.fence, step=3, **words), board_safe_us)
+
+
+def test_an_actuator_that_went_to_its_safe_setpoint_engages_nobody(guard: Guard) -> None:
+    guard.interlocks = [[GATE, "river-2/opening"]]
+    guard.announce(river_manifest("river-2"))
+    guard.started_us = -60_000_000
+    fence = leased(guard)
+    dispatch(guard, task_for(guard, fence))
+    assert guard.engaged_with("river-2/opening", NOW) == [GATE]
+    back = task_for(guard, fence, step=2, setpoint=0.2)
+    dispatch(guard, back, NOW + 10 * MS)
+    assert guard.engaged_with("river-2/opening", NOW + 20 * MS) == [GATE], "the older order may still arrive"
+    guard.result(result(back, codes.DONE), NOW + 30 * MS, NOW + 30 * MS)
+    guard.board_says(GATE, 0.2, 0.2)
+    assert guard.engaged_with("river-2/opening", NOW + 40 * MS) == []

@@ -15,6 +15,7 @@ from tests.simtest.planted import ROOT, PlantError, mutated
 
 from .__main__ import VARIABLE
 from .mutations import MUTATIONS
+from .worlds import PLANS
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def find(mutation: Mutation, depth: int) -> dict[str, Any]:
     """Return the row of one bug, and print it."""
     command = [sys.executable, "-m", "tests.exhaustive", "--world", mutation.area, "--jobs", "1", "--json"]
     env = {**os.environ, VARIABLE: mutation.name, "PYTHONPATH": str(ROOT)}
-    command += ["--depth", str(depth)]
+    own = next(plan.depth for plan in PLANS if plan.name == mutation.area)
+    command += ["--depth", str(max(depth, own))]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     row: dict[str, Any] = {"name": mutation.name, "world": mutation.area, "broken": "", "states": 0, "trace": []}
     if done.stdout.count("\n") > 1 and done.stdout.splitlines()[-1].startswith("["):
@@ -59,7 +61,7 @@ def find(mutation: Mutation, depth: int) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="exhaustive.mutants", description="Planted bugs, one at a time.")
     parser.add_argument("--only", default="", help="parts of names, with commas between")
-    parser.add_argument("--depth", type=int, default=9, help="actions from the start (default 9)")
+    parser.add_argument("--depth", type=int, default=9, help="actions, or a world's own if it has more (default 9)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: cores)")
     parser.add_argument("--json", default="", help="also write the table to this file")
     return parser.parse_args()

@@ -78,12 +78,16 @@ MUTATIONS = (
     ),
     Mutation(
         "guard: renews beyond the setpoint's time", FOLLOWING,
-        "        lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)\n        return [Renew",
-        "        lease_ms = actuator.info.lease_ms or self.lease_ms\n        return [Renew", "effect",
+        "        lease_ms = min(actuator.info.lease_ms or self.lease_ms, left_ms)\n",
+        "        lease_ms = actuator.info.lease_ms or self.lease_ms\n", "effect",
     ),
     Mutation(
         "guard: sets across boards are not kept apart", CHECKS,
         "    if limits.engaged and task.setpoint != info.safe:\n", "    if False:\n", "set",
+    ),
+    Mutation(
+        "guard: a board that does not answer counts as safe", STATE,
+        "        if now_us < actuator.away_until_us:\n", "        if False:\n", "mute",
     ),
     # ranks and fences
     Mutation(

@@ -32,6 +32,22 @@ def test_no_interleaving_leads_to_harm(plan: Any) -> None:
     assert any(any(board.on) for board in boards) and any(board.did for board in boards), "nothing ever moved"
 
 
+SILENT = (
+    ("ask", 0), ("commit",), ("arrive", 0), ("step", 0), ("pass",), ("step", 0), ("tick",), ("pass",), ("step", 0),
+    ("tick",), ("ask", 1), ("commit",),
+)  # fmt: skip
+
+
+def test_a_board_that_moved_and_did_not_answer_keeps_the_other_of_its_set_off() -> None:
+    """Deeper than the gate searches: what it found once, step by step."""
+    acting: Any = world(next(plan for plan in PLANS if plan.name == "set"))
+    at = acting.start()
+    for action in SILENT:
+        at = acting.after(at, action)
+    assert [acting.boards.facts(board).on for board in at.boards] == [(True,), (False,)]
+    assert not [message for message in at.down if message[0] == "right" and message[2]], "the other is not commanded"
+
+
 def search(*words: str, bug: str = "") -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "EXHAUSTIVE_MUTANT": bug}
     command = [sys.executable, "-m", "tests.exhaustive", "--jobs", "1", *words]

@@ -35,7 +35,12 @@ PLANS: tuple[Plan | LinePlan, ...] = (
     Plan(
         "set", "two boards whose outputs exclude each other; a link is cut, a board crashes",
         TWO, (Wish("edge", "left/run", 1.0), Wish("edge", "right/run", 1.0)), steps=6, cuts=1, board_crashes=1,
-        sets=(("left/run", "right/run"),), depth=5,
+        sets=(("left/run", "right/run"),), lease_ms=3000, board_lease_ms=3000, valid_ms=6000, depth=5,
+    ),
+    Plan(
+        "mute", "the same two boards, whose answers may never come: far enough for the guard to give up",
+        TWO, (Wish("edge", "left/run", 1.0), Wish("edge", "right/run", 1.0)), steps=2,
+        sets=(("left/run", "right/run"),), lease_ms=3000, board_lease_ms=3000, valid_ms=6000, wire=1, depth=12,
     ),
     Plan(
         "halt", "trip and local stop of a city's order, each ended again; the edge node crashes",
