@@ -130,6 +130,12 @@ exhaustive-mutants: DEPTH ?= 9
 exhaustive-mutants: setup ## plant each bug of tests/exhaustive/mutations.py; the search must find every one
 	$(PY) -m tests.exhaustive.mutants --depth $(DEPTH) --jobs $(JOBS)
 
+.PHONY: latency
+latency: CROSSINGS ?= 10000
+latency: JSON ?= latency.json
+latency: setup ## from a threshold crossed on one board to a pin of another: p50 and p99 by hop; CROSSINGS=, JSON=
+	$(PY) -m tests.latency --crossings $(CROSSINGS) --json $(JSON)
+
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
 	$(PY) tests/wasm/heap.py
 

@@ -60,7 +60,7 @@ class Outbox:
         return self._live < self._ring.head
 
     def _choose_live(self, now_ms: int) -> bool:
-        """Take up to a frame of live records once the oldest has waited FLUSH_MS, or many wait."""
+        """Take up to a frame of live records once the oldest has waited FLUSH_MS, many wait, or one is urgent."""
         ring = self._ring
         self._live = max(self._live, ring.tail)
         n = ring.head - self._live
@@ -69,8 +69,9 @@ class Outbox:
             return False
         if self._waiting_ms < 0:
             self._waiting_ms = now_ms
-        if n < FLUSH_RECORDS and now_ms - self._waiting_ms < FLUSH_MS:
+        if n < FLUSH_RECORDS and not ring.urgent and now_ms - self._waiting_ms < FLUSH_MS:
             return False
+        ring.urgent = n > MAX_RECORDS and ring.urgent
         self._waiting_ms = -1
         self.first = self._live
         self.n = min(n, MAX_RECORDS)

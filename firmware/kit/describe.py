@@ -107,6 +107,12 @@ def _interlocks(board: BoardFile) -> list[dict[str, Any]]:
     ]
 
 
+def _flush_at(sensor: Sensor) -> dict[str, Any]:
+    """Return where samples of each channel leave at once, nothing if none do."""
+    found = [channel.flush_at for channel in sensor_channels(sensor)]
+    return {"flush_at": found} if any(at is not None for at in found) else {}
+
+
 def _sensors(board: BoardFile) -> list[dict[str, Any]]:
     """Return each sensor: what its driver needs, and [channel, driver's place, scale, offset, lower, upper]."""
     entries = []
@@ -126,6 +132,7 @@ def _sensors(board: BoardFile) -> list[dict[str, Any]]:
                 "width": len(names),
                 "names": [channel.name for channel in sensor_channels(sensor)],
                 "channels": rows,
+                **_flush_at(sensor),
                 **_wires(board, sensor),
                 **sensor.options,
             }

@@ -61,7 +61,10 @@ class Ring(Strict):
 
 
 class Channel(Strict):
-    """One Datastream of a sensor: value = offset + scale * what the driver's channel `reads` gives."""
+    """One Datastream of a sensor: value = offset + scale * what the driver's channel `reads` gives.
+
+    `flush_at`: a sample on the other side of it than the one before leaves at once, with all that waits.
+    """
 
     name: Name
     reads: str
@@ -74,6 +77,7 @@ class Channel(Strict):
     sigma: float | None = Field(default=None, ge=0)
     fuse: bool = False
     sigma_of: str | None = None
+    flush_at: float | None = None
 
 
 class Sensor(Strict):

@@ -64,6 +64,27 @@ def test_clock_counts_ms_over_wraps(start: int, steps: list[int]) -> None:
         assert clock.ms == (now[0] - start) // 1000 or abs(clock.ms - (now[0] - start) / 1000) <= 1
 
 
+def waited_ms(board: Any, probe: Any, value: float) -> int:
+    """Return how long the first sample of a new value waits before it leaves."""
+    probe.value, read_ms = value, -1
+    for ms in range(300):
+        messages = board.run(1)
+        if read_ms < 0 and board.node.sensors.sensors[0].latest[0] == value:
+            read_ms = ms
+        if any(row[3] == value for row in records(messages)):
+            return ms - read_ms
+    raise AssertionError("it never left")
+
+
+def test_a_sample_that_crosses_its_threshold_leaves_at_once_and_others_wait(board: Any, probe: Any) -> None:
+    board.acking = True
+    board.sensor(probe, period_ms=100).flush_at = [10.0]
+    board.hello()
+    board.run(205)
+    for value, wait_ms in ((2.5, 20), (10.0, 0), (99.0, 20), (9.0, 0), (3.0, 20)):
+        assert waited_ms(board, probe, value) == wait_ms, value
+
+
 def test_samples_keep_their_period_over_a_wrap(board: Any, probe: Any) -> None:
     board.acking = True
     board.sensor(probe, period_ms=100)
