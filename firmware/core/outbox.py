@@ -69,9 +69,9 @@ class Outbox:
             return False
         if self._waiting_ms < 0:
             self._waiting_ms = now_ms
-        if n < FLUSH_RECORDS and not ring.urgent and now_ms - self._waiting_ms < FLUSH_MS:
+        if n < FLUSH_RECORDS and not ring.flush and now_ms - self._waiting_ms < FLUSH_MS:
             return False
-        ring.urgent = n > MAX_RECORDS and ring.urgent
+        ring.flush = False
         self._waiting_ms = -1
         self.first = self._live
         self.n = min(n, MAX_RECORDS)

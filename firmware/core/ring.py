@@ -13,7 +13,7 @@ SIZE = record.SIZE
 class Ring:
     """Records [tail, head); `lost_from`, `lost_to` is the newest range that overflowed and is not yet declared.
 
-    `urgent`: what was pushed last is to be sent at once.
+    `flush`: what was pushed last is to be sent at once.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -28,7 +28,7 @@ class Ring:
         self.dropped = 0
         self.lost_from = 0
         self.lost_to = 0
-        self.urgent = False
+        self.flush = False
 
     def push(self, channel: int, quality: int, wrap: int, ticks: int, value: float) -> None:
         """Append one record, dropping the oldest if there is no room."""

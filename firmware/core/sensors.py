@@ -29,7 +29,7 @@ class Sensor:
         self.name = entry["name"]
         self.names = entry["names"]
         self.channels = entry["channels"]
-        self.flush_at = entry.get("flush_at")
+        self.flush = entry.get("flush")
         self.every = Every(entry["period_ms"], start_ms)
         self.raw = array("f", [0.0] * entry["width"])
         self.latest = array("f", [NAN] * len(self.channels))
@@ -122,17 +122,14 @@ class Sensors:
                 quality = FAIL
                 code = OUT_OF_RANGE
             self._ring.push(channel, quality, clock.wrap, clock.ticks, value)
-            if sensor.flush_at and sensor.flush_at[place] is not None:
-                self._flush(value, sensor.latest[place], sensor.flush_at[place])
+            if sensor.flush:
+                at = sensor.flush[place]
+                if (value >= at) != (sensor.latest[place] >= at):
+                    self._ring.flush = True
             sensor.latest[place] = value
             sensor.quality[place] = quality
             place += 1
         return code
-
-    def _flush(self, value: float, before: float, at: float) -> None:
-        """Have what was pushed sent at once if the value has crossed `at`."""
-        if (value >= at) != (before >= at):
-            self._ring.urgent = True
 
     def _failed(self, sensor: Sensor, error: Exception) -> None:
         """Note the fault, push its records, plan the next attempt."""

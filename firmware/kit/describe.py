@@ -8,6 +8,7 @@ from .board_file import driver_channels
 from .schema import Actuator, BoardFile, Channel, Sensor
 
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
+NEVER = 1e38  # a threshold that no float32 sample of a sensor crosses
 
 
 def sensor_channels(sensor: Sensor) -> tuple[Channel, ...]:
@@ -109,8 +110,8 @@ def _interlocks(board: BoardFile) -> list[dict[str, Any]]:
 
 def _flush_at(sensor: Sensor) -> dict[str, Any]:
     """Return where samples of each channel leave at once, nothing if none do."""
-    found = [channel.flush_at for channel in sensor_channels(sensor)]
-    return {"flush_at": found} if any(at is not None for at in found) else {}
+    found = [NEVER if channel.flush_at is None else channel.flush_at for channel in sensor_channels(sensor)]
+    return {"flush": found} if min(found) < NEVER else {}
 
 
 def _sensors(board: BoardFile) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from .hands import FIRST_STAMP_US, KEY, STEP_US, nonce_bytes
 from .parts import Broken, Event
 
 TASK = 7
+SILENCE_US = 5_000_000
 fake_machine.install()
 from firmware.port.outputs import Output, groups_of  # noqa: E402
 
@@ -70,6 +71,7 @@ class Told:
     """The check's own reading of what a board was told under its present boot."""
 
     counter: int = -1
+    heard_us: int = 0
     until_us: dict[int, int] = field(default_factory=dict)
     fences: dict[int, int] = field(default_factory=dict)
 
@@ -128,6 +130,7 @@ class BoardPart:
 
     def _hello(self) -> tuple[Any, ...]:
         self.ear.hear()
+        self.told.heard_us = self.now_us
         self.actuators.repeat_results()
         return ()
 
@@ -149,6 +152,7 @@ class BoardPart:
 
         self.actuators.command = tapped  # type: ignore[method-assign]
         self.ear.hear()
+        self.told.heard_us = self.now_us
         (self.desk.task if kind == TASK else self.desk.lease)(payload, mac)
         del self.actuators.command
         if fresh:
@@ -174,6 +178,8 @@ class BoardPart:
         for group in self.groups:
             if now_ms - group.rule._off_at_ms >= group.rule.min_off_ms:
                 group.rule._off_at_ms = -group.rule.min_off_ms
+        if not any(output.value() for output in self.outputs) and not any(row.held for row in self.actuators.actuators):
+            self.told.heard_us, self.ear._heard_ms = 0, 0
         self.told.until_us = {place: us for place, us in self.told.until_us.items() if us > self.now_us}
         clock.wrap, clock.ticks, clock.ms = 0, clock._start, 0
         self.ticks.now_us = 0
@@ -208,6 +214,8 @@ class BoardPart:
         self.rested = {place: us for place, us in self.rested.items() if us > self.now_us - STEP_US}
         self.rested.update((place, self.now_us) for place in on)
         for place in on if name == "step" else []:
+            if self.now_us - self.told.heard_us >= SILENCE_US:
+                raise Broken("not_safe_in_silence", f"{self.thing}/{self.names[place]} is on, and the host is silent")
             if self.now_us >= self.told.until_us.get(place, 0):
                 over_s = (self.now_us - self.told.until_us.get(place, 0)) / 1e6
                 raise Broken("not_safe", f"{self.thing}/{self.names[place]} is on {over_s:g} s after its lease")

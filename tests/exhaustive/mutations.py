@@ -146,6 +146,7 @@ MUTATIONS = (
     Mutation(
         "interlock: what is on is not looked at", INTERLOCK,
         "        if outputs_on_mask & ~bit:\n", "        if False:\n", "line",
+        ((INTERLOCK, "        return now_ms - self._off_at_ms >= self.min_off_ms\n", "        return True\n"),),
     ),
     Mutation(
         "interlock: no rest between two outputs", INTERLOCK,

@@ -52,10 +52,10 @@ def test_water_level_is_scaled_from_the_distance() -> None:
 def test_what_leaves_at_once_is_told_to_the_board_by_channel_and_only_if_there_is_any() -> None:
     changed = data()
     (sensor,) = describe.board_config(board_file.check(changed, "b.toml"), "")["sensors"]
-    assert "flush_at" not in sensor
+    assert "flush" not in sensor
     changed["sensors"][0]["channels"][0]["flush_at"] = 0.8
     (sensor,) = describe.board_config(board_file.check(changed, "b.toml"), "")["sensors"]
-    assert sensor["flush_at"] == [0.8]
+    assert sensor["flush"] == [0.8]
 
 
 def test_overrides() -> None:

@@ -78,7 +78,7 @@ def waited_ms(board: Any, probe: Any, value: float) -> int:
 
 def test_a_sample_that_crosses_its_threshold_leaves_at_once_and_others_wait(board: Any, probe: Any) -> None:
     board.acking = True
-    board.sensor(probe, period_ms=100).flush_at = [10.0]
+    board.sensor(probe, period_ms=100).flush = [10.0]
     board.hello()
     board.run(205)
     for value, wait_ms in ((2.5, 20), (10.0, 0), (99.0, 20), (9.0, 0), (3.0, 20)):
