@@ -2,26 +2,13 @@
 
 A task only moves forward. Reports may skip steps (a line may lose them), so a state
 allows every later one. UNKNOWN is what a crash leaves: late evidence may settle it, but it
-is never dispatched again. `python -m protocol.task_diagram` draws the table.
+is never dispatched again. `python -m protocol.task_diagram` draws the table. Boards know the numbers alone.
 """
 
-from .errors import ProtocolError
+# ruff: noqa: F403, F405 - all numbers belong to this module too
 
-PROPOSED = 0
-AUTHORISED = 1
-DISPATCHED = 2
-ACCEPTED = 3
-ACTING = 4
-DONE = 5
-OBSERVED = 6
-FAILED = 7
-REFUSED = 8
-EXPIRED = 9
-UNKNOWN = 10
-SUPERSEDED = 11
-WAITING = 12
-SELECTED = 13
-CANCELLED = 14
+from .errors import ProtocolError
+from .task_numbers import *
 
 STATES = {
     PROPOSED: "proposed",
@@ -58,30 +45,6 @@ TRANSITIONS = {
     SUPERSEDED: (),
     CANCELLED: (),
 }
-
-OK = 0
-CODE_EXPIRED = 1
-REPLAYED = 2
-FOREIGN = 3
-UNSIGNED = 4
-UNAUTHORISED = 5
-INTERLOCKED = 6
-TRIPPED = 7
-OUT_OF_RANGE = 8
-LEASE_HELD = 9
-STALE_CLOCK = 10
-NO_ACTUATOR = 11
-NO_FEEDBACK = 12
-TIMEOUT = 13
-LINK_DOWN = 14
-NOT_OBSERVED = 15
-OLD_EPOCH = 16
-STALE_EVIDENCE = 17
-APPROVAL_ABSENT = 18
-RATE_LIMITED = 19
-NOT_SELECTED = 20
-CODE_CANCELLED = 21
-LOCAL_STOP = 22
 
 CODES = {
     OK: "ok",

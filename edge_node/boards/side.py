@@ -173,6 +173,7 @@ class BoardSide:
         core, board = self._core, self._core.boards[thing]
         board_refusals.note(core.guard.refused, thing, board.status, status, now_us)
         board.status, board.status_us = status, now_us
+        self._reaction.carry_out(core.guard.board_counts(thing, status.counters, now_us))
         core.journal.status(thing, status.boot, status.tail, status.head)
         if now_us - board.session.up_since_us > CLOSE_US:
             core.journal.streams.closed(thing)

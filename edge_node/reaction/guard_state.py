@@ -91,7 +91,7 @@ class GuardState:
     """State of all actuators of this node. `observe(task)` gives (datastream, within_s) or None.
 
     `epoch`: the city's restore epoch that this node knows durably; `stopped`: why nothing may move at this node;
-    `deeds`: what people did, for the audit log.
+    `deeds`: what people did, for the audit log; `stops`: how often each board was stopped at its own input.
     """
 
     edge: str
@@ -115,6 +115,7 @@ class GuardState:
     ready: dict[str, int] = field(default_factory=dict)
     refused: Refusals = field(default_factory=Refusals)
     deeds: list[dict[str, Any]] = field(default_factory=list)
+    stops: dict[str, int] = field(default_factory=dict)
 
     def announce(self, manifest: Manifest) -> None:
         """Learn a board's actuators; what is known keeps its lease, what is latched stays tripped."""

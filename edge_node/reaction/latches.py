@@ -3,6 +3,8 @@
 Both act at once and are then kept over restarts (`Latch`); to end one is told only once it is durable.
 """
 
+from collections.abc import Mapping
+
 from protocol import task_codes as codes
 from protocol.city_link import TaskReport
 
@@ -43,6 +45,15 @@ class Latches(GuardState):
         self.stopped = ""
         self._did("local_clear", who, text=reason)
         return [Latch(LOCAL, "")]
+
+    def board_counts(self, thing: str, counters: Mapping[str, int], now_us: int) -> list[Effect]:
+        """Trip all actuators of a board whose own stop input is, or since its last status was, active."""
+        stops, before = counters.get("stops", 0), self.stops.get(thing)
+        self.stops[thing] = stops
+        if not counters.get("stopped") and (before is None or stops <= before):
+            return []
+        free = [name for name, actuator in self.actuators.items() if actuator.thing == thing and not actuator.tripped]
+        return [effect for name in free for effect in self.trip(name, f"the stop input of {thing}", now_us, thing)]
 
     def latch(self, kept: dict[str, str]) -> None:
         """Know what was latched in earlier runs, before any board is announced."""

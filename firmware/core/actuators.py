@@ -1,10 +1,11 @@
 """Actuators with their leases: who may command, until when, and the safe state when nobody may. Both VMs.
 
-At start, when a lease lapses, is released, or the link falls silent, the actuator goes to its safe state by
-itself. A task is reported as accepted, acting, then done or failed; a newer one supersedes it.
+At start, when a lease lapses, is released, or the link falls silent, and while the board's stop input is active,
+the actuator goes to its safe state by itself. A task is reported as accepted, acting, then done or failed; a newer
+one supersedes it.
 """
 
-from protocol import task_codes as codes
+from protocol import task_numbers as codes
 from protocol.lease import Lease
 
 START = 0
@@ -13,7 +14,9 @@ LAPSED = 2
 RELEASED = 3
 LINK_SILENT = 4
 BROKEN = 5
-REASONS = ("start", "task", "lease lapsed", "released", "link silent", "driver failed")
+STOPPED = 6
+REASONS = ("start", "task", "lease lapsed", "released", "link silent", "driver failed", "stopped here")
+STOP_HOLD_MS = 3000
 
 MOVING_MS = 20
 RESTING_MS = 100
@@ -22,6 +25,11 @@ _HOLDER = "host"
 _FAULT = 3
 _OPENING = 1
 _CLOSING = 2
+
+
+def _nobody_stops() -> int:
+    """Nobody stops a board without a stop input."""
+    return -1
 
 
 class Actuator:
@@ -55,6 +63,29 @@ class Actuators:
         self.actuators = []
         self.results = []
         self.errors = 0
+        self.stops = 0
+        self.stopped = False
+        self._stop_input = _nobody_stops
+        self._stop_level = 1
+        self._free_ms = 0
+
+    def watch_stop(self, read, level: int) -> None:  # type: ignore[no-untyped-def]
+        """Obey a stop input: `read()` gives its level, `level` is that of somebody who stops."""
+        self._stop_input = read
+        self._stop_level = level
+        self._look_at_stop()
+
+    def _look_at_stop(self) -> None:
+        """Go safe at once; after the release stay so until the host has had time to hear of it."""
+        if self._stop_input() == self._stop_level:
+            self._free_ms = self._clock.ms + STOP_HOLD_MS
+            if not self.stopped:
+                self.stopped = True
+                self.stops += 1
+                for actuator in self.actuators:
+                    self._end_lease(actuator, STOPPED)
+        elif self.stopped and self._clock.ms >= self._free_ms:
+            self.stopped = False
 
     def add(self, driver, entry: dict) -> None:  # type: ignore[no-untyped-def,type-arg]
         """Add an actuator and send it to its safe state."""
@@ -64,6 +95,7 @@ class Actuators:
 
     def step(self) -> None:
         """Let every driver do what is due, and look after leases and tasks."""
+        self._look_at_stop()
         now_ms = self._clock.ms
         for actuator in self.actuators:
             if actuator.held and actuator.lease.lapsed(now_ms):
@@ -124,7 +156,8 @@ class Actuators:
             self._end_lease(actuator, RELEASED)
             return True
         lease_ms = min(lease_ms, actuator.lease_ms)
-        return actuator.held and actuator.lease.renew(actuator.lease.fence, self._clock.ms, lease_ms)
+        held = actuator.held and not self.stopped
+        return held and actuator.lease.renew(actuator.lease.fence, self._clock.ms, lease_ms)
 
     def silent(self) -> None:
         """The host is gone: every actuator goes to its safe state."""
@@ -137,7 +170,7 @@ class Actuators:
         actuator.held = False
         actuator.lease.release(actuator.lease.fence)
         if actuator.task_state in (codes.ACCEPTED, codes.ACTING):
-            self.report(actuator, codes.FAILED, codes.LINK_DOWN)
+            self.report(actuator, codes.FAILED, codes.LOCAL_STOP if reason == STOPPED else codes.LINK_DOWN)
         self._go_safe(actuator, reason)
 
     def _go_safe(self, actuator: Actuator, reason: int) -> None:

@@ -6,6 +6,7 @@ end it, while sampling goes on into the ring. `next_wire()` builds at most one f
 """
 
 from protocol import commands, frames, framing
+from protocol import task_numbers as codes
 from protocol.errors import FrameError, UnknownKindError
 
 from .console import Console
@@ -182,8 +183,7 @@ class Link:
         elif self._sync >= 0:
             self._write_sync(queued_us)
         elif node.actuators.results:
-            self.writer.packer.reset()
-            frames.put_task_result(self.writer.packer, node.boot.id, *node.actuators.results.pop(0))
+            self._write_result(*node.actuators.results.pop(0))
         elif self._status.due(self._clock.ms):
             self.writer.packer.reset()
             frames.put_status(self.writer.packer, node.boot.id, *node.status())
@@ -215,6 +215,13 @@ class Link:
         packer.reset()
         frames.put_samples(packer, self._node.boot.id, first, n * 12)
         packer.pos = self._ring.copy(first, n, packer.buf, packer.pos)
+
+    def _write_result(self, task_id: bytes, state: int, code: int, wrap: int, ticks: int, position: float) -> None:
+        """Write a task result; a host of version 1 knows no local stop and reads tripped."""
+        if self.proto < 2 and code > codes.OLD_EPOCH:
+            code = codes.TRIPPED
+        self.writer.packer.reset()
+        frames.put_task_result(self.writer.packer, self._node.boot.id, task_id, state, code, wrap, ticks, position)
 
     def _write_hello(self) -> None:
         """Write who this is."""

@@ -107,6 +107,8 @@ class Node:
             "refused": self.desk.refused,
             "unsigned": self.desk.unsigned,
             "actuator_errors": self.actuators.errors,
+            "stops": self.actuators.stops,
+            "stopped": int(self.actuators.stopped),
         }
         counters.update(self.extra)
         return counters

@@ -6,7 +6,7 @@ nothing from before a restart is ever executed.
 """
 
 from protocol import commands, mac
-from protocol import task_codes as codes
+from protocol import task_numbers as codes
 from protocol.errors import FrameError
 from protocol.stamp import diff_ms
 
@@ -97,6 +97,8 @@ class TaskDesk:
         clock = self._clock
         if self._known(task_id):
             self._refuse(task_id, codes.REPLAYED)
+        elif self._actuators.stopped:
+            self._refuse(task_id, codes.LOCAL_STOP)
         elif index >= len(actuators):
             self._refuse(task_id, codes.NO_ACTUATOR)
         elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 0:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 MARCH = "armv6m"
 PROTOCOL = (
     "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
-    "mpack", "record", "stamp", "task_codes",
+    "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
 DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
 KEY_BYTES = 32

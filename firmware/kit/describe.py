@@ -71,7 +71,9 @@ def _range(driver: tuple[Any, ...], channel: Channel) -> tuple[float, float]:
 
 def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return what the firmware reads at start: docs/firmware.md describes it as board.json."""
+    stop = {"stop": [board.stop.pin, board.stop.pull, int(board.stop.active == "high")]} if board.stop else {}
     return {
+        **stop,
         "thing": thing,
         "board": board.board,
         "watchdog_ms": board.watchdog_ms,

@@ -128,7 +128,7 @@ class Output(Strict):
 
 
 class Input(Strict):
-    """One input pin of an actuator, for example a limit switch; `active` is its level when it is met."""
+    """One input pin, such as a limit switch or a stop; `active` is its level when it is met, or somebody stops."""
 
     pin: Pin
     active: Literal["high", "low"]
@@ -174,6 +174,7 @@ class BoardFile(Strict):
     watchdog_ms: int = Field(default=5000, ge=1000, le=8388)
     status_ms: int = Field(default=1000, ge=100, le=60_000)
     led: LedPin | None = None
+    stop: Input | None = None
     link: Link
     ring: Ring = Ring()
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
@@ -215,6 +216,8 @@ def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
     yield board.link.rx, "link.rx"
     if board.led:
         yield board.led, "led"
+    if board.stop:
+        yield board.stop.pin, "stop"
     for bus, i2c in board.buses.items():
         yield from ((i2c.sda, f"buses.{bus}.sda"), (i2c.scl, f"buses.{bus}.scl"))
     for name, uart in board.uarts.items():

@@ -47,6 +47,9 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
         node.sensors.add(driver(entry["chip"]).make(io, entry), entry, bus)
     for entry in config["actuators"]:
         node.actuators.add(driver(entry["kind"]).make(io, entry), entry)
+    if "stop" in config:
+        pin, pull, level = config["stop"]
+        node.actuators.watch_stop(io.input(pin, pull), level)
     return node, io
 
 

@@ -323,3 +323,22 @@ def test_a_class_gives_defaults_and_the_table_goes_first(risk: str) -> None:
     assert ActuatorSection(risk=risk).rule() == CLASSES[risk]
     changed = ActuatorSection(risk=risk, approvals=3, automation=True, max_per_min=0, hazardous=True).rule()
     assert changed == CLASSES[risk]._replace(approvals=3, automation=True, max_per_min=0, hazardous=True)
+
+
+@pytest.mark.parametrize(
+    ("counters", "tripped"),
+    [
+        ([{"stops": 0, "stopped": 0}, {"stops": 1, "stopped": 1}], True),
+        ([{"stops": 0, "stopped": 0}, {"stops": 1, "stopped": 0}], True),
+        ([{"stops": 4, "stopped": 0}], False),
+        ([{"stops": 4, "stopped": 1}], True),
+        ([{"stops": 4, "stopped": 0}, {"stops": 0, "stopped": 0}], False),
+        ([{}, {}], False),
+    ],
+)
+def test_the_stop_input_of_a_board_trips_its_actuators(counters: list[dict[str, int]], tripped: bool) -> None:
+    guard = two_gates()
+    effects = [effect for row in counters for effect in guard.board_counts("river-1", row, NOW)]
+    assert bool(guard.actuators[GATE].tripped) == tripped == any(isinstance(e, Latch) for e in effects)
+    assert not guard.actuators["river-2/opening"].tripped, "another board"
+    assert guard.board_counts("river-1", counters[-1], NOW) == [], "told once"
