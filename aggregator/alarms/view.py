@@ -13,6 +13,7 @@ from ..city import City
 from .acts import running
 
 Row = dict[str, Any]
+_SHELF = {"since_utc_us": int, "until_utc_us": int, "by": str, "reason": str}
 _FIELDS: dict[str, tuple[type, ...]] = {
     "key": (str,), "state": (str,), "severity": (int,), "probability": (int, float), "holds": (bool,),
     "raised_utc_us": (int,), "shelve_max_s": (int, float),
@@ -26,7 +27,7 @@ def rows(city: City) -> list[Row]:
     for edge, instance, health in _edge_only(city):
         alarms = health.get("alarms")
         said = [row for row in alarms if _is_alarm(row)] if isinstance(alarms, list) else []
-        found += [{"instance": instance, "where": edge, "edges": [edge], **row} for row in said]
+        found += [{"instance": instance, "where": edge, "edges": [edge], **_known(row)} for row in said]
     for row in found:
         incident = city.incidents.of_member(f"alarm:{row['instance']}/{row['key']}")
         row["incident"] = incident.id if incident else None
@@ -63,6 +64,20 @@ def _edge_only(city: City) -> list[tuple[str, str, Mapping[str, Any]]]:
     here = city.host.engine.runners
     return [(session.edge, name, health) for session in city.sessions.by_edge.values()
             for name, health in running(session).items() if name not in here]  # fmt: skip
+
+
+def _known(row: Row) -> Row:
+    """Return of an edge node's word what it has in the right shape; what else it says goes nowhere."""
+    shelf, text = row.get("shelf"), row.get("text")
+    whole = isinstance(shelf, dict) and all(isinstance(shelf.get(name), kind) for name, kind in _SHELF.items())
+    acked, who = row.get("acked_utc_us"), row.get("acked_by")
+    return {
+        **{name: row[name] for name in _FIELDS},
+        "text": text[:160] if isinstance(text, str) else "",
+        "shelf": {name: shelf[name] for name in _SHELF} if whole and isinstance(shelf, dict) else None,
+        "acked_utc_us": acked if isinstance(acked, int) else None,
+        "acked_by": who[:64] if isinstance(who, str) else "",
+    }
 
 
 def _is_alarm(row: Any) -> bool:

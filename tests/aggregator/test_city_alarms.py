@@ -174,9 +174,11 @@ def test_alarms_of_a_process_that_only_an_edge_node_runs(kit: Any, store: Store)
     desk = Desk(kit, store, runs_on="edge")
     alarm = {"key": "flood", "state": "unacknowledged", "severity": 3, "probability": 0.7, "holds": True,
              "raised_utc_us": 5, "shelve_max_s": 60.0}  # fmt: skip
+    said = {**alarm, "shelf": 7, "text": ["x"], "acked_by": {}, "acked_utc_us": "never", "html": "<b>"}
     strange = [{**alarm, "state": "on fire"}, {"key": 5}, "x", {**alarm, "severity": "3"}]
-    desk.hear(kit.info(), running(kit, 5, "opener", alarms=[alarm, *strange]))
+    desk.hear(kit.info(), running(kit, 5, "opener", alarms=[said, *strange]))
     (row,) = desk.web.get("/alarms").json()
+    assert (row["shelf"], row["text"], row["acked_by"], row["acked_utc_us"], "html" in row) == (None, "", "", None, 0)
     assert (row["where"], row["edges"], row["state"]) == ("edge-1", ["edge-1"], "unacknowledged")
     assert desk.post("shelve", for_s=61, reason="too long").json()["detail"]["reason"] == "too_long"
     assert desk.post("shelve", for_s=60, reason="being mended").status_code == 200
