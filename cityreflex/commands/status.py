@@ -84,6 +84,7 @@ def understood(found: Status) -> Status:
             _show_edge(edge, terminal.nowhere())
             _link_troubles(edge)
             _journal_troubles(edge)
+            _latch_troubles(edge)
             edges.append(edge)
         except (AttributeError, KeyError, TypeError, ValueError, ConsoleError):
             edges.append({**edge, "health": {}})
@@ -99,7 +100,7 @@ def troubles(found: Status) -> list[str]:
     for edge in found["edges"]:
         lines += [edge["problem"]] if edge.get("problem") else []
         if edge["online"]:
-            lines += _link_troubles(edge) + _journal_troubles(edge)
+            lines += _link_troubles(edge) + _journal_troubles(edge) + _latch_troubles(edge)
         elif edge["edge"] not in told:
             lines.append(f"{edge['edge']} offline, not heard since this city started: is `city edge run` running?")
     lines += [fault_line(fault) for fault in found["faults"]]
@@ -117,6 +118,16 @@ def _link_troubles(edge: dict[str, Any]) -> list[str]:
         for board in edge["health"].get("boards", ())
         if board.get("link") != "up"
     ]
+
+
+def _latch_troubles(edge: dict[str, Any]) -> list[str]:
+    """Return what people, or boards, have stopped at an edge, and what to do about it."""
+    health, name = edge["health"], edge["edge"]
+    stopped = health.get("stopped")
+    lines = [f"{name}: stopped at the node: {stopped}; there: city edge clear"] if stopped else []
+    tripped = {row.get("actuator"): row["tripped"] for row in health.get("leases") or () if row.get("tripped")}
+    lines += [f"{what} is tripped: {why}; look, then: city actuator reset {what}" for what, why in tripped.items()]
+    return lines
 
 
 def _journal_troubles(edge: dict[str, Any]) -> list[str]:

@@ -52,6 +52,16 @@ def test_a_link_that_is_not_up_is_trouble(link: str) -> None:
     assert any(f"mast-1: link {link}" in line for line in status.troubles(rows))
 
 
+def test_what_people_stopped_is_trouble_until_they_let_it_go() -> None:
+    rows = found()
+    lease = {"actuator": "gate-1/opening", "holder": "", "fence": 1, "setpoint": None, "tripped": "anna: a boat"}
+    rows["edges"][0]["health"] |= {"stopped": "pi: work in the shaft", "leases": [lease, {**lease, "tripped": ""}]}
+    assert status.troubles(rows) == [
+        "edge-1: stopped at the node: pi: work in the shaft; there: city edge clear",
+        "gate-1/opening is tripped: anna: a boat; look, then: city actuator reset gate-1/opening",
+    ]
+
+
 def with_journal(problem: str = "") -> dict[str, Any]:
     rows = found()
     rows["edges"][0]["health"]["journal"] = {

@@ -12,6 +12,7 @@ from protocol.city_clock import CityClock
 from protocol.city_link import AlarmAct, Clock
 from protocol.tasks import new_keys
 from service.host_clock import HostClock
+from service.risk import Rule
 
 from .scripted_board import records_of, river_manifest
 
@@ -73,6 +74,20 @@ def test_a_cause_from_before_the_host_started_leaves_no_stamp(tmp_path: Path) ->
     made.arrived("river-1", "0badcafe-1", 41, river_manifest(), clock, records_of([(0, 1, 0, 1.0)]))
     saves = [effect for effect in made.advance(150_000) if isinstance(effect, Save)]
     assert [save.entry.task.stamps for save in saves] == [{}]
+
+
+def test_a_hazardous_actuator_is_selected_first(tmp_path: Path) -> None:
+    made = host(tmp_path, "edge")
+    made.guard.actuators["river-1/opening"].rule = Rule(hazardous=True)
+    (save,) = tasks_after(made, 1.0)
+    assert save.intent and save.entry.selected
+
+
+def test_a_process_of_the_node_does_not_act_where_people_are_needed(tmp_path: Path) -> None:
+    made = host(tmp_path, "edge")
+    made.guard.actuators["river-1/opening"].rule = Rule("high", approvals=2, automation=False)
+    (save,) = tasks_after(made, 1.0)
+    assert (save.intent, save.entry.code) == (False, codes.APPROVAL_ABSENT)
 
 
 def test_with_both_the_node_waits_until_the_city_is_silent(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from firmware.kit import board_file, bundle
 from protocol import board_link
+from protocol import task_codes as codes
 from protocol.host_decoder import HostDecoder
 from simulator import faults, scenario
 from simulator.runtime import BoardSpec, run
@@ -71,10 +72,11 @@ class Port:
 
 
 @pytest.fixture
-async def port(tmp_path: Path) -> AsyncIterator[Port]:
+async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Port]:
+    overrides: dict[str, Any] = getattr(request, "param", {})
     place = scenario.load("classroom").board("room-1")
     files = tmp_path / "boards" / "room-1"
-    bundle.build(board_file.board_path(place.board), files, thing="room-1", overrides={}, key=bytes(32))
+    bundle.build(board_file.board_path(place.board), files, thing="room-1", overrides=overrides, key=bytes(32))
     stop = asyncio.Event()
     running = asyncio.create_task(run("classroom", tmp_path, [BoardSpec("room-1", files)], stop=stop))
     port = Port(tmp_path)
@@ -119,3 +121,13 @@ async def test_console_answers_before_a_hello_and_not_in_link_mode(port: Port) -
                 os.write(port._fd, b"id\r\n")
     assert b"thing    room-1" in text and b"\x00" not in text
     await port.wait(board_link.Hello, greet=True)
+
+
+@pytest.mark.parametrize("port", [{"stop": {"pin": "GP22", "active": "high", "pull": "up"}}], indirect=True)
+async def test_a_stop_input_whose_wire_is_off_stops_the_board(port: Port) -> None:
+    hello = (await port.wait(board_link.Hello, greet=True))[0]
+    status = (await port.wait(board_link.Status))[0]
+    assert (status.counters["stops"], status.counters["stopped"]) == (1, 1)
+    port.send(board_link.encode_task(bytes(32), hello.nonce, 1, bytes(16), 0, 1.0, (1 << 47), 3000))
+    result = (await port.wait(board_link.TaskResult))[0]
+    assert (result.state, result.code) == (codes.REFUSED, codes.LOCAL_STOP)
