@@ -276,8 +276,8 @@ MUTATIONS = (
     ),
     Mutation(
         "actuator: a lapsed lease leaves the output", ACTUATORS,
-        "            self.report(actuator, codes.FAILED, codes.LINK_DOWN)\n        self._go_safe(actuator, reason)\n",
-        "            self.report(actuator, codes.FAILED, codes.LINK_DOWN)\n",
+        "codes.LOCAL_STOP if reason == STOPPED else codes.LINK_DOWN)\n        self._go_safe(actuator, reason)\n",
+        "codes.LOCAL_STOP if reason == STOPPED else codes.LINK_DOWN)\n",
     ),
     Mutation(
         "actuator: the lease is as long as the task wants", ACTUATORS,
