@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from running_city import RunningCity
 
+from edge_node.city.epoch import BEGUN, OVER
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 MORE = 300
@@ -28,3 +30,5 @@ def test_a_restored_city_gets_back_what_it_forgot(tmp_path: Path) -> None:
         assert (totals["unexplained"], totals["declared_lost"], totals["quarantined"]) == (0, 0, 0)
         assert city.ask("ledger")[0] == 0
         assert city.page("status")["conflicts"] == 0
+        log = "".join(path.read_text() for path in (city.folder / "logs").glob("edge*.log"))
+        assert log.count(BEGUN) == log.count(OVER) == 1, "the node's log tells of the beginning and of the end"
