@@ -24,7 +24,7 @@ PLANS: tuple[Plan | LinePlan, ...] = (
     ),
     Plan(
         "rivals", "city and a local process want two outputs that exclude each other",
-        PUMP, (Wish("city", "pump/fill", 1.0), Wish("edge", "pump/drain", 1.0)), steps=4, depth=7,
+        PUMP, (Wish("city", "pump/fill", 1.0), Wish("edge", "pump/drain", 1.0)), steps=4, depth=6,
     ),
     Plan(
         "ranks", "city, a person, safety and a local process want the same output",
@@ -40,7 +40,7 @@ PLANS: tuple[Plan | LinePlan, ...] = (
     Plan(
         "mute", "the same two boards, whose answers may never come: far enough for the guard to give up",
         TWO, (Wish("edge", "left/run", 1.0), Wish("edge", "right/run", 1.0)), steps=2,
-        sets=(("left/run", "right/run"),), lease_ms=3000, board_lease_ms=3000, valid_ms=6000, wire=1, depth=12,
+        sets=(("left/run", "right/run"),), lease_ms=3000, board_lease_ms=3000, valid_ms=6000, wire=1, depth=10,
     ),
     Plan(
         "halt", "trip and local stop of a city's order, each ended again; the edge node crashes",
