@@ -1,13 +1,14 @@
 """Kills a recorder at random instants, and looks whether what it recorded is what a replay decides."""
 
-import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,40 +19,79 @@ REPOSITORY = Path(__file__).parents[2]
 EARLY = 0.15  # share of kills during the start
 
 
+class Zygote:
+    """Starts recorders, one at a time, and tells how they end."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        command = [sys.executable, "-m", "tests.replay.recorder"]
+        self.process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)  # fmt: skip
+        self.pid = 0
+
+    def start(self, folder: Path, periods: int) -> None:
+        """Start a recorder."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{folder} {periods}\n")
+        self.process.stdin.flush()
+        self.pid = int(self._until("pid"))
+
+    def wait_for(self, place: int) -> None:
+        """Return once the recorder has come to a place."""
+        for line in self._lines():
+            assert not line.startswith("ended"), f"the recorder {line} before it came to {place}"
+            if int(line) >= place:
+                return
+
+    def ended(self) -> int:
+        """Return the exit code of the recorder, once it has ended."""
+        return int(self._until("ended"))
+
+    def kill(self) -> int:
+        """Kill the recorder; return its exit code."""
+        os.kill(self.pid, signal.SIGKILL)
+        return self.ended()
+
+    def close(self) -> None:
+        """End."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+
+    def _lines(self) -> Iterator[str]:
+        assert self.process.stdout is not None
+        return iter(self.process.stdout.readline, "")  # a generator over the file would close it with itself
+
+    def _until(self, word: str) -> str:
+        for line in self._lines():
+            if line.startswith(word):
+                return line.split()[1]
+        raise AssertionError(f"the zygote ended before it said {word}")
+
+
 def record(folder: Path, periods: int, kills: int, seed: int) -> int:
     """Record `periods` with so many kills; return how many there were."""
-    rng, done = random.Random(seed), 0
+    rng, done, zygote = random.Random(seed), 0, Zygote()
     places = sorted(rng.randrange(periods) for _ in range(kills))
-    while True:
-        command = [sys.executable, "-m", "tests.replay.recorder", str(folder), str(periods)]
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        recorder = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True)
-        if not places:
-            recorder.communicate()
-            assert recorder.returncode == 0, f"the recorder ended with {recorder.returncode}"
-            return done
-        if rng.random() < EARLY:
-            _let_run(recorder, rng.uniform(0.0, 2.0))
-            places.pop(rng.randrange(len(places)))
-        else:
-            place = places.pop(0)
-            _wait_for(recorder, place)
-            _let_run(recorder, rng.uniform(0.0, 0.02))
-        recorder.send_signal(signal.SIGKILL)
-        recorder.wait()
-        done += recorder.returncode == -signal.SIGKILL
+    try:
+        while places:
+            zygote.start(folder, periods)
+            if rng.random() < EARLY:
+                places.pop(rng.randrange(len(places)))
+                _let_go_on(rng.uniform(0.0, 0.3))
+            else:
+                zygote.wait_for(places.pop(0))
+                _let_go_on(rng.uniform(0.0, 0.02))
+            done += zygote.kill() == -signal.SIGKILL
+        zygote.start(folder, periods)
+        assert zygote.ended() == 0
+        return done
+    finally:
+        zygote.close()
 
 
-def _let_run(recorder: "subprocess.Popen[str]", seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        recorder.wait(seconds)
-
-
-def _wait_for(recorder: "subprocess.Popen[str]", place: int) -> None:
-    assert recorder.stdout is not None
-    for line in recorder.stdout:
-        if int(line) >= place:
-            return
+def _let_go_on(seconds: float) -> None:
+    threading.Event().wait(seconds)
 
 
 def replay(folder: Path) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """A city that records a day of a river at speed, as a process of its own: it can be killed and goes on.
 
-    python -m tests.replay.recorder FOLDER PERIODS
+    python -m tests.replay.recorder      # then a line `FOLDER PERIODS` for each one to start
 
-It prints a line per turn. Data comes shuffled and up to twenty minutes late, clocks get better afterwards, people
-acknowledge alarms, and what is old is sealed meanwhile.
+Each is a fork of one that has imported everything, and prints a line per turn. Data comes shuffled and up to twenty
+minutes late, clocks get better afterwards, people acknowledge alarms, and what is old is sealed meanwhile.
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from aggregator.store.store import Store
 from aggregator.tasks.dispatch import Now
 from aggregator.turns import Turns
 from durable import chained_log
+from models.warm_up import warm_up
 from processes.instance import Instance, make_instance
 from protocol import city_link, columns, manifest
 from protocol.city_clock import CityClock
@@ -146,5 +148,18 @@ class Recorder:
         return Received(EDGE.encode(), EDGE, city_link.encode(message), fingerprint(raw_key(PUBLIC)))
 
 
+def serve() -> None:
+    """Fork a recorder for each line `FOLDER PERIODS` of stdin: all is imported and compiled then. Says how it ended."""
+    warm_up()
+    for line in sys.stdin:
+        folder, periods = line.split()
+        pid = os.fork()
+        if not pid:
+            asyncio.run(Recorder(Path(folder), int(periods)).run())
+            os._exit(0)
+        print(f"pid {pid}", flush=True)
+        print(f"ended {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}", flush=True)
+
+
 if __name__ == "__main__":
-    asyncio.run(Recorder(Path(sys.argv[1]), int(sys.argv[2])).run())
+    serve()
