@@ -17,6 +17,7 @@ from aggregator.replay.run import Run
 
 REPOSITORY = Path(__file__).parents[2]
 EARLY = 0.15  # share of kills during the start
+AT_END = 60  # periods that are recorded after the last kill, so that none comes too late
 
 
 class Zygote:
@@ -72,7 +73,7 @@ class Zygote:
 def record(folder: Path, periods: int, kills: int, seed: int) -> int:
     """Record `periods` with so many kills; return how many there were."""
     rng, done, zygote = random.Random(seed), 0, Zygote()
-    places = sorted(rng.randrange(periods) for _ in range(kills))
+    places = sorted(rng.randrange(periods - AT_END) for _ in range(kills))
     try:
         while places:
             zygote.start(folder, periods)
