@@ -64,6 +64,14 @@ def test_a_run_that_ends_its_faults_early_is_repeated_without_counting_events() 
     assert again == early.splitlines()[0].rpartition(",")[0] + again[again.rindex(",") :]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_hour_apart_with_both_wanting_the_gate(seed: int) -> None:
+    done = simtest("tests.simtest.partition", str(seed))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_every_planted_bug_still_fits_the_product(mutation: Mutation) -> None:
     for path, source in mutated(*mutation.edits).items():
