@@ -83,4 +83,6 @@ def test_from_a_report_to_people_and_back(town: CityFolder) -> None:
         (people,) = [row for row in found["accounts"] if row["thing"] == "people"]
         assert (people["sent"], people["stored"], people["unexplained"]) == (1, 1, 0)
         events = [event for event in audited(town) if event.startswith(("alarm", "notify"))]
-        assert events == ["notify_sent", "notify_acknowledged", "alarm_ack", "alarm_shelve", "notify_sent"]
+        told = ["notify_sent", "notify_acknowledged", "alarm_ack", "alarm_shelve", "notify_sent"]
+        assert events[:5] == told
+        assert set(events[5:]) <= {"notify_sent"}, "a kill between delivery and its record makes it go out again"
