@@ -272,7 +272,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a lease never lapses", LEASE,
-        "        return not self._holder or now_ms >= self.until_ms\n", "        return not self._holder\n",
+        "        return not self._holder or now_ms >= self.until_ms\n", "        return not self._holder\n", "",
+        ((LEASE, "else self.until_ms - now_ms\n", "else max(0, self.until_ms - now_ms)\n"),),  # which would only crash
     ),
     Mutation(
         "actuator: a lapsed lease leaves the output", ACTUATORS,
