@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.simtest.mutations import Mutation
-from tests.simtest.planted import ROOT, PlantError, mutated
+from tests.simtest.planted import ROOT, chosen
 
 from .__main__ import VARIABLE
 from .mutations import MUTATIONS
@@ -21,16 +21,11 @@ from .worlds import PLANS
 def main() -> None:
     """Print the table; end with 0 only if every bug was found."""
     options = _options()
-    chosen = [m for m in MUTATIONS if any(part in m.name for part in options.only.split(","))]
-    for mutation in chosen:
-        try:
-            mutated(*mutation.edits)
-        except PlantError as error:
-            sys.exit(f"{mutation.name}: {error}")
+    bugs = chosen(MUTATIONS, options.only)
     began = time.perf_counter()
     print(f"{'planted bug':60}{'world':9}{'found as':22}{'trace':>6}{'states':>9}{'s':>7}")
     with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda mutation: find(mutation, options.depth), chosen))
+        rows = list(pool.map(lambda mutation: find(mutation, options.depth), bugs))
     alive = [row["name"] for row in rows if not row["broken"]]
     print(f"\n{len(rows) - len(alive)} of {len(rows)} planted bugs found in {time.perf_counter() - began:.0f} s")
     for name in alive:

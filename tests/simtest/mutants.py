@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .mutations import MUTATIONS, Mutation
-from .planted import ROOT, VARIABLE, PlantError, mutated
+from .planted import ROOT, VARIABLE, chosen
 
 LIMIT_S = 600
 
@@ -23,15 +23,10 @@ def main() -> None:
     if options.worker:
         _work(options)
         return
-    chosen = [m for m in MUTATIONS if any(part in m.name for part in options.only.split(","))]
-    for mutation in chosen:
-        try:
-            mutated(*mutation.edits)
-        except PlantError as error:
-            sys.exit(f"{mutation.name}: {error}")
+    bugs = chosen(MUTATIONS, options.only)
     began = time.perf_counter()
     with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda mutation: _caught(mutation, options), chosen))
+        rows = list(pool.map(lambda mutation: _caught(mutation, options), bugs))
     alive = [row["name"] for row in rows if row["invariant"] in ("", "crashed", "does not start")]
     print(f"\n{len(rows) - len(alive)} of {len(rows)} planted bugs caught in {time.perf_counter() - began:.0f} s")
     for name in alive:

@@ -4,9 +4,13 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .mutations import Mutation
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "SIMTEST_MUTANT"
@@ -25,6 +29,17 @@ def mutated(*edits: tuple[str, str, str]) -> dict[str, str]:
             raise PlantError(f"{path}: expected once, found {source.count(old)} times: {old!r}")
         sources[path] = source.replace(old, new)
     return sources
+
+
+def chosen(table: Iterable["Mutation"], only: str) -> list["Mutation"]:
+    """Return the bugs whose names hold one of the parts in `only`; ends the program if one does not fit the product."""
+    found = [mutation for mutation in table if any(part in mutation.name for part in only.split(","))]
+    for mutation in found:
+        try:
+            mutated(*mutation.edits)
+        except PlantError as error:
+            sys.exit(f"{mutation.name}: {error}")
+    return found
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
