@@ -16,12 +16,12 @@ from cityreflex import config, key_files
 from cityreflex.address import of_section
 from cityreflex.client import Client, UnreachableError, refused
 from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, PERMISSION, REFUSED, CityError
+from cityreflex.offline import alone
 from edge_node.errors import EnrolError
 from edge_node.keys.enrolling import enrol
 from edge_node.keys.side import key_rows, make_next, read_keys, read_verify_keys
 from protocol.enrol import TokenText
-from service.errors import InUseError, KeyFileError
-from service.lock import hold
+from service.errors import KeyFileError
 from service.sections import ServiceSection
 
 POLL_S = 0.2
@@ -87,19 +87,14 @@ class CityKeys:
 
     def _offline(self, do: Callable[[KeyStore], Rows]) -> Rows:
         try:
-            with hold(self._config.city.data_dir):
+            with alone(self._config.city.data_dir, self._config.city.api, "docs/keys.md"):
                 store = KeyStore(self._config)
                 try:
                     return do(store)
                 finally:
                     store.close()
-        except InUseError as error:
-            text = f"{error}, but {self._config.city.api} does not answer"
-            raise CityError(FAILED, text, "is the aggregator just starting or ending? try again") from error
         except KeyringError as error:
             raise refusal(error.reason, str(error)) from error
-        except KeyFileError as error:
-            raise CityError(CONFIG, str(error), "see docs/keys.md") from error
 
 
 def _no_door(path: Path, edge: str) -> CityError:

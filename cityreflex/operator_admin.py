@@ -11,11 +11,10 @@ from aggregator.operators.register import LOCAL
 from aggregator.operators.store import OperatorStore
 from cityreflex import config
 from cityreflex.client import UnreachableError, refused
-from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, REFUSED, CityError
+from cityreflex.exits import CONFIG, NOT_FOUND, REFUSED, CityError
+from cityreflex.offline import alone
 from cityreflex.where import Where
 from service.audit import AuditLog
-from service.errors import InUseError, KeyFileError
-from service.lock import hold
 
 Rows = list[dict[str, Any]]
 _CODES = {"no_such_operator": NOT_FOUND, "no_such_zone": CONFIG}
@@ -73,19 +72,14 @@ class Operators:
     def _offline(self, do: Callable[[OperatorStore], Any]) -> Any:
         settings = config.load_aggregator(self._where.folder / "aggregator.toml", with_keys=False)
         try:
-            with hold(settings.city.data_dir):
+            with alone(settings.city.data_dir, self._where.address, "docs/operators.md"):
                 audit = AuditLog(settings.city.data_dir, name=settings.city.id, witness=settings.audit.witness)
                 try:
                     return do(OperatorStore(settings, audit))
                 finally:
                     audit.close()
-        except InUseError as error:
-            text = f"{error}, but {self._where.address} does not answer"
-            raise CityError(FAILED, text, "is the aggregator just starting or ending? try again") from error
         except OperatorError as error:
             raise _error(error.reason, str(error)) from error
-        except KeyFileError as error:
-            raise CityError(CONFIG, str(error), "see docs/operators.md") from error
 
 
 def _told(error: httpx.HTTPStatusError) -> CityError:
