@@ -41,7 +41,7 @@ def _head(found: dict[str, Any]) -> Iterator[str]:
         yield f"last decision: step at {moment(found['step_utc_us'])}{again}"
     if found["too_late"]:
         lateness = f"lateness_s ({found['lateness_s']:g} s)"
-        yield f"  {found['too_late']:,} samples came later than {lateness}: they changed nothing"
+        yield f"  {found['too_late']:,} samples unused: before the first step, or later than {lateness}"
 
 
 def _inputs(found: dict[str, Any]) -> Iterator[str]:
