@@ -86,20 +86,27 @@ class Sensors:
             self._failed(sensor, error)
             return
         if wait_ms:
-            self._clock.tick()  # the bus took time; 1 more because ms is rounded down
-            sensor.waiting = True
-            sensor.ready_ms = self._clock.ms + wait_ms + 1
+            self._wait(sensor, wait_ms)
         else:
             self._read(sensor)
 
+    def _wait(self, sensor: Sensor, wait_ms: int) -> None:
+        """Leave the chip to itself for a while; others have their turns."""
+        self._clock.tick()  # the bus took time; 1 more because ms is rounded down
+        sensor.waiting = True
+        sensor.ready_ms = self._clock.ms + wait_ms + 1
+
     def _read(self, sensor: Sensor) -> None:
-        """Take the reading, stamped now, and push its records."""
+        """Take the reading, stamped now, and push its records, or wait on if the driver says so."""
         clock = self._clock
         clock.tick()
         try:
-            sensor.driver.read_into(sensor.raw)
+            more_ms = sensor.driver.read_into(sensor.raw)
         except Exception as error:
             self._failed(sensor, error)
+            return
+        if more_ms:
+            self._wait(sensor, more_ms)
             return
         sensor.read_ms = clock.ms
         sensor.failures = 0

@@ -33,25 +33,31 @@ class Flash:
 
 
 class Probe:
-    """A sensor driver: gives `value` on all channels, or raises `error`; converts for `wait_ms`."""
+    """A sensor driver: gives `value`, or raises `error`; converts for `wait_ms`, then for each of `more_ms`."""
 
     def __init__(self, value: float = 1.5, wait_ms: int = 0) -> None:
         self.value = value
         self.wait_ms = wait_ms
+        self.more_ms: tuple[int, ...] = ()
         self.error: Exception | None = None
         self.starts = 0
+        self._left: list[int] = []
 
     def start(self) -> int:
         self.starts += 1
+        self._left = list(self.more_ms)
         if self.error:
             raise self.error
         return self.wait_ms
 
-    def read_into(self, values: Any) -> None:
+    def read_into(self, values: Any) -> int:
         if self.error:
             raise self.error
+        if self._left:
+            return self._left.pop(0)
         for place in range(len(values)):
             values[place] = self.value
+        return 0
 
 
 class Drive:

@@ -104,6 +104,20 @@ def test_conversion_time_is_waited_for(board: Any, probe: Any) -> None:
     assert {row[2] for row in rows} == {1}
 
 
+def test_a_reading_in_several_steps_blocks_nobody_and_is_one_record(board: Any, probe: Any) -> None:
+    """A chip that is asked twice, or measures again in another range: `read_into` says how long to wait on."""
+    board.acking = True
+    probe.wait_ms, probe.more_ms = 30, (20, 10)
+    slow = board.sensor(probe, period_ms=100)
+    board.sensor(type(probe)(value=2.5), period_ms=10)
+    board.hello()
+    rows = records(board.run(1000))
+    stamps = [row[0] for row in rows if row[1] == 0 and row[3] == 1.5]
+    assert len(stamps) == 10 and all(abs(b - a - 100_000) <= 1000 for a, b in pairwise(stamps))
+    assert len([row for row in rows if row[3] == 2.5]) >= 98
+    assert slow.every.missed == 0
+
+
 @pytest.mark.parametrize(("code", "quality"), [(NACK, 9), (SDA_LOW, 9), (BAD_CHECKSUM, 4)])
 def test_a_failing_sensor_gives_flagged_records_every_period(
     board: Any, probe: Any, pick: Any, code: int, quality: int
