@@ -5,12 +5,12 @@ board answered our hello and keeps sending). What cannot be decoded is counted a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from protocol import board_link as link
 from protocol import versions
 from protocol.errors import FrameError, UnknownKindError
-from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, PROTO, PROTO_MIN
+from protocol.frames import MAX_ACK_GAPS, MAX_ACK_RANGES, MAX_COUNTERS, PROTO, PROTO_MIN
 from protocol.host_decoder import HostDecoder
 from protocol.manifest import Manifest, from_bytes
 from protocol.ranges import Span
@@ -68,6 +68,7 @@ class BoardSession:
     nonces: dict[str, bytes] = field(default_factory=dict)  # of each boot that ever said hello
     sign: Callable[[bytes], bytes] | None = None  # with the board's key
     max_boots: int = BOOTS_PER_BOARD
+    _counted: dict[str, int] = field(default_factory=dict)  # by the board, in this boot
     _out: list[bytes] = field(default_factory=list)
     _decoder: HostDecoder = field(default_factory=HostDecoder)
     _syncs: dict[int, int] = field(default_factory=dict)
@@ -173,7 +174,15 @@ class BoardSession:
             self.counters["foreign"] += 1
             self._say_hello(rx_us)
             return []
+        if isinstance(message, link.Status):
+            return [self._with_earlier_counters(message)]
         return [message]
+
+    def _with_earlier_counters(self, status: link.Status) -> link.Status:
+        """Return the status with the counters it left out as this boot told them last; no more than one may have."""
+        counters = {**self._counted, **status.counters}
+        self._counted = counters if len(counters) <= MAX_COUNTERS else status.counters
+        return replace(status, counters=self._counted)
 
     def _greeted(self, hello: link.Hello, now_us: int) -> list[Event]:
         """The board said hello; one of another session (or its own after a start) is asked again."""
@@ -198,6 +207,7 @@ class BoardSession:
         if restarted:
             self.counters["restarts"] += self.hello is not None
             self.clock = BoardClock(hello.boot)
+            self._counted = {}
             self._syncs.clear()
         self.hello, self.manifest, self.state, self.problem = hello, manifest, "up", ""
         if known:

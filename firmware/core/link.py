@@ -17,6 +17,7 @@ from .schedule import Every
 TEXT = 0
 LINK = 1
 SILENCE_MS = 5000
+ALL_COUNTERS_MS = 10000
 MAX_LOGS = 8
 INFO = 1
 WARNING = 2
@@ -37,6 +38,7 @@ class Link:
         self.writer = framing.FrameWriter(frames.MAX_BODY_TO_HOST)
         self._console = Console(node)
         self._status = Every(status_ms)
+        self._all_counters = Every(ALL_COUNTERS_MS)
         self._text = b""
         self._logs = []
         self.mode = TEXT
@@ -114,7 +116,7 @@ class Link:
         self.outbox.new_session()
         self.losses.restart(now_ms)
         self._node.actuators.repeat_results()
-        self._status.due_ms = now_ms
+        self._status.due_ms = self._all_counters.due_ms = now_ms
 
     def _obey(self, items: list) -> None:  # type: ignore[type-arg]
         """Execute a command."""
@@ -185,11 +187,17 @@ class Link:
         elif node.actuators.results:
             self._write_result(*node.actuators.results.pop(0))
         elif self._status.due(self._clock.ms):
-            self.writer.packer.reset()
-            frames.put_status(self.writer.packer, node.boot.id, *node.status())
+            self._write_status()
         else:
             return False
         return True
+
+    def _write_status(self) -> None:
+        """Write a status; seldom with all counters, as they take longer on the line than a command may wait."""
+        node = self._node
+        whole = self._all_counters.due(self._clock.ms) or self.proto < 2
+        self.writer.packer.reset()
+        frames.put_status(self.writer.packer, node.boot.id, *node.status(whole))
 
     def _write_data(self) -> bool:
         """Write samples, a gap or a log line if one is due. Samples allocate nothing."""

@@ -76,8 +76,8 @@ class Node:
             and self.actuators.next_ms(self.clock.ms) > late_ms
         )
 
-    def status(self) -> tuple:  # type: ignore[type-arg]
-        """Return what a status frame says after the boot id."""
+    def status(self, whole: bool) -> tuple:  # type: ignore[type-arg]
+        """Return what a status frame says after the boot id, with all counters or with those that alarm."""
         ring = self.ring
         return (
             self.clock.wrap,
@@ -87,8 +87,19 @@ class Node:
             ring.dropped,
             self.sensors.faults(),
             self.actuators.rows(),
-            self.counters(),
+            self.counters() if whole else self.alerts(),
         )
+
+    def alerts(self) -> dict:  # type: ignore[type-arg]
+        """Return the counters that a host must know at once, those that ever counted."""
+        found = {}
+        if self.desk.refused:
+            found["refused"] = self.desk.refused
+            found["unsigned"] = self.desk.unsigned
+        if self.actuators.stops:
+            found["stops"] = self.actuators.stops
+            found["stopped"] = int(self.actuators.stopped)
+        return found
 
     def counters(self) -> dict:  # type: ignore[type-arg]
         """Return what the board counts; `extra` comes from the port."""

@@ -162,6 +162,28 @@ def test_status_of_the_present_boot_passes_through(up: BoardSession) -> None:
     assert isinstance(status, link.Status) and (status.tail, status.head) == (3, 9)
 
 
+def told(up: BoardSession, counters: dict[str, int], boot: bytes = BOOT) -> dict[str, int]:
+    """What a status with these counters is passed on with."""
+    body = body_of(lambda p: frames.put_status(p, boot, 0, 5, 3, 9, 0, [], [], counters))
+    (status,) = up.received(link.build_frame(body), 2_000_000)
+    return status.counters
+
+
+def test_counters_that_a_status_leaves_out_stay_as_told_last(up: BoardSession) -> None:
+    assert told(up, {"crc": 1, "stops": 0}) == {"crc": 1, "stops": 0}
+    assert told(up, {}) == {"crc": 1, "stops": 0}
+    assert told(up, {"stops": 2}) == {"crc": 1, "stops": 2}
+    other = BOOT[:4] + (8).to_bytes(4, "little")
+    up.received(hello(boot=other), 3_000_000)
+    assert told(up, {"late": 3}, other) == {"late": 3}, "another boot counts anew"
+
+
+def test_no_board_makes_the_counters_grow_without_end(up: BoardSession) -> None:
+    for at in range(10):
+        found = told(up, {f"c{at}_{i}": at for i in range(20)})
+        assert len(found) <= frames.MAX_COUNTERS and found[f"c{at}_19"] == at
+
+
 def test_a_closed_port_is_told_once(up: BoardSession) -> None:
     assert up.closed("unplugged") == [LinkDown("unplugged")]
     assert up.closed("unplugged") == []

@@ -320,3 +320,25 @@ def test_garbage_never_stops_the_board(chunks: list[bytes], make_board: Any, pro
     board.raw(build_frame(encode_sync(5)))
     assert any(isinstance(m, SyncReply) and m.sync_id == 5 for m in board.heard())
     assert board.node.ring.tail <= board.node.ring.head
+
+
+def test_a_status_has_all_counters_at_first_and_every_ten_seconds(board: Any, probe: Any, pick: Any) -> None:
+    board.sensor(probe)
+    board.hello()
+    statuses = pick(Status, board.run(21_500))
+    whole = [at for at, status in enumerate(statuses) if len(status.counters) > 4]
+    assert len(statuses) == 22 and whole == [0, 10, 20]
+    assert all(status.counters == {} for at, status in enumerate(statuses) if at not in whole)
+
+
+def test_a_status_never_leaves_out_that_commands_were_refused(board: Any, pick: Any) -> None:
+    board.hello()
+    board.run(1500)
+    board.task(0.5, key=bytes(32))
+    for status in pick(Status, board.run(3000)):
+        assert status.counters["refused"] == status.counters["unsigned"] == 1
+
+
+def test_a_host_of_version_1_gets_all_counters_each_time(board: Any, pick: Any) -> None:
+    board.receive(encode_hello(1, 1, 1))
+    assert all(len(status.counters) > 4 for status in pick(Status, board.run(3000)))
