@@ -14,8 +14,8 @@ from processes.alarms.events import AlarmEvent, changes
 from processes.alarms.life import after_acts, after_step
 from processes.alarms.standing import Book
 from processes.contract import F64, I64, U8, Outcome, State
-from processes.errors import TemplateError
 from processes.instance import Instance
+from processes.outcomes import checked, sealed
 from processes.samples import Track
 
 MAX_SNAPSHOTS = 256
@@ -99,7 +99,7 @@ class Runner:
         try:
             for step in self._advance(now_utc_us):
                 made.append(step)
-        except Exception as error:  # a template's bug must not stop its neighbours
+        except (Exception, SystemExit) as error:  # a template's bug must not stop its neighbours
             self.fault = f"{type(error).__name__}: {error}"
         before, self._told = self._told, self.book
         return made, changes(before, self._told)
@@ -155,7 +155,7 @@ class Runner:
     def _begin(self, now_utc_us: int) -> None:
         every = self._every_us
         origin = now_utc_us // every * every - every if every else now_utc_us - self._lateness_us - 1
-        state = _sealed(self.instance.template.start(self.instance.site, self.instance.seed))
+        state = sealed(self.instance.template.start(self.instance.site, self.instance.seed))
         self.history = [Snapshot(origin, state, {})]
         self.reached_utc_us = origin
         self.counters["too_late"] += sum(track.forget(origin) for track in self.tracks.values())
@@ -165,8 +165,8 @@ class Runner:
         every, origin = self._every_us, now_utc_us - self._lateness_us
         origin = origin // every * every if every else origin - 1
         try:
-            state = _sealed(self.instance.template.start(self.instance.site, self.instance.seed))
-        except Exception as error:  # a template's bug must not stop its neighbours
+            state = sealed(self.instance.template.start(self.instance.site, self.instance.seed))
+        except (Exception, SystemExit) as error:  # a template's bug must not stop its neighbours
             self.fault = f"{type(error).__name__}: {error}"
             return
         self.history, self.reached_utc_us = [Snapshot(origin, state, {})], origin
@@ -203,7 +203,7 @@ class Runner:
         seen = {port: track.between(last.step_utc_us, step_utc_us) for port, track in self.tracks.items()}
         template = self.instance.template
         outcome = template.step(self.instance.site, last.state, step_utc_us, seen)
-        outcome = checked(outcome, self.instance)
+        outcome = checked(outcome, template.ports)
         acts = self.actions.between(last.step_utc_us, step_utc_us)
         book = after_step(last.book, outcome.alarms, step_utc_us, self.instance.rules, acts)
         self.history.append(Snapshot(step_utc_us, outcome.state, book))
@@ -226,24 +226,3 @@ def begun_before(instance: Instance, now_utc_us: int) -> Runner:
     runner = Runner(instance)
     runner.begin_before(now_utc_us)
     return runner
-
-
-def checked(outcome: Outcome, instance: Instance) -> Outcome:
-    """Return the outcome with its state sealed. Raises: TemplateError if it breaks the contract."""
-    ports = instance.template.ports
-    for proposal in outcome.proposals:
-        port = ports.get(proposal.port)
-        if port is None or port.role != "respond":
-            raise TemplateError(f"proposal for {proposal.port!r}, which is no respond port of the template")
-        if not np.isfinite(proposal.setpoint) or proposal.valid_ms <= 0:
-            raise TemplateError(f"proposal for {proposal.port!r} needs a finite setpoint and valid_ms > 0")
-    return outcome._replace(state=_sealed(outcome.state))
-
-
-def _sealed(state: State) -> State:
-    """Return the state read-only: snapshots share arrays, so nobody may write into them."""
-    for name, array in state.items():
-        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-            raise TemplateError(f"state[{name!r}] must be a plain NumPy array, found {type(array).__name__}")
-        array.setflags(write=False)
-    return dict(state)

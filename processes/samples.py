@@ -29,9 +29,9 @@ class Track:
             self._pending.append(rows)
 
     def between(self, after_utc_us: int, upto_utc_us: int) -> Series:
-        """Return the samples with after < t <= upto."""
+        """Return the samples with after < t <= upto, as copies: what a step writes into them is its own business."""
         rows = self._span(after_utc_us, upto_utc_us)
-        return Series(*(np.ascontiguousarray(rows[f]) for f in ("t", "value", "sigma", "quality", "source")))
+        return Series(*(rows[f].copy() for f in ("t", "value", "sigma", "quality", "source")))
 
     def times(self, after_utc_us: int, upto_utc_us: int) -> I64:
         """Return the sample times with after < t <= upto; may repeat."""

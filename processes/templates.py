@@ -74,7 +74,7 @@ def _module(name: str, folder: Path) -> ModuleType:
         if folder.parent == _HERE:
             return importlib.import_module(f"processes.{name}.process")
         return _executed(f"cityreflex_site_template_{name}", folder)
-    except Exception as error:  # a template is somebody's program: it may raise anything
+    except (Exception, SystemExit) as error:  # a template is somebody's program: it may raise anything
         raise TemplateError(f"{_where(error, folder)}: {type(error).__name__}: {_reason(error)}") from error
 
 
@@ -95,7 +95,7 @@ def _executed(package: str, folder: Path) -> ModuleType:
     return sys.modules[f"{package}.process"]
 
 
-def _where(error: Exception, folder: Path) -> str:
+def _where(error: BaseException, folder: Path) -> str:
     """Return file:line of the innermost line in `folder` that led to the error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -104,7 +104,7 @@ def _where(error: Exception, folder: Path) -> str:
     return f"{folder / Path(own[-1].filename).name}:{own[-1].lineno}" if own else str(folder / "process.py")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return str(error.msg) if isinstance(error, SyntaxError) else str(error)
 
 
