@@ -42,9 +42,8 @@ $(VENV)/.typings: $(VENV)/.python
 	@touch $@
 
 # Other people's drivers, to check our virtual chips with; apart, as they bring modules named like MicroPython's.
-$(VENV)/.third_party: $(VENV)/.python
-	$(PY) -m pip install --quiet --upgrade --no-deps --target $(VENV)/third_party adafruit-circuitpython-bme280 \
-	  adafruit-circuitpython-ads1x15 adafruit-circuitpython-scd4x adafruit-circuitpython-busdevice
+$(VENV)/.third_party: $(VENV)/.python tests/chips/third_party/packages.txt
+	$(PY) -m pip install --quiet --upgrade --no-deps --target $(VENV)/third_party -r tests/chips/third_party/packages.txt
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.python $(VENV)/.npm $(VENV)/.typings $(VENV)/.third_party
@@ -87,6 +86,13 @@ replaytest: KILLS ?= 100
 replaytest: SEED ?= 1
 replaytest: setup ## a day is recorded, killed 100 times at random instants, and replayed to the same hash; KILLS=, SEED=
 	$(PY) -m tests.replay --kills $(KILLS) --seed $(SEED)
+
+.PHONY: new-driver chip-pages
+new-driver: setup ## scaffold driver, virtual chip, their tests and page of a chip that fail until filled in: NAME=tmp117
+	@$(PY) -m tests.drivers.new_driver $(NAME)
+
+chip-pages: setup ## write the tables of docs/chips from what the drivers declare
+	$(PY) -m tests.drivers.pages
 
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ time, so a reading is the newest frame that arrived at most `max_age_ms` ago.
 
 from .errors import BAD_CHECKSUM, OUT_OF_RANGE, SILENT, DriverError
 
-CHANNELS = (("distance", "distance", "mm", 30.0, 4500.0, 5.0),)
+CHANNELS = (("distance", "distance", "mm", 30, 4500, 5, 1, 10, 0.3),)
 PERIOD_MIN_MS = 100
 
 _HEADER = 0xFF

@@ -20,10 +20,10 @@ read.
 from .errors import BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
 
 CHANNELS = (
-    ("input0", "voltage", "V", -0.3, 5.5, 0.00025),
-    ("input1", "voltage", "V", -0.3, 5.5, 0.00025),
-    ("input2", "voltage", "V", -0.3, 5.5, 0.00025),
-    ("input3", "voltage", "V", -0.3, 5.5, 0.00025),
+    ("input0", "voltage", "V", -0.3, 5.5, 0.00025, 0.000125, 0.000375, 0),
+    ("input1", "voltage", "V", -0.3, 5.5, 0.00025, 0.000125, 0.000375, 0),
+    ("input2", "voltage", "V", -0.3, 5.5, 0.00025, 0.000125, 0.000375, 0),
+    ("input3", "voltage", "V", -0.3, 5.5, 0.00025, 0.000125, 0.000375, 0),
 )
 PERIOD_MIN_MS = 5
 
@@ -88,7 +88,7 @@ class ADS1115:
     def read_into(self, values) -> None:
         """Put the inputs' voltages in V in `values`. Raises: DriverError."""
         if not self._started:
-            raise DriverError(NOT_READY, self._where() + ": start() was not called or failed")
+            raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._started = False
         for index in range(len(self._inputs)):
             if index:
@@ -114,12 +114,12 @@ class ADS1115:
             found = self._register(_REG_CONFIG)
             if found & 0x7FFF != expected:
                 text = f": expected configuration 0x{expected:04x}, found 0x{found & 0x7FFF:04x}"
-                raise DriverError(BAD_ID, self._where() + text)
+                raise DriverError(BAD_ID, self.where() + text)
             if found & _OS:
                 return
             if self._millis() > deadline:
                 break
-        raise DriverError(NOT_READY, self._where() + ": conversion did not end")
+        raise DriverError(NOT_READY, self.where() + ": conversion did not end")
 
     def _register(self, register: int) -> int:
         self._bus.read_register_into(self._address, register, self._word)
@@ -128,10 +128,11 @@ class ADS1115:
     def _volts(self) -> float:
         code_raw = self._register(_REG_CONVERSION)
         if code_raw in (0x7FFF, 0x8000):
-            raise DriverError(OUT_OF_RANGE, self._where() + f": input beyond +-{self._full_scale_v:.3f} V")
+            raise DriverError(OUT_OF_RANGE, self.where() + f": input beyond +-{self._full_scale_v:.3f} V")
         return compensate_volts(code_raw, self._full_scale_v)
 
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The chip, its address and its bus, for people."""
         return f"ADS1115 at 0x{self._address:02x} on {self._bus.name}"
 
 

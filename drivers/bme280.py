@@ -23,12 +23,12 @@ single precision it stays within 0.03 Pa of the 64-bit integer formula (a test m
 bytes of heap on a 32-bit board.
 """
 
-from .errors import BAD_CHECKSUM, BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
+from .errors import BAD_CHECKSUM, BAD_ID, NOT_READY, DriverError, check_range
 
 CHANNELS = (
-    ("temperature", "air_temperature", "Cel", -40.0, 85.0, 0.3),
-    ("humidity", "relative_humidity", "%", 0.0, 100.0, 2.0),
-    ("pressure", "air_pressure", "Pa", 30000.0, 110000.0, 60.0),
+    ("temperature", "air_temperature", "Cel", -40, 85, 0.3, 0.005, 0.5, 0),
+    ("humidity", "relative_humidity", "%", 0, 100, 2, 0.008, 3, 1),
+    ("pressure", "air_pressure", "Pa", 30000, 110000, 60, 2.62, 100, 0),
 )
 PERIOD_MIN_MS = 20
 
@@ -148,12 +148,12 @@ class BME280:
         """Put Cel, % and Pa in `values`. Raises: DriverError; `start` then identifies the chip again."""
         known, self._known = self._known, False
         if not (known and self._started):
-            raise DriverError(NOT_READY, self._where() + ": start() was not called or failed")
+            raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._started = False
         self._bus.read_register_into(self._address, _REG_STATUS, self._burst)
         self._check_measured()
         self._compensate(values)
-        self._check_range(values)
+        check_range(CHANNELS, values, self)
         self._known = True
 
     def _identify(self) -> None:
@@ -162,7 +162,7 @@ class BME280:
         if found != _CHIP_ID:
             hint = " (a BMP280: no humidity)" if found == 0x58 else ""
             text = f": expected chip id 0x{_CHIP_ID:02x}, found 0x{found:02x}{hint}"
-            raise DriverError(BAD_ID, self._where() + text)
+            raise DriverError(BAD_ID, self.where() + text)
         self._wait_for_copy()
         self._bus.write_register(self._address, _REG_CONFIG, 0)
         self._calibrate()
@@ -174,7 +174,7 @@ class BME280:
             self._bus.read_register_into(self._address, _REG_STATUS, self._byte)
             if not self._byte[0] & _STATUS_IM_UPDATE:
                 return
-        raise DriverError(NOT_READY, self._where() + ": still copying its calibration")
+        raise DriverError(NOT_READY, self.where() + ": still copying its calibration")
 
     def _calibrate(self) -> None:
         first = bytearray(26)
@@ -183,7 +183,7 @@ class BME280:
         self._bus.read_register_into(self._address, _REG_CALIBRATION_2, second)
         numbers = unpack_calibration(first, second)
         if numbers[0] in (0, 0xFFFF) or numbers[3] in (0, 0xFFFF):
-            raise DriverError(BAD_CHECKSUM, self._where() + ": calibration memory reads blank")
+            raise DriverError(BAD_CHECKSUM, self.where() + ": calibration memory reads blank")
         self._t1, self._t2, self._t3 = numbers[:3]
         self._pressure = pressure_factors(numbers[3:12])
         self._humidity = numbers[12:]
@@ -191,13 +191,13 @@ class BME280:
     def _check_measured(self) -> None:
         burst = self._burst
         if burst[0] & _STATUS_MEASURING:
-            raise DriverError(NOT_READY, self._where() + ": still measuring")
+            raise DriverError(NOT_READY, self.where() + ": still measuring")
         if (burst[1] ^ self._ctrl_meas) & 0xFC:
-            raise DriverError(NOT_READY, self._where() + ": lost its settings (power dip?)")
+            raise DriverError(NOT_READY, self.where() + ": lost its settings (power dip?)")
         if self._code_20(4) == _SKIPPED_20_BIT or self._code_20(7) == _SKIPPED_20_BIT:
-            raise DriverError(NOT_READY, self._where() + ": has not measured")
+            raise DriverError(NOT_READY, self.where() + ": has not measured")
         if burst[10] << 8 | burst[11] == _SKIPPED_16_BIT:
-            raise DriverError(NOT_READY, self._where() + ": has not measured humidity")
+            raise DriverError(NOT_READY, self.where() + ": has not measured humidity")
 
     def _code_20(self, at: int) -> int:
         return self._burst[at] << 12 | self._burst[at + 1] << 4 | self._burst[at + 2] >> 4
@@ -208,14 +208,8 @@ class BME280:
         values[1] = compensate_humidity(self._humidity, fine, self._burst[10] << 8 | self._burst[11])
         values[2] = compensate_pressure(self._pressure, fine, self._code_20(4))
 
-    def _check_range(self, values) -> None:
-        for index in range(len(CHANNELS)):
-            name, _, _, lower, upper, _ = CHANNELS[index]
-            if not lower <= values[index] <= upper:
-                text = f": {name} {values[index]:.1f} is outside {lower:.0f} to {upper:.0f}"
-                raise DriverError(OUT_OF_RANGE, self._where() + text)
-
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The chip, its address and its bus, for people."""
         return f"BME280 at 0x{self._address:02x} on {self._bus.name}"
 
 

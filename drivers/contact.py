@@ -13,7 +13,7 @@ Limits: sampled, not latched: a contact that closes for less than a period may b
 like an open contact, so wire safety contacts normally closed.
 """
 
-CHANNELS = (("closed", "closed", "1", 0.0, 1.0, 0.0),)
+CHANNELS = (("closed", "closed", "1", 0, 1, 0, 1, 0, 0),)
 PERIOD_MIN_MS = 10
 
 

@@ -51,6 +51,18 @@ class BusError(DriverError):
     """The bus, not the chip's answer, failed: NACK, SDA_LOW, SCL_LOW or TIMEOUT."""
 
 
+def check_range(channels, values, chip) -> None:
+    """Nothing, if each value is within the range its channel declares.
+
+    Raises: DriverError with `chip.where()`, also for NaN.
+    """
+    for index in range(len(channels)):
+        channel = channels[index]
+        if not channel[3] <= values[index] <= channel[4]:
+            text = f"{chip.where()}: {channel[0]} {values[index]:g} is outside {channel[3]:g} to {channel[4]:g}"
+            raise DriverError(OUT_OF_RANGE, text)
+
+
 def quality_of(code: int) -> int:
     """QARTOD quality of a reading with this code: 1 good, 9 the chip gave nothing, 4 what it gave is bad."""
     if code == NONE:

@@ -18,12 +18,12 @@ Its identity cannot be asked while it measures: checksums are what tells it apar
 fresh air (400 ppm) at least once a week. Temperature includes the chip's own heat.
 """
 
-from .errors import BAD_CHECKSUM, NACK, NOT_READY, OUT_OF_RANGE, BusError, DriverError
+from .errors import BAD_CHECKSUM, NACK, NOT_READY, BusError, DriverError, check_range
 
 CHANNELS = (
-    ("co2", "mole_fraction_of_carbon_dioxide_in_air", "[ppm]", 0.0, 40000.0, 40.0),
-    ("temperature", "air_temperature", "Cel", -10.0, 60.0, 0.8),
-    ("humidity", "relative_humidity", "%", 0.0, 100.0, 6.0),
+    ("co2", "mole_fraction_of_carbon_dioxide_in_air", "[ppm]", 0, 40000, 40, 1, 75, 60),
+    ("temperature", "air_temperature", "Cel", -10, 60, 0.8, 0.0027, 1.5, 120),
+    ("humidity", "relative_humidity", "%", 0, 100, 6, 0.0015, 9, 90),
 )
 PERIOD_MIN_MS = 5000
 
@@ -89,15 +89,15 @@ class SCD41:
         """Put ppm, Cel and % in `values`. Raises: DriverError; after one, `start` begins anew."""
         running, self._running = self._running, False
         if not running:
-            raise DriverError(NOT_READY, self._where() + ": start() was not called or failed")
+            raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._refresh()
         if not self._measured or self._millis() - self._measured_ms > self._max_age_ms:
-            raise DriverError(NOT_READY, self._where() + f": no measurement for {self._max_age_ms} ms")
+            raise DriverError(NOT_READY, self.where() + f": no measurement for {self._max_age_ms} ms")
         values[0] = self._word(0)
         values[1] = compensate_temperature(self._word(3))
         values[2] = compensate_humidity(self._word(6))
         self._running = True
-        self._check_range(values)
+        check_range(CHANNELS, values, self)
 
     def _refresh(self) -> None:
         """Fetch a new measurement if there is one."""
@@ -128,19 +128,13 @@ class SCD41:
             expected = crc8(answer, start, start + 2)
             if answer[start + 2] != expected:
                 text = f": expected checksum 0x{expected:02x}, found 0x{answer[start + 2]:02x}"
-                raise DriverError(BAD_CHECKSUM, self._where() + text)
+                raise DriverError(BAD_CHECKSUM, self.where() + text)
 
     def _word(self, at: int) -> int:
         return self._nine[at] << 8 | self._nine[at + 1]
 
-    def _check_range(self, values) -> None:
-        for index in range(len(CHANNELS)):
-            name, _, _, lower, upper, _ = CHANNELS[index]
-            if not lower <= values[index] <= upper:
-                text = f": {name} {values[index]:.1f} is outside {lower:.0f} to {upper:.0f}"
-                raise DriverError(OUT_OF_RANGE, self._where() + text)
-
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The chip, its address and its bus, for people."""
         return f"SCD41 at 0x{self._address:02x} on {self._bus.name}"
 
 

@@ -14,7 +14,7 @@ Limits: the amount only grows, a fall says that the board restarted; water in a 
 is unseen; above about 100 mm/h buckets undercount; a broken wire looks like dry weather.
 """
 
-CHANNELS = (("rainfall", "thickness_of_rainfall_amount", "mm", 0.0, 1000000.0, 0.06),)
+CHANNELS = (("rainfall", "thickness_of_rainfall_amount", "mm", 0, 1000000, 0.06, 0.2, 0.1, 0),)
 PERIOD_MIN_MS = 10
 
 

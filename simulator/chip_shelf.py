@@ -1,29 +1,44 @@
-"""Makes virtual chips and buses by the names scenario files use."""
+"""Makes virtual chips and buses by the names scenario files use: those of the modules in `simulator/chips`."""
 
+import ast
+import importlib
 import time
-from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from simulator.bus import VirtualI2C
-from simulator.chips.a02yyuw import A02YYUW
-from simulator.chips.ads1115 import ADS1115
-from simulator.chips.bme280 import BME280
-from simulator.chips.scd41 import SCD41
 from simulator.scenario import ChipPlace
 
-I2C_CHIPS: dict[str, Callable[..., Any]] = {"ads1115": ADS1115, "bme280": BME280, "scd41": SCD41}
-UART_CHIPS: dict[str, Callable[..., Any]] = {"a02yyuw": A02YYUW}
+CHIPS = Path(__file__).parent / "chips"
+
+
+@cache
+def shelves() -> dict[str, tuple[str, ...]]:
+    """Names of the chips by how they are wired: `i2c` have an address, `uart` talk by themselves."""
+    found: dict[str, list[str]] = {"i2c": [], "uart": []}
+    for path in sorted(CHIPS.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        if "make" in functions and "address" in [argument.arg for argument in functions["make"].args.args]:
+            found["i2c"].append(path.stem)
+        elif "make" in functions and "tick" in functions:
+            found["uart"].append(path.stem)
+    return {wired: tuple(names) for wired, names in found.items()}
+
+
+def shelf_of(place: ChipPlace) -> tuple[str, ...]:
+    """Names of the chips that can stand at such a place."""
+    return shelves()["uart" if place.uart else "i2c"]
 
 
 def make_chip(place: ChipPlace) -> Any:
     """A chip at its address, or one that talks on a UART. Raises: KeyError naming the known chips."""
-    shelf = UART_CHIPS if place.uart else I2C_CHIPS
-    if place.chip not in shelf:
-        raise KeyError(f"chip {place.chip!r} is not on the shelf: {sorted(shelf)}")
-    if place.uart:
-        return shelf[place.chip](first_ns=time.monotonic_ns())
+    if place.chip not in shelf_of(place):
+        raise KeyError(f"chip {place.chip!r} is not on the shelf: {list(shelf_of(place))}")
+    module = importlib.import_module(f"simulator.chips.{place.chip}")
     options = {} if place.address is None else {"address": place.address}
-    return shelf[place.chip](time.monotonic_ns, **options)
+    return module.make(time.monotonic_ns, **options)
 
 
 def make_bus(chips: list[Any], name: str) -> VirtualI2C:

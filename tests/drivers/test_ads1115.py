@@ -7,6 +7,13 @@ import pytest
 from drivers import ads1115, errors
 from simulator.chips import ads1115 as chip_ads1115
 
+CASE = {
+    "cfg": {"bus": "i2c0", "address": 0x48, "inputs": [0, 3, 1, 2]},
+    "shows": ["inputs_v[0]", "inputs_v[3]", "inputs_v[1]", "inputs_v[2]"],
+    "heap": 256,
+    "too_early": None,  # it waits for the rest of its conversion itself
+}
+
 
 @pytest.mark.parametrize(
     ("code_raw", "volts"),

@@ -8,6 +8,12 @@ import pytest
 from drivers import bme280, errors
 from simulator.chips import bme280 as chip_bme280
 
+CASE = {
+    "cfg": {"bus": "i2c0", "address": 0x76},
+    "shows": ["temperature_cel", "humidity_pct", "pressure_pa"],
+    "heap": 256,
+}
+
 # BMP280 datasheet BST-BMP280-DS001 revision 1.26, 3.12 (same formulas, same example numbers)
 DIG_T = (27504, 26435, -1000)
 DIG_P = (36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000)

@@ -1,68 +1,42 @@
-"""Every I2C driver against its virtual chip: the whole range, both adapters, every fault at every step."""
+"""Every I2C sensor against its virtual chip: the whole range, both adapters, every fault at every step.
 
-import importlib
+What is swept is the `CASE` of `test_<driver>.py`; `cases.py` says what stands in it.
+"""
+
 import math
 from typing import Any
 
 import pytest
 
 from drivers import errors
+from tests.drivers.cases import CASES, plug, set_physical
 
-I2C_CASES = {
-    "bme280": {
-        "cfg": {"bus": "i2c0", "address": 0x76},
-        "shows": ["temperature_cel", "humidity_pct", "pressure_pa"],
-    },
-    "ads1115": {
-        "cfg": {"bus": "i2c0", "address": 0x48, "inputs": [0, 3, 1, 2]},
-        "shows": ["inputs_v[0]", "inputs_v[3]", "inputs_v[1]", "inputs_v[2]"],
-    },
-    "scd41": {"cfg": {"bus": "i2c0"}, "shows": ["co2_ppm", "temperature_cel", "humidity_pct"]},
-}
 STEPS = 21
 
 
-def plug(bench: Any, name: str) -> tuple[Any, Any]:
-    """(driver, virtual chip) wired on the bench."""
-    case = I2C_CASES[name]
-    chip = importlib.import_module(f"simulator.chips.{name}").make(clock=bench.clock.ns)
-    bench.virtual.chips.clear()
-    bench.virtual.add(chip)
-    bench.clock.advance_ms(50)
-    return importlib.import_module(f"drivers.{name}").make(bench, case["cfg"]), chip
-
-
-def set_physical(chip: Any, attribute: str, value: float) -> None:
-    name, _, rest = attribute.partition("[")
-    if rest:
-        getattr(chip, name)[int(rest[0])] = value
-    else:
-        setattr(chip, name, value)
-
-
 @pytest.mark.parametrize("adapter", ["machine_bus", "linux_bus"])
-@pytest.mark.parametrize("name", I2C_CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_reads_back_the_whole_range(bench: Any, name: str, adapter: str) -> None:
     bench.bus = getattr(bench, adapter)()
     driver, chip = plug(bench, name)
-    shows = I2C_CASES[name]["shows"]
+    shows = CASES[name].shows
     ranges = chip.sample_range()
     for index, attribute in enumerate(shows):
         lower, upper, epsilon = ranges[attribute]
         for step in range(1, STEPS):
             value = lower + (upper - lower) * step / STEPS
             set_physical(chip, attribute, value)
-            bench.clock.advance_ms(6000)
+            bench.clock.advance_ms(CASES[name].settle_ms)
             found = bench.acquire(driver, len(shows))[index]
             assert found == pytest.approx(value, abs=epsilon), (attribute, value)
 
 
-@pytest.mark.parametrize("name", I2C_CASES)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("code", [errors.NACK, errors.SDA_LOW, errors.TIMEOUT])
 def test_an_error_at_any_step_is_reported_and_the_next_start_recovers(
     bench: Any, name: str, code: int
 ) -> None:
-    count = len(I2C_CASES[name]["shows"])
+    count = len(CASES[name].shows)
     driver, _ = plug(bench, name)
     bench.acquire(driver, count)
     steps = bench.bus.count
@@ -72,14 +46,14 @@ def test_an_error_at_any_step_is_reported_and_the_next_start_recovers(
         bench.bus.count, bench.bus.fail_at, bench.bus.code = 0, step, code
         with pytest.raises(errors.DriverError) as caught:
             bench.acquire(driver, count)
-        refused_start = name == "scd41" and step == 0 and code == errors.NACK  # may mean: measures already
-        assert caught.value.code == (errors.NOT_READY if refused_start else code)
+        expected = CASES[name].first_nack if step == 0 and code == errors.NACK else code
+        assert caught.value.code == expected
         assert all(math.isfinite(value) for value in bench.acquire(driver, count))
 
 
-@pytest.mark.parametrize("name", I2C_CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_bus_faults_have_their_code_and_heal(bench: Any, name: str) -> None:
-    count = len(I2C_CASES[name]["shows"])
+    count = len(CASES[name].shows)
     driver, chip = plug(bench, name)
     faults = (
         (chip, "unplugged", errors.NACK),
@@ -99,9 +73,9 @@ def test_bus_faults_have_their_code_and_heal(bench: Any, name: str) -> None:
         bench.acquire(driver, count)
 
 
-@pytest.mark.parametrize("name", ["bme280", "ads1115"])
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].power_dip])
 def test_a_power_dip_between_start_and_read_is_no_reading(bench: Any, name: str) -> None:
-    count = len(I2C_CASES[name]["shows"])
+    count = len(CASES[name].shows)
     driver, chip = plug(bench, name)
     wait_ms = driver.start()
     bench.clock.advance_ms(wait_ms)
@@ -114,24 +88,24 @@ def test_a_power_dip_between_start_and_read_is_no_reading(bench: Any, name: str)
     bench.acquire(driver, count)
 
 
-@pytest.mark.parametrize("name", I2C_CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_reading_without_start_is_not_ready(bench: Any, name: str) -> None:
     driver, _ = plug(bench, name)
     with pytest.raises(errors.DriverError) as caught:
-        driver.read_into([0.0] * 4)
+        driver.read_into([0.0] * len(CASES[name].shows))
     assert caught.value.code == errors.NOT_READY
 
 
-@pytest.mark.parametrize("name", I2C_CASES)
+@pytest.mark.parametrize("name", CASES)
 def test_the_wait_is_long_enough_and_not_idle(bench: Any, name: str) -> None:
     """Reading right after the wait works; far too early it does not."""
     driver, _ = plug(bench, name)
     assert driver.start() > 0
-    if name != "ads1115":  # which waits for the rest of its conversion itself
+    if CASES[name].too_early is not None:
         with pytest.raises(errors.DriverError) as caught:
-            driver.read_into([0.0] * 4)
-        assert caught.value.code == errors.NOT_READY
-    bench.acquire(driver, len(I2C_CASES[name]["shows"]))
+            driver.read_into([0.0] * len(CASES[name].shows))
+        assert caught.value.code == CASES[name].too_early
+    bench.acquire(driver, len(CASES[name].shows))
 
 
 def test_a_chip_that_holds_sda_is_clocked_free(bench: Any) -> None:

@@ -1,6 +1,5 @@
 """The same files on real MicroPythons: recorded bus traffic gives the same values, with little heap."""
 
-import importlib
 import json
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.bus import I2CBus
+from tests.drivers.cases import CASES, plug
 
 ROOT = Path(__file__).parents[2]
 DRIVERS = ROOT / "drivers"
@@ -18,12 +18,7 @@ BIN = Path(sys.executable).parent
 WASM = Path(sys.prefix) / "npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
 HOST_ONLY = ("hints", "smbus_bus")
 BOARD_FILES = sorted(path for path in DRIVERS.glob("*.py") if path.stem not in HOST_ONLY)
-CASES: dict[str, dict[str, Any]] = {
-    "bme280": {"cfg": {"bus": "i2c0"}, "values": 3},
-    "ads1115": {"cfg": {"bus": "i2c0", "inputs": [0, 2]}, "values": 2},
-    "scd41": {"cfg": {"bus": "i2c0"}, "values": 3},
-}
-HEAP_LIMIT_32_BIT = {"bme280": 256, "ads1115": 128, "scd41": 192, "a02yyuw": 64}
+HEAP_LIMIT_32_BIT = {**{name: case.heap for name, case in CASES.items()}, "a02yyuw": 64}
 
 
 class Recorder(I2CBus):
@@ -41,17 +36,12 @@ class Recorder(I2CBus):
 
 def record(bench: Any, name: str) -> dict[str, Any]:
     """Two cycles of a driver against its chip: the traffic and the last values."""
-    chip = importlib.import_module(f"simulator.chips.{name}").make(clock=bench.clock.ns)
-    bench.virtual.chips.clear()
-    bench.virtual.add(chip)
-    bench.clock.advance_ms(50)
-    bench.bus = Recorder(bench.machine_bus())
-    driver = importlib.import_module(f"drivers.{name}").make(bench, CASES[name]["cfg"])
+    driver, _ = plug(bench, name)
+    bench.bus.inner = recorder = Recorder(bench.machine_bus())
     for _ in range(2):
-        values = bench.acquire(driver, CASES[name]["values"])
+        values = bench.acquire(driver, len(CASES[name].shows))
         bench.clock.advance_ms(5000)
-    steps = bench.bus.steps
-    return {"name": name, "cfg": CASES[name]["cfg"], "steps": steps, "values": values, "cycles": 2}
+    return {"name": name, "cfg": CASES[name].cfg, "steps": recorder.steps, "values": values, "cycles": 2}
 
 
 @pytest.fixture
@@ -88,6 +78,7 @@ def test_drivers_on_the_32_bit_micropython_use_little_heap(script: Path) -> None
     runner = str(Path(__file__).with_name("run_wasm.mjs"))
     used = run([str(node), runner, str(WASM), str(ROOT), str(script)])
     assert set(used) == set(HEAP_LIMIT_32_BIT)
+    assert max(HEAP_LIMIT_32_BIT.values()) <= 256
     for name, limit in HEAP_LIMIT_32_BIT.items():
         assert used[name] <= limit, used
 

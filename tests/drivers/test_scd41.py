@@ -7,6 +7,14 @@ import pytest
 from drivers import errors, scd41
 from simulator.chips import scd41 as chip_scd41
 
+CASE = {
+    "cfg": {"bus": "i2c0"},
+    "shows": ["co2_ppm", "temperature_cel", "humidity_pct"],
+    "heap": 192,
+    "first_nack": errors.NOT_READY,  # it may mean that the chip measures already
+    "power_dip": False,  # the last measurement was good, and the next start begins anew
+}
+
 
 @pytest.fixture
 def pair(bench: Any) -> Any:
