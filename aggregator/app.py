@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 import zmq
 
+from service.garbage import spare_the_start
 from service.host_time import boottime_us
 from service.http import listen, make_server
 from service.keys import read_curve_key
@@ -127,6 +128,7 @@ async def run(config: AggregatorConfig, again: Again | None = None) -> None:
     serving = asyncio.create_task(server.serve(sockets=[listen(config.city.api)]))
     keeping = housekeeping.start(lambda: (parts.store, parts.city), config.store, parts.quiet)
     keeping += watch.start(parts, parts.quiet)
+    spare_the_start()
     _log.info("ready", city=config.city.id, endpoint=endpoint, api=config.city.api)
     try:
         await parts.serve()

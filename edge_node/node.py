@@ -13,6 +13,7 @@ import structlog
 from models.warm_up import warm_up
 from processes.instance import Instance
 from service.audit import AuditLog
+from service.garbage import spare_the_start
 from service.http import listen, make_server
 from service.http_limits import limit
 from service.sections import UNIX
@@ -78,6 +79,7 @@ async def run(config: EdgeConfig, again: Again | None = None) -> None:
     limit(pages, config.edge.api, lambda code, who, text: core.guard.refused.note(code, who, text, core.now()))
     server = make_server(pages, config.edge)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
+    spare_the_start()
     log.info("ready", edge=core.edge, boot=core.boot, boards=len(ports), api=config.edge.api)
     try:
         await _tick_until(stop, ticks, keys)

@@ -1,6 +1,7 @@
 """Two virtual boards on the real VM in this process, edge node and city as processes of their own."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from simulator.wiring import WiredBoard
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+HARDWARE_NICE = -10
 START_S, CROSSING_S, STOP_S = 90.0, 5.0, 15.0
 CONTACT, RELAY = 14, 10
 LOADER = "edge-2"
@@ -36,6 +38,15 @@ def scenario() -> Scenario:
         {"thing": "lamp-1", "board": str(HERE / "boards" / "lamp"), "clock_ppm": -15.0, "outputs": [output]},
     ]
     return Scenario.model_validate({"name": "latency", "world": "classroom", "boards": boards})
+
+
+def hurry() -> None:
+    """Give the virtual hardware, which is this process and its VMs, the priority of a board with a core of its own.
+
+    Without the right to (root, CAP_SYS_NICE) it stays as it is.
+    """
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, HARDWARE_NICE)
 
 
 class Contact:
@@ -105,6 +116,7 @@ class Rig:
 
     async def __aenter__(self) -> "Rig":
         """Start boards, city and edge node."""
+        hurry()
         made = self.prepare()
         specs = {spec.thing: spec.fs_dir for spec in made.boards}
         self.boards = [WiredBoard(place, specs[place.thing], self.folder) for place in scenario().boards]
@@ -130,6 +142,7 @@ class Rig:
                 [sys.executable, "-m", module, *words], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
             )  # fmt: skip
+        os.setpriority(os.PRIO_PROCESS, self._running[name].pid, 0)
 
     def stop(self, name: str) -> None:
         """Ask a process to end, and make it end."""
