@@ -102,6 +102,7 @@ class City:
 
     def __post_init__(self) -> None:
         self.orders = Orders(self.dispatcher, self.dispatcher.rules)
+        self.orders.resume()
         self._jumps = self.clock.jumps
 
     def now(self, us: int) -> Now:

@@ -27,17 +27,25 @@ class Root(NamedTuple):
 
 
 def look(city: City, now: Now) -> tuple[list[Cause], list[Name]]:
-    """Return what is broken now with all that it takes along, and what nobody can see behind a silent edge node."""
-    silent = {s.edge: s for s in city.sessions.by_edge.values() if s.silent(now.us)}
+    """Return what is broken now with all that it takes along, and what nobody can see.
+
+    That is what lies behind a silent edge node, or behind one that this city has just begun without having heard.
+    """
+    silent = {s.edge: s for s in city.sessions.by_edge.values() if s.offline(now.us)}
     causes = [_offline(session, now) for session in silent.values()]
     for session in city.sessions.by_edge.values():
         if session.edge not in silent:
             causes += _of_boards(session, now)
     names = {(cause.kind, cause.place) for cause in causes}
     members = _members(city, names, silent)
-    unseen = [(kind, place) for kind, place in _open_names(city)
-              if kind in (BOARD, SENSOR) and city.registry.edge_of(place) in silent]  # fmt: skip
+    starting = {s.edge for s in city.sessions.by_edge.values() if s.starting(now.us)}
+    unseen = [name for name in _open_names(city) if _is_unseen(city, name, starting, {*silent, *starting})]
     return [cause._replace(members=frozenset(members[cause.kind, cause.place])) for cause in causes], unseen
+
+
+def _is_unseen(city: City, name: Name, starting: set[str], unheard: set[str]) -> bool:
+    kind, place = name
+    return place in starting if kind == EDGE else kind in (BOARD, SENSOR) and city.registry.edge_of(place) in unheard
 
 
 def root_of(city: City, datastream: str) -> Root:
@@ -65,6 +73,8 @@ def _of_boards(session: Session, now: Now) -> list[Cause]:
     found: list[Cause] = []
     for board in _maps(session.health.get("boards")):
         thing, link = str(board.get("thing", ""))[:64], board.get("link")
+        if link == "starting":
+            continue
         if link != "up":
             text = f"board {thing} at {session.edge}: link {link} on {board.get('port')}: {board.get('hint') or ''}"
             found.append(Cause(BOARD, thing, text[:300].removesuffix(": "), now.utc_us))

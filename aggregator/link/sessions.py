@@ -17,6 +17,8 @@ SILENT_US = 5_000_000
 CITY = "@city"
 """Who brings the samples of the city's own Things: no edge node can have this name, and it is never silent."""
 STALE_US = 2_000_000
+STARTING_US = 30_000_000
+"""How long an edge node may take to find a city that has just begun, before it counts as offline."""
 _WINDOW = 32
 _MAX_DEPTH = 8
 
@@ -32,6 +34,7 @@ class Session:
     waiting: bool = False
     proto: int = 0
     heard_us: int = 0
+    heard: bool = False
     heartbeat_us: int = 0
     silent_since_utc_us: int | None = None
     boot: str = ""
@@ -95,6 +98,14 @@ class Session:
         """Whether nothing was heard for 5 s (at first: since the city's own start)."""
         return now_us - self.heard_us > SILENT_US
 
+    def starting(self, now_us: int) -> bool:
+        """Whether nothing was heard since the city began (or was told of this node), and that is not long ago."""
+        return not self.heard and now_us - self.heard_us <= STARTING_US
+
+    def offline(self, now_us: int) -> bool:
+        """Whether it is silent, and had the time to be heard."""
+        return self.silent(now_us) and not self.starting(now_us)
+
 
 class Sessions:
     """All edge nodes of configuration and keyring, connected or not."""
@@ -112,7 +123,7 @@ class Sessions:
         session = self.by_edge[edge]
         is_new = self.is_new(edge, routing_id)
         session.routing_id, session.key, session.connected, session.waiting = routing_id, key, True, False
-        session.heard_us, session.silent_since_utc_us = now_us, now_utc_us
+        session.heard, session.heard_us, session.silent_since_utc_us = True, now_us, now_utc_us
         return is_new
 
     def is_new(self, edge: str, routing_id: bytes) -> bool:

@@ -57,9 +57,10 @@ def ledger_args(city: City, now: Now) -> tuple[Ingest, Accounts, dict[str, int |
 
 def status(city: City, now: Now) -> dict[str, Any]:
     """Return /status: edges with their own health and its age, incidents, faults, processes, counters."""
-    silent, shut_out = offline(city, now), city.ring.shut_out()
-    edges = [_edge_row(session, now, shut_out) for session in city.sessions.by_edge.values()]
-    gone = [_offline_incident(edge, since, edge in shut_out) for edge, since in sorted(silent.items())]
+    shut_out, sessions = city.ring.shut_out(), city.sessions.by_edge.values()
+    edges = [_edge_row(session, now, shut_out) for session in sessions]
+    silent = sorted((s.edge, s.silent_since_utc_us) for s in sessions if s.offline(now.us))
+    gone = [_offline_incident(edge, since, edge in shut_out) for edge, since in silent]
     return {
         "utc_us": now.utc_us,
         "edges": edges,
@@ -110,6 +111,7 @@ def _edge_row(session: Session, now: Now, shut_out: set[str]) -> dict[str, Any]:
     return {
         "edge": session.edge,
         "online": session.connected and not session.silent(now.us),
+        "starting": session.starting(now.us) and session.edge not in shut_out,
         "revoked": session.edge in shut_out,
         "boot": session.boot or None,
         "proto": session.proto or None,

@@ -3,7 +3,8 @@
     waiting -> authorised -> (lease) -> (select, selected) -> dispatched
 
 A person's order is made under a lease of rank operator, which `tick` asks for and renews as long as the order holds;
-when it is let go, automation takes the actuator again. What is dispatched is followed by `dispatch.py` like any task.
+the guard keeps it, too, while the order is in force. When it is let go, automation takes the actuator again. What is
+dispatched is followed by `dispatch.py` like any task. After a restart `resume` takes up what the guards still hold.
 """
 
 from collections.abc import Mapping
@@ -42,6 +43,11 @@ class Orders:
     holds: dict[str, tuple[TaskRecord, int]] = field(default_factory=dict)
     _asked: dict[tuple[bytes, int], Asked] = field(default_factory=dict)
     _lease_us: dict[str, int] = field(default_factory=dict)
+    _resuming: list[TaskRecord] = field(default_factory=list)
+
+    def resume(self) -> None:
+        """After a start: what people ordered before holds on, if its guard turns out to hold it still."""
+        self._resuming = [record for record in self.desk.book.by_id.values() if _may_hold(record)]
 
     def rule(self, actuator: str) -> Rule:
         """Return how careful to be with an actuator."""
@@ -58,6 +64,7 @@ class Orders:
                 sends += self._begin(record, now)
             elif record.state == codes.SELECTED:
                 sends += self._dispatch(record, self.desk.session_of(record.task.actuator), now)
+        self._take_up(now)
         return sends + self._again(now) + self._renew(now)
 
     def cancel(self, record: TaskRecord, session: Session, who: str, reason: str, now: Now) -> None:
@@ -154,6 +161,18 @@ class Orders:
                 sends += self._ask_lease(actuator, now)
         return sends
 
+    def _take_up(self, now: Now) -> None:
+        """Hold again, for the rest of its time, an order of before the restart that is in force at its guard."""
+        for record in list(self._resuming):
+            lease, session = self.desk.leases.get(record.task.actuator), self.desk.session_of(record.task.actuator)
+            edge_now_us = session.edge_now_us(now.us) if session else None
+            if lease is None or edge_now_us is None:
+                continue
+            self._resuming.remove(record)
+            left_us = record.task.not_after_us + (record.task.lease_ms - START_WITHIN_MS) * 1000 - edge_now_us
+            if lease.holder == "operator" and lease.fence == record.task.fence and left_us > 0:
+                self.holds[record.task.actuator] = record, now.us + left_us
+
     def _let_go(self, record: TaskRecord) -> None:
         held = self.holds.get(record.task.actuator)
         if held is not None and held[0] is record:
@@ -165,6 +184,12 @@ class Orders:
             return []
         self._lease_us[actuator] = now.us
         return [(session.edge, LeaseRequest(actuator, "operator"))]
+
+
+def _may_hold(record: TaskRecord) -> bool:
+    """Whether a record is of a person's order that left and may be in force."""
+    mine = record.requester == "operator" and record.task.verb == tasks.OPERATE
+    return mine and record.task.not_after_us > 0 and record.state not in _ENDED
 
 
 _ENDED = frozenset({codes.REFUSED, codes.EXPIRED, codes.FAILED, codes.CANCELLED, codes.SUPERSEDED})

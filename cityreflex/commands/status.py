@@ -24,12 +24,14 @@ Status = dict[str, Any]
 def status(folder: Path, as_json: bool) -> None:
     """Show edges, boards, faults and processes. A fault names chip, bus and what to check.
 
-    Asks the city, or the edge node of the same run directory while the city is down. Exit code 0: all well,
-    1: something is broken, 4: nobody answers.
+    Asks the city, or the edge node of the same run directory while the city is down. Exit code 0: nothing is
+    broken; what has just begun and was not heard yet is named as starting, for 30 s at most. 1: something is
+    broken. 4: nobody answers.
 
     Example: city status --dir run --json
     """
     found = understood(ask(folder))
+    found["starting"] = starting(found)
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -101,7 +103,7 @@ def troubles(found: Status) -> list[str]:
         lines += [edge["problem"]] if edge.get("problem") else []
         if edge["online"]:
             lines += _link_troubles(edge) + _journal_troubles(edge) + _latch_troubles(edge)
-        elif edge["edge"] not in told:
+        elif edge["edge"] not in told and not edge.get("starting"):
             lines.append(f"{edge['edge']} offline, not heard since this city started: is `city edge run` running?")
     lines += [fault_line(fault) for fault in found["faults"]]
     lines += [
@@ -112,11 +114,23 @@ def troubles(found: Status) -> list[str]:
     return lines
 
 
+def starting(found: Status) -> list[str]:
+    """Return one line for each edge and board that was not heard yet, while that is no fault: it has just begun."""
+    lines = []
+    for edge in found["edges"]:
+        if edge["online"]:
+            boards = [board for board in edge["health"].get("boards", ()) if board.get("link") == "starting"]
+            lines += [f"{board['thing']}: link starting on {board.get('port')}{_hint(board)}" for board in boards]
+        elif edge.get("starting"):
+            lines.append(f"{edge['edge']}: not heard yet, the city has just begun; does `city edge run` run?")
+    return lines
+
+
 def _link_troubles(edge: dict[str, Any]) -> list[str]:
     return [
         f"{board['thing']}: link {board.get('link')} on {board.get('port')}{_hint(board)}"
         for board in edge["health"].get("boards", ())
-        if board.get("link") != "up"
+        if board.get("link") not in ("up", "starting")
     ]
 
 
@@ -173,6 +187,8 @@ def _show_edge(edge: dict[str, Any], console: Console) -> None:
 def _state(edge: dict[str, Any]) -> str:
     if edge["online"]:
         return "online"
+    if edge.get("starting"):
+        return "starting"
     return "REVOKED" if edge.get("revoked") else "OFFLINE"
 
 
@@ -225,8 +241,11 @@ def show(found: Status, console: Console) -> None:
     found_troubles = troubles(found)
     for line in found_troubles:
         terminal.say(console, f"! {line}", style="bold")
+    begun = starting(found)
+    for line in begun:
+        terminal.say(console, f"~ {line}")
     if not found_troubles:
-        console.print("all well")
+        console.print(f"nothing is broken; starting: {len(begun)}" if begun else "all well")
 
 
 def _show_boards(boards: list[dict[str, Any]], console: Console) -> None:

@@ -23,6 +23,7 @@ _log = structlog.get_logger(__name__)
 MAX_WAITING = 64
 LEASE_KNOWN_US = 1_500_000
 CLOSE_US = 10_000_000
+STARTING_US = 30_000_000
 
 
 def nonce_name(thing: str, boot: str) -> str:
@@ -212,9 +213,15 @@ def _readiness(session: BoardSession, now_us: int) -> int:
     return codes.OK if session.clock.synced(now_us) else codes.STALE_CLOCK
 
 
-def port_state(board: Board) -> tuple[str, str]:
-    """Return (up, down, absent, permission, busy or error; hint) of a board's link."""
+def port_state(board: Board, since_start_us: int) -> tuple[str, str]:
+    """Return (up, starting, down, absent, permission, busy or error; hint) of a board's link.
+
+    `since_start_us`: how long this node runs; a board that says nothing yet is starting for `STARTING_US`.
+    """
     state, hint = board.port()
+    silent = state in ("opening", "open") and board.session.hello is None and not board.session.problem
+    if silent and since_start_us < STARTING_US:
+        return "starting", "this node has just begun, and the board has not answered yet"
     if state != "open":
         return ("absent" if state == "opening" else state), hint
     if board.session.up:

@@ -58,7 +58,7 @@ def estimates(core: Core) -> list[dict[str, Any]]:
 
 def _board(core: Core, board: Board, now_us: int) -> dict[str, Any]:
     session, status = board.session, board.status
-    state, hint = port_state(board)
+    state, hint = port_state(board, now_us - core.guard.started_us)
     synced = session.clock.synced(now_us)
     return {
         "thing": session.thing,

@@ -29,6 +29,12 @@ class Arbiter:
                 self._lease.grant(holder, now_ms, self.lease_ms)
         return self._tell(now_ms)
 
+    def keep(self, holder: str, until_us: int, now_us: int) -> None:
+        """Let the present holder keep it as long as what it ordered is in force; anybody else gets nothing."""
+        now_ms = now_us // 1000
+        if self._lease.holder(now_ms) == holder:
+            self._lease.grant(holder, now_ms, min(self.lease_ms, until_us // 1000 - now_ms))
+
     def holder(self, now_us: int) -> str:
         """Return who holds it now, "" for nobody."""
         return self._lease.holder(now_us // 1000)

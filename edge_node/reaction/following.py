@@ -92,6 +92,7 @@ class Following(Latches):
             effects += self._progress(entry, now_us)
         for actuator in self.actuators.values():
             effects += self._renewal(actuator, now_us)
+            self._hold(actuator, now_us)
             lapse = actuator.arbiter.changed(now_us)
             effects += [lapse] if lapse else []
         return effects
@@ -146,6 +147,13 @@ class Following(Latches):
         if entry.task.setpoint != actuator.info.safe:
             actuator.may_act(now_us, lease_ms)
         return [Renew(actuator.thing, actuator.info.index, lease_ms)] if lease_ms > 0 else []
+
+    @staticmethod
+    def _hold(actuator: Actuator, now_us: int) -> None:
+        """Keep a person's lease while the order is in force: a city that restarts, or is cut off, cannot renew it."""
+        entry = actuator.active
+        if entry is not None and entry.requester == "operator":
+            actuator.arbiter.keep(entry.requester, entry.valid_until_us, now_us)
 
     def lapsed_on_board(self, name: str, known_us: int, now_us: int) -> None:
         """The board says that nobody holds its lease: a setpoint sent before known_us is not in force.

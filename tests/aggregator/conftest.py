@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,11 +93,13 @@ class Kit:
         }  # fmt: skip
         return make_instance("opener", {**data, **changes}, [self.templates])
 
-    def city(self, store: Store, rules: dict[str, Rule] | None = None, **changes: Any) -> City:
+    def city(
+        self, store: Store, rules: Mapping[str, Rule] | None = None, now_us: int = T_US, **changes: Any
+    ) -> City:
         clock = HostClock(CityClock(1.0, 0, 1_700_000_000_000_000))
         sign: Callable[[bytes], bytes] = lambda data: tasks.sign(self.keys[0], data)  # noqa: E731
         instances, edges = [self.instance(**changes)], ["edge-1", "edge-2"]
-        return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=T_US, start="start-1", rules=rules)
+        return build(store, clock, edges, instances, a_ring(), sign=sign, now_us=now_us, start="start-1", rules=rules)
 
     def give(self, city: City, now_us: int, *messages: Any, edge: str = "edge-1") -> list[Any]:
         """Let messages arrive, commit them in the mind only; return what is sent, thinking included."""

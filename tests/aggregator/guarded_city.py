@@ -58,6 +58,12 @@ class Town:
             self.now_us += 50 * MS
             self._step()
 
+    def rest(self, s: int) -> None:
+        """Let time pass at the node alone: there is no city that hears or says anything."""
+        for _ in range(s * 20):
+            self.now_us += 50 * MS
+            self._do(self.guard.tick(self.now_us))
+
     def _step(self) -> None:
         said, self.to_city = self.to_city, []
         if self.now_us % (500 * MS) == 0:

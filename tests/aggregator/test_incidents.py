@@ -68,6 +68,23 @@ def desk(kit: Any, store: Store) -> Desk:
     return made
 
 
+def test_who_was_never_heard_is_starting_for_half_a_minute_and_then_offline(kit: Any, store: Store) -> None:
+    begun = Desk(kit, store, every_s=1)
+    begun.quiet(29)
+    told = status(begun.city, begun.now())
+    assert [(row["online"], row["starting"]) for row in told["edges"]] == [(False, True)] * 2
+    assert not told["incidents"] and not begun.city.incidents.open()
+    begun.quiet(2)
+    told = status(begun.city, begun.now())
+    assert [row["kind"] for row in told["incidents"]] == ["edge_offline"] * 2 and len(begun.city.incidents.open()) == 2
+    assert not any(row["starting"] for row in told["edges"])
+
+
+def test_a_board_that_is_starting_is_no_incident(desk: Desk) -> None:
+    desk.hear(desk.beat("starting"))
+    assert desk.mine() == []
+
+
 def test_a_dead_node_is_one_incident_with_all_that_lies_behind_it(desk: Desk) -> None:
     desk.quiet(6)
     (incident,) = desk.mine()
@@ -126,11 +143,13 @@ def test_a_fused_datastream_comes_from_the_board_in_its_name(desk: Desk) -> None
 
 
 def test_incidents_outlive_a_restart_and_are_listed_newest_first(desk: Desk) -> None:
-    desk.quiet(6)
+    desk.quiet(31)
     asyncio.run(look_once(desk))  # type: ignore[arg-type]
     asyncio.run(look_once(desk))  # type: ignore[arg-type]
     again = Desk(desk.kit, desk.store)
     assert again.city.incidents.open() == desk.city.incidents.open() != []
+    again.hear()
+    assert [i.id for i in again.city.incidents.open()] == [i.id for i in desk.city.incidents.open()], "not heard yet"
     rows = again.web.get("/incidents").json()
     assert [row["place"] for row in rows] == ["edge-1", "edge-2"]
     again.at_us = desk.at_us

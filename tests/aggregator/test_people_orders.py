@@ -207,6 +207,60 @@ def test_a_restart_keeps_what_waits_and_ends_what_was_under_way(kit: Any, store:
     assert end(kept) == ("expired", "expired") and kept.task.approved == ["ben"] and kept.requester == "operator"
 
 
+def restarted(town: Town, down_s: int) -> None:
+    """The city dies, is away for a while, and begins anew from what it had saved; the node goes on."""
+    town.save()
+    town.rest(down_s)
+    town.city = town.kit.city(town.store, rules=town.city.orders.rules, now_us=town.now_us)
+    guard = town.guard
+    told = [*guard.reports(), *(a.arbiter.state(town.now_us) for a in guard.actuators.values())]
+    town.to_city = [EdgeHello(2, "edge-1", "eb-1", town.now_us), town.kit.info(), *told]
+
+
+def test_a_persons_order_holds_over_a_restart_of_the_city(kit: Any, store: Store) -> None:
+    town = Town(kit, store, LOW)
+    town.ask(valid_s=60)
+    town.run(1000)
+    restarted(town, down_s=20)
+    town.run(3000)
+    held, until_us = town.city.orders.holds[GATE]
+    assert holder(town) == "operator" and town.moved == [0.8], "it is held, and nothing was ordered again"
+    assert held.task.person == "anna" and 30 * S < until_us - town.now_us < 60 * S
+    town.run(34_000)
+    assert holder(town) == "operator"
+    town.run(6000)
+    assert holder(town) == "city" and not town.city.orders.holds
+
+
+def test_after_a_restart_a_held_order_is_taken_back(kit: Any, store: Store) -> None:
+    town = Town(kit, store, LOW)
+    record = town.ask(valid_s=60)
+    town.run(1000)
+    restarted(town, down_s=5)
+    town.run(1000)
+    town.people.cancel("ben", record.task.task_id, "", town.moment)
+    town.run(1000)
+    assert town.guard.actuators[GATE].active is None and holder(town) == "city" and not town.city.orders.holds
+
+
+@pytest.mark.parametrize("how", ["tripped", "cancelled", "over", "another boot"])
+def test_what_the_guard_does_not_hold_is_not_held_after_a_restart(kit: Any, store: Store, how: str) -> None:
+    town = Town(kit, store, LOW)
+    record = town.ask(valid_s=10)
+    town.run(1000)
+    if how == "tripped":
+        town.people.latch("anna", tasks.TRIP, GATE, "a boat", "t", town.moment)
+    elif how == "cancelled":
+        town.people.cancel("anna", record.task.task_id, "", town.moment)
+    elif how == "another boot":
+        town.guard.actuators[GATE].active = None
+        town.guard.actuators[GATE].arbiter.refence(town.now_us)
+    town.run(1000)
+    restarted(town, down_s=20 if how == "over" else 1)
+    town.run(4000)
+    assert not town.city.orders.holds and holder(town) == "city"
+
+
 def test_people_do_not_end_a_processs_task(kit: Any, store: Store) -> None:
     town = Town(kit, store, LOW)
     kit.give(town.city, town.now_us, LeaseState(GATE, "city", 101, town.now_us + 3 * S))

@@ -157,6 +157,29 @@ def test_an_edge_that_was_never_heard_is_trouble() -> None:
     assert status.troubles(found(edges=[silent], incidents=[told])) == ["edge-1 offline since 12:00"]
 
 
+def test_what_starts_is_named_and_is_no_trouble() -> None:
+    silent = {"edge": "edge-1", "online": False, "health_age_s": None, "health": {}, "starting": True}
+    rows = found(edges=[silent])
+    assert status.troubles(rows) == [] and "does `city edge run` run?" in status.starting(rows)[0]
+    assert "edge-1: starting" in shown(rows) and "nothing is broken; starting: 1" in shown(rows)
+    rows = found()
+    rows["edges"][0]["health"]["boards"][0]["link"] = "starting"
+    assert status.troubles(rows) == [] and status.starting(rows)[0].startswith("mast-1: link starting on dev/mast-1")
+    assert "all well" not in shown(rows)
+    assert status.starting(found()) == []
+
+
+@pytest.mark.parametrize(("starting", "code"), [(True, 0), (False, 1)])
+def test_the_exit_code_says_whether_something_is_broken(
+    monkeypatch: pytest.MonkeyPatch, starting: bool, code: int
+) -> None:
+    silent = {"edge": "edge-1", "online": False, "health_age_s": None, "health": {}, "starting": starting}
+    monkeypatch.setattr(status, "ask", lambda folder: found(edges=[silent]))
+    done = CliRunner().invoke(status.status, ["--json"])
+    assert done.exit_code == code, done.output
+    assert ("not heard yet" in done.output) == starting
+
+
 def test_a_process_that_stopped_on_the_edge_is_trouble() -> None:
     rows = found()
     rows["edges"][0]["health"]["processes"] = [{"instance": "fan", "state": "faulted", "reason": "division by zero"}]

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_node.boards.session import DOWN_US, BoardSession, LinkDown, LinkUp
+from edge_node.boards.side import STARTING_US, port_state
+from edge_node.core import Board
 from protocol import board_link as link
 from protocol import commands, frames, framing, mac, manifest
 
@@ -265,3 +267,15 @@ def test_unknown_kinds_and_surplus_items_of_a_later_board(up: BoardSession) -> N
     assert up.received(later + log, 1_020_000) == [link.Log(20, "hi")]
     counters = up.all_counters()
     assert (counters["unknown_kind"], counters["malformed"]) == (1, 0)
+
+
+def test_a_board_that_did_not_answer_yet_is_starting_and_later_down() -> None:
+    board = Board(BoardSession("river-1", SESSION), commands=None)  # type: ignore[arg-type]
+    for state in ("opening", "open"):
+        board.port = lambda state=state: (state, "")
+        assert port_state(board, STARTING_US - 1)[0] == "starting"
+    assert port_state(board, STARTING_US)[0] == "down"
+    board.session.problem = "another version"
+    assert port_state(board, 0) == ("down", "another version"), "what is known to be wrong is said at once"
+    board.port = lambda: ("permission", "join the group dialout")
+    assert port_state(board, 0)[0] == "permission"

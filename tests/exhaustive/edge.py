@@ -175,7 +175,17 @@ class EdgePart:
         for manifest in self.manifests:
             known = self.boards[manifest.thing]
             self.guard.board(manifest.thing, codes.OK if known.up else codes.LINK_DOWN)
+        self._keeps(hands.now_us)
         hands.react(self.guard.tick(hands.now_us))
+
+    def _keeps(self, now_us: int) -> None:
+        """A person's lease lasts while the order is in force: the check's own reading of the rule."""
+        for name, (held, until_us) in list(self.holds.items()):
+            order = self.guard.actuators[name].active
+            if order is None or (order.requester, held) != ("operator", "operator") or now_us >= until_us:
+                continue
+            end_us = min(order.valid_until_us, now_us + self.guard.lease_ms * 1000)
+            self.holds[name] = held, max(until_us, end_us)
 
     def _result(self, hands: "Hands", task: bytes, state: int, code: int) -> None:
         now_us = hands.now_us
