@@ -18,8 +18,8 @@ import zmq
 from protocol import city_link, tasks
 from protocol.city_link import Ack, Batch, CityHello, EdgeHello, Wait
 from protocol.errors import ProtocolError
+from tests.waiting import LIMIT_S, until
 
-LIMIT_S = 30.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -88,14 +88,14 @@ class CityFolder:
     def get(self, page: str) -> Any:
         """A page of the HTTP interface."""
         transport = httpx.HTTPTransport(uds=str(self.folder / self.data["city"]["api"].removeprefix("unix:")))
-        with httpx.Client(transport=transport, base_url="http://city", timeout=10) as client:
+        with httpx.Client(transport=transport, base_url="http://city", timeout=LIMIT_S) as client:
             return client.get(page).raise_for_status().json()
 
     def ask(self, *words: str) -> tuple[int, Any, str]:
         """Exit code, JSON and stderr of `city WORDS --json --dir HERE`."""
         done = subprocess.run(
             [sys.executable, "-m", "cityreflex", *words, "--dir", str(self.folder), "--json"],
-            capture_output=True, text=True, timeout=60, check=False, cwd=self.folder,
+            capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=self.folder,
             env=self.environment(),
         )  # fmt: skip
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
@@ -160,10 +160,3 @@ class Edge:
         self.socket.close(0)
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """The condition's first true value; fails after the limit."""
-    end = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {limit_s} s: {what}"
-        signal.sigtimedwait([], 0.02)
-    return found

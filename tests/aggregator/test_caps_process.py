@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 import zmq
-from city_process import CityFolder, Edge, until
+from city_process import CityFolder, Edge
 
 from aggregator import app
 from aggregator.caps import descriptors
 from aggregator.config import parse
 from aggregator.errors import DescriptorError
 from protocol.city_link import MAX_MESSAGE, Ack, CityHeartbeat, CityHello, EdgeHello, StoredAsk
+from tests.waiting import until
 
 pytestmark = pytest.mark.system
 ENDLESS = 30_000  # parts of one message: it has to grow for longer than the second between two looks

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from city_process import CityFolder, Edge, until
+from city_process import CityFolder, Edge
 
 from protocol.city_link import Ack, CityHello, GapRecord, Stored, StoredAsk
+from tests.waiting import until
 
 pytestmark = pytest.mark.system
 

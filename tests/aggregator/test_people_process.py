@@ -10,9 +10,10 @@ import pytest
 import tomlkit
 
 from cityreflex import exits
+from tests.waiting import until
 
 from .cap_check import CAP, problems
-from .city_process import CityFolder, until
+from .city_process import CityFolder
 from .conftest import TEMPLATE
 
 PROCESS = {

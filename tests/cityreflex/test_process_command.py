@@ -16,9 +16,10 @@ from cityreflex.commands import process_text
 from cityreflex.commands.process import process
 from cityreflex.exits import CONFIG, CityError
 from processes import templates
+from tests.waiting import until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "aggregator"))
-from city_process import CityFolder, until
+from city_process import CityFolder
 
 FLOOD = tomlkit.parse((Path(templates.__file__).parent / "flood" / "site.toml").read_text()).unwrap()
 

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -21,22 +19,11 @@ from zmq.utils.monitor import recv_monitor_message
 from cityreflex.cli import main
 from protocol import city_link as cl
 from service import audit
+from tests.waiting import LIMIT_S, until
 
 from .scripted_board import KEY, ScriptedBoard
-from .small_city import PULSE
 
-LIMIT_S = 30.0
 REPOSITORY = Path(__file__).parents[2]
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """The condition's first true value. Fails after the limit."""
-    end = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < end, f"waited in vain: {what}"
-        with PULSE:
-            PULSE.wait(0.05)
-    return found
 
 
 class Link:
@@ -142,7 +129,7 @@ class Town:
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         process = self.running.pop(name)
         process.send_signal(number)
-        process.wait(20)
+        process.wait(LIMIT_S)
 
     def enrol_edge(self) -> None:
         """Let the real edge node in, before it starts."""
@@ -169,7 +156,7 @@ class Town:
     def get(self, page: str, part: str = "city") -> Any:
         """A page of the city's or the edge's interface."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.folder / part / "api.sock"))) as client:
-            return client.get(f"http://{part}/{page}", timeout=10).raise_for_status().json()
+            return client.get(f"http://{part}/{page}", timeout=LIMIT_S).raise_for_status().json()
 
     def refusal(self, reason: str, where: str = "city") -> dict[str, Any]:
         """The row of `refusals` with this reason, once there is one."""
@@ -194,7 +181,7 @@ class Town:
             link.close()
         for process in self.running.values():
             process.kill()
-            process.wait(20)
+            process.wait(LIMIT_S)
         self.board.stop()
 
 

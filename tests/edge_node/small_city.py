@@ -9,10 +9,7 @@ import zmq
 
 from protocol import city_link as cl
 from protocol.ranges import Ranges
-
-PULSE = threading.Condition()
-"""Notified whenever a city took something in; who waits for an effect waits here."""
-
+from tests.waiting import pulse
 
 V1_SIZES = {1: 5, 2: 7, 3: 8, 4: 8, 5: 7, 6: 7, 7: 5}
 """Header items, kind included, that a city of 0.1.0 demands exactly."""
@@ -153,8 +150,7 @@ class SmallCity:
             self._answer(router, identity, (message.thing, message.boot))
         if not isinstance(message, cl.Batch):
             self.heard.append(message)
-        with PULSE:
-            PULSE.notify_all()
+        pulse()
 
 
 def write_keys(folder: Path) -> dict[str, bytes]:

@@ -3,17 +3,16 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
 from protocol import city_link as cl
 from protocol.ranges import Ranges
+from tests.waiting import LIMIT_S
 
 from .scripted_board import KEY, ScriptedBoard
-from .small_city import PULSE, SmallCity, write_keys
+from .small_city import SmallCity, write_keys
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = """
@@ -42,6 +41,8 @@ verify_key_file = "keys/sign.public"
 [processes]
 files = [{files}]
 templates = ["templates"]
+[guard]
+city_lease_ms = {city_lease_ms}
 """
 TEMPLATE = """
 import numpy as np
@@ -70,19 +71,11 @@ gate = { actuator = "river-1/opening", observe = "river-1/opening_feedback", wit
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        with PULSE:
-            PULSE.wait(0.1)
-
-
 class Stack:
     """Board, city, and an edge process that can be killed and started."""
 
-    def __init__(self, folder: Path, process: bool = False, more: str = "") -> None:
-        """`more`: sections to add to the edge's configuration."""
+    def __init__(self, folder: Path, process: bool = False, more: str = "", city_lease_ms: int = 60_000) -> None:
+        """`more`: sections to add to the edge's configuration; `city_lease_ms`: long, so that no slow test loses it."""
         self.folder = folder
         self.keys = write_keys(folder / "keys")
         (folder / "keys" / "river-1.key").write_bytes(KEY)
@@ -95,7 +88,7 @@ class Stack:
             (folder / "templates" / "follow" / "process.py").write_text(TEMPLATE)
             (folder / "follow.toml").write_text(PROCESS)
         files = '"follow.toml"' if process else ""
-        text = CONFIG.format(port=self.board.path, city=self.city.port, files=files)
+        text = CONFIG.format(port=self.board.path, city=self.city.port, files=files, city_lease_ms=city_lease_ms)
         (folder / "edge.toml").write_text(text + more)
         self.edge: subprocess.Popen[bytes] | None = None
 
@@ -107,7 +100,7 @@ class Stack:
     def stop_edge(self, number: int = signal.SIGTERM) -> int:
         assert self.edge is not None
         self.edge.send_signal(number)
-        return self.edge.wait(20)
+        return self.edge.wait(LIMIT_S)
 
     def get(self, page: str) -> dict:
         transport = httpx.HTTPTransport(uds=str(self.folder / "edge" / "api.sock"))
@@ -128,8 +121,17 @@ class Stack:
         have = self.city.stored.get(key, Ranges()).union(self.city.lost.get(key, Ranges()))
         return have.union(Ranges(account["buffered"])).covers(0, account["sent"])
 
+    def story(self) -> str:
+        """What the city heard last of tasks, leases and the node, and the end of the node's log."""
+        kinds = ((cl.TaskReport, 5), (cl.LeaseState, 3), (cl.Heartbeat, 1))
+        heard = [f"{message}" for kind, n in kinds for message in self.city.of(kind)[-n:]]
+        log = self.folder / "edge.log"
+        end = log.read_text(errors="replace")[-1500:] if log.exists() else ""
+        return "\n".join([f"the board took {len(self.board.tasks)} tasks; the city heard last:", *heard, end])
+
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs; what was last seen is shown if the test fails."""
+        print(self.story())
         if self.edge is not None and self.edge.poll() is None:
             self.stop_edge(signal.SIGKILL)
         self.board.stop()

@@ -7,11 +7,12 @@ import httpx
 import pytest
 
 from protocol import city_link as cl
+from tests.waiting import until
 
 from .small_city import SmallCity
-from .test_edge_process import Stack, until
+from .stack import Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from cityreflex.commands.replay import replay
 from durable import chained_log, opened, sealed
+from tests.waiting import until
 
-from .stack import PROCESS, Stack, until
+from .stack import PROCESS, Stack
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ from edge_node.journal import rows as journal_rows
 from edge_node.journal.rows import insert_batch
 from protocol import city_link as cl
 from protocol.ranges import Ranges
+from tests.waiting import LIMIT_S, until
 
 from .damage import pages_of, wipe
 from .journal_desk import new_batch
-from .stack import Stack, until
+from .stack import Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 OLD = ("river-1", "0badcafe-1000")
 Build = Callable[..., Stack]
 
@@ -103,7 +104,7 @@ def test_live_data_is_not_late_while_a_backlog_drains_over_a_slow_link(build: Bu
     stack = build(backlog=1500)
     stack.city.rate = 150.0
     key = ("river-1", stack.board.boot_text)
-    until(lambda: stack.city.stored.get(OLD, Ranges()).total() == 15_000, 90)
+    until(lambda: stack.city.stored.get(OLD, Ranges()).total() == 15_000)
     assert stack.city.stored[key].total() > 50, "live data came meanwhile"
     began_us = stack.city.slots[0][0]
     times = [taken_us for taken_us, _ in stack.city.slots]
@@ -155,7 +156,7 @@ def test_a_disk_that_fails_ends_the_process_with_74_and_a_restart_loses_nothing(
     assert stack.edge is not None
     size = (stack.folder / "edge" / "journal.db-wal").stat().st_size
     resource.prlimit(stack.edge.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-    assert stack.edge.wait(30) == 74
+    assert stack.edge.wait(LIMIT_S) == 74
     assert b"fatal disk error" in (stack.folder / "edge.log").read_bytes()
     stack.start_edge()
     already = stack.stored("river-1")
@@ -169,7 +170,7 @@ def test_a_damaged_page_ends_the_process_and_the_next_start_goes_on_without_it(b
     leaves = pages_of(path, "batches")
     wipe(path, leaves[len(leaves) // 2])
     stack.start_edge()
-    assert stack.edge is not None and stack.edge.wait(30) == 74
+    assert stack.edge is not None and stack.edge.wait(LIMIT_S) == 74
     stack.start_edge()
     until(lambda: stack.city.stored.get(OLD, Ranges()).union(stack.city.lost.get(OLD, Ranges())).covers(0, 15_000))
     assert {(gap.cause, gap.declared_by) for gap in stack.city.of(cl.GapRecord)} == {("damage", "edge-1")}

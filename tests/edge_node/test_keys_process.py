@@ -14,8 +14,9 @@ from zmq.utils import z85
 from aggregator.link.router_socket import MAX_ON_WIRE
 from protocol import city_link as cl
 from protocol.enrol import TokenText, read_token, token_text
+from tests.waiting import until
 
-from .key_town import Town, a_town, until
+from .key_town import Town, a_town
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

@@ -9,11 +9,13 @@ from protocol import city_link as cl
 from protocol import task_codes as codes
 from protocol import tasks
 from service import audit
+from tests.waiting import until
 
 from .key_town import run_city
-from .test_edge_process import Stack, last_state, order, until
+from .stack import Stack
+from .test_edge_process import becomes, last_state, order
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 GATE = "river-1/opening"
 
 
@@ -27,11 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ask(made)
         yield made
     finally:
-        if made.edge is not None:
-            made.edge.kill()
-            made.edge.wait(20)
-        made.board.stop()
-        made.city.kill()
+        made.close()
 
 
 def ask(stack: Stack) -> None:
@@ -62,7 +60,7 @@ def refused(stack: Stack, reason: str, state: int, **changes: Any) -> None:
     before = list(stack.board.tasks)
     count = stack.get("health")["refused"].get(reason, 0)
     task = order(stack, 0.6, fence(stack), **changes)
-    until(lambda: last_state(stack, task) == state)
+    becomes(stack, task, state)
     told(stack, reason, count + 1)
     assert stack.board.tasks == before, "nothing reached the board"
 
@@ -95,7 +93,7 @@ def test_a_replayed_task_is_executed_once(stack: Stack) -> None:
     ask(stack)
     task = order(stack, 0.7, fence(stack))
     again = stack.city.outbox[-1]
-    until(lambda: last_state(stack, task) == codes.OBSERVED)
+    becomes(stack, task, codes.OBSERVED)
     for _ in range(2):
         stack.city.outbox.append(again)
     changed = tasks.decode(again.task)
@@ -110,7 +108,7 @@ def test_a_replayed_task_after_a_restart_of_the_node(stack: Stack) -> None:
     ask(stack)
     task = order(stack, 0.5, fence(stack))
     again = stack.city.outbox[-1]
-    until(lambda: last_state(stack, task) == codes.OBSERVED)
+    becomes(stack, task, codes.OBSERVED)
     tried = stack.board.tasks.count(task.task_id)
     stack.stop_edge(9)
     stack.start_edge()
@@ -139,5 +137,5 @@ def test_the_second_signing_key_takes_over_with_its_first_task(stack: Stack) -> 
     assert stack.get("keys")["verify_keys"] == 1
     stack.keys["sign.private"] = old
     late = order(stack, 0.3, fence(stack))
-    until(lambda: last_state(stack, late) == codes.REFUSED)
+    becomes(stack, late, codes.REFUSED)
     told(stack, "unsigned", 1)

@@ -16,10 +16,11 @@ from edge_node.boards.session import BoardSession, LinkUp
 from protocol import board_link
 from protocol.frames import boot_text
 from protocol.mac import hmac_sha256
+from tests.waiting import until
 
 from .scripted_board import KEY
+from .stack import Stack
 from .stranger_board import StrangerBoard, cobs, crc32, uncobs
-from .test_edge_process import Stack, until
 
 BOOT = bytes.fromhex("fecaad0b0c000000")
 SAMPLES = 300
@@ -114,14 +115,14 @@ def test_it_comes_up_at_the_real_session_and_is_acked() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_every_sample_goes_through_the_real_edge_to_a_city(tmp_path: Path, pty_board: OnPty) -> None:
     stack = Stack(tmp_path)
     config = tmp_path / "edge.toml"
     config.write_text(config.read_text().replace(stack.board.path, pty_board.path))
     stack.start_edge()
     try:
-        until(lambda: stack.stored("river-1") == SAMPLES and pty_board.board.acked == SAMPLES, 60)
+        until(lambda: stack.stored("river-1") == SAMPLES and pty_board.board.acked == SAMPLES)
         values = [stack.city.values["river-1", boot_text(BOOT), seq] for seq in range(SAMPLES)]
         assert all(len(record) == 12 and record[:2] == b"\0\1" for record in values)
         assert stack.city.conflicts == 0 and pty_board.board.bad == 0
