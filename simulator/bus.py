@@ -1,4 +1,4 @@
-"""A virtual I2C bus with its chips, its wires and their faults; and faces of it for code on CPython."""
+"""A virtual I2C bus with its chips, its wires and their faults."""
 
 from collections.abc import Iterable
 
@@ -46,11 +46,20 @@ class VirtualI2C:
         Raises: Nack, Stuck.
         """
         self.transfers += 1
-        if self.scl_stuck or self.sda_stuck:
-            raise Stuck(f"{self.name}: {'SCL' if self.scl_stuck else 'SDA'} is low")
-        chip = self.chips.get(address)
-        if chip is None or chip.unplugged:
-            raise Nack(f"{self.name}: no answer at 0x{address:02x}")
+        chip = self.check_answers(address)
         if write or not nread:
             chip.write(write)
         return chip.read(nread) if nread else b""
+
+    def check_lines(self) -> None:
+        """Nothing, if both lines are high. Raises: Stuck."""
+        if self.scl_stuck or self.sda_stuck:
+            raise Stuck(f"{self.name}: {'SCL' if self.scl_stuck else 'SDA'} is low")
+
+    def check_answers(self, address: int) -> I2CChip:
+        """The chip that is there to acknowledge its address. Raises: Nack, Stuck."""
+        self.check_lines()
+        chip = self.chips.get(address)
+        if chip is None or chip.unplugged:
+            raise Nack(f"{self.name}: no answer at 0x{address:02x}")
+        return chip

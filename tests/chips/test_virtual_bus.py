@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from simulator import faces
 from simulator.bus import Nack, Stuck, VirtualI2C
 from simulator.chips import a02yyuw, ads1115
 
@@ -59,20 +58,6 @@ def test_clocks_free_a_held_sda_but_not_past_a_stuck_scl() -> None:
 def test_two_chips_at_one_address_are_refused() -> None:
     with pytest.raises(ValueError, match="0x48"):
         VirtualI2C([ads1115.make(lambda: 0), ads1115.make(lambda: 0)])
-
-
-def test_circuitpython_face() -> None:
-    face = faces.BusioI2C(bus())
-    assert face.try_lock()
-    assert not face.try_lock()
-    face.unlock()
-    assert face.scan() == [0x48]
-    found = bytearray(4)
-    face.writeto_then_readfrom(0x48, b"\x00\x01", found, out_start=1, in_start=1, in_end=3)
-    assert found == b"\x00\x85\x83\x00"
-    face.writeto(0x48, b"\x02\x12\x34")
-    face.readfrom_into(0x48, found, end=2)
-    assert found[:2] == b"\x12\x34"
 
 
 def test_ultrasonic_sensor_sends_every_100_ms_and_never_bunches() -> None:

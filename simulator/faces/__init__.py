@@ -1,0 +1,11 @@
+"""Faces of a virtual bus for programs on CPython: `machine.I2C`, `busio.I2C`, `smbus2.SMBus`, and our own contract.
+
+Unmodified drivers and third-party libraries meet virtual chips through these; docs/simulator.md says what each has.
+"""
+
+from .busio import BusioI2C
+from .contract import ContractI2C
+from .machine import LinePin, MachineI2C
+from .smbus import SMBus
+
+__all__ = ["BusioI2C", "ContractI2C", "LinePin", "MachineI2C", "SMBus"]
