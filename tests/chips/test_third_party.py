@@ -13,6 +13,10 @@ CHECKS = {path.stem: path for path in sorted((Path(__file__).parent / "third_par
 LIBRARIES = Path(os.environ.get("CITYREFLEX_THIRD_PARTY", Path(sys.prefix) / "third_party"))
 
 
+def test_there_are_checks() -> None:
+    assert {"ads1115", "bme280", "scd41"} <= set(CHECKS)
+
+
 def needed(check: Path) -> str:
     """Return the module of others that a check needs."""
     assigned = [node for node in ast.parse(check.read_text()).body if isinstance(node, ast.Assign)]
