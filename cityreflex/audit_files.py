@@ -3,69 +3,95 @@
 import select
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
+
+from aggregator.audit.heads import EDGES
 from cityreflex import config
+from cityreflex.client import Client, UnreachableError
 from cityreflex.exits import CONFIG, NOT_FOUND, PERMISSION, CityError
-from service import audit_export
-from service.audit_files import FILE, Verdict, files, raw_lines, read, rows_after, verify
-from service.audit_heads import PRIVATE, Book, Head, Signer
+from edge_node.audit.city_heads import BOOK, CITY
+from service import audit_check, audit_export
+from service.audit_check import Heads
+from service.audit_files import FILE, files, raw_lines, read, rows_after
+from service.audit_heads import PRIVATE, Book, Kept, Signer, from_map
 from service.errors import KeyFileError
 
 POLL_S = 0.3
-EDGES = "edges"
 AS_USER = "run it as the user of the service"
 Row = dict[str, Any]
-Kept = list[tuple[str, Head]]
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log: its folder, its name, the folders where its heads are kept."""
+    """A log: its folder, its name, the books that have its heads."""
 
     folder: Path
     name: str
-    books: tuple[Path, ...]
+    books: tuple[Book, ...]
 
     @classmethod
     def of(cls, run_dir: Path, part: str) -> Self:
         """Return the log of a city or an edge node. Raises: CityError."""
-        if part == "city":
-            city = config.load_aggregator(run_dir / "aggregator.toml", with_keys=False)
-            log = cls._with(city.city.data_dir, city.city.id, city.audit.witness)
-        else:
-            edge = config.load_edge(run_dir / "edge.toml", with_keys=False)
-            log = cls._with(edge.edge.data_dir, edge.edge.id, edge.audit.witness, run_dir / "city" / PRIVATE / EDGES)
-        if not any(path.exists() for path in files(log.folder)):
-            raise CityError(NOT_FOUND, f"{log.folder}: there is no audit log", "did it ever run? is --dir right?")
-        return log
-
-    @classmethod
-    def _with(cls, folder: Path, name: str, *more: Path | None) -> Self:
-        return cls(folder, name, (folder / PRIVATE, *(path for path in more if path)))
-
-    def heads(self, more: Iterable[Path] = ()) -> Kept:
-        """Return all heads that are kept: (file, head). Raises: CityError."""
-        books = [Book(folder, self.name) for folder in self.books]
-        books += [Book(path, self.name) if path.is_dir() else Book(path.parent, path.stem) for path in more]
-        try:
-            return [(str(book.path), head) for book in books for head in book.heads()]
-        except OSError as error:
-            raise CityError(PERMISSION, f"heads cannot be read: {error}", AS_USER) from error
+        folder, name, witness = _section(run_dir, part)
+        books = [Book(path, name) for path in (folder / PRIVATE, witness) if path is not None]
+        if part == "edge":
+            books.append(Book(run_dir / "city" / PRIVATE / EDGES, name))
+        elif (run_dir / "edge.toml").exists():
+            books.append(Book(_section(run_dir, "edge")[0] / PRIVATE / CITY, BOOK))
+        if not any(path.exists() for path in files(folder)):
+            raise CityError(NOT_FOUND, f"{folder}: there is no audit log", "did it ever run? is --dir right?")
+        return cls(folder, name, tuple(books))
 
 
-def check(log: Log, more: Iterable[Path]) -> Row:
-    """Return what is wrong with a log, which may grow and be renamed meanwhile. Raises: CityError."""
-    for _ in range(2):
-        heads = log.heads(more)
-        found = verify(raw_lines(files(log.folder)), heads)
-        if not found.problems:
-            break
-    local = str(log.books[0])
-    elsewhere = [head for where, head in heads if not where.startswith(local)]
-    return {**_row(found, log.name, heads), "witnessed": bool(elsewhere)}
+def _section(run_dir: Path, part: str) -> tuple[Path, str, Path | None]:
+    """Return data folder, name and witness folder of a city or an edge node. Raises: CityError."""
+    if part == "city":
+        city = config.load_aggregator(run_dir / "aggregator.toml", with_keys=False)
+        return city.city.data_dir, city.city.id, city.audit.witness
+    edge = config.load_edge(run_dir / "edge.toml", with_keys=False)
+    return edge.edge.data_dir, edge.edge.id, edge.audit.witness
+
+
+def check(log: Log, more: Iterable[Path], told: Heads | None) -> Row:
+    """Return what is wrong with a log; `told`: heads that nodes tell now, None if nobody could be asked.
+
+    Raises: CityError.
+    """
+    books = [*log.books, *(Book(path, log.name) if path.is_dir() else Book(path.parent, path.stem) for path in more)]
+    try:
+        found = audit_check.check(log.folder, log.name, lambda: [*audit_check.in_books(books), *(told or [])])
+    except OSError as error:
+        raise CityError(PERMISSION, f"log or heads cannot be read: {error}", AS_USER) from error
+    return {**found, "asked": told is not None}
+
+
+def told_by_nodes(folder: Path) -> Heads | None:
+    """Return the heads that nodes keep of the log of the city of a run directory, None if it does not answer."""
+    try:
+        with Client.of_run(folder) as city:
+            rows = city.get("audit/heads")
+    except (UnreachableError, httpx.HTTPError, CityError):
+        return None
+    found = ((str(row.pop("kept_by", "")), from_map(row)) for row in rows)
+    return [(f"told by {edge}", head) for edge, head in found if head is not None]
+
+
+def kept(folder: Path, part: str, name: str) -> list[tuple[str, Kept]]:
+    """Return the heads that a city keeps of its nodes' logs (of the node `name`, if given), or a node of its city's.
+
+    Each with the name of its book. Raises: CityError.
+    """
+    data_dir = _section(folder, part)[0]
+    where = data_dir / PRIVATE / (EDGES if part == "city" else CITY)
+    names = sorted({path.name.removesuffix(".jsonl").removesuffix(".old") for path in where.glob("*.jsonl")})
+    try:
+        return [(one, head) for one in names if name in ("", one) for head in Book(where, one).kept()]
+    except OSError as error:
+        raise CityError(PERMISSION, f"heads cannot be read: {error}", AS_USER) from error
 
 
 def check_export(path: Path, key: str) -> Row:
@@ -75,27 +101,8 @@ def check_export(path: Path, key: str) -> Row:
     except (OSError, ValueError) as error:
         text = f"{path}: no export of an audit log: {error}"
         raise CityError(CONFIG, text, "city audit export makes one; for a log give --dir") from error
-    row = _row(found, str(first.get("name")), [])
-    return {**row, "heads": found.heads, "key": str(first.get("key")), "witnessed": True}
-
-
-def _row(found: Verdict, name: str, heads: Kept) -> Row:
-    chain = found.chain
-    newest = max(heads, key=lambda item: item[1].n, default=None)
-    return {
-        "name": name,
-        "ok": not found.problems,
-        "problems": [problem._asdict() for problem in found.problems],
-        "lines": chain.lines,
-        "first": chain.first.n if chain.first else 0,
-        "last": chain.last.n if chain.last else 0,
-        "unchained": chain.unchained,
-        "torn": chain.torn,
-        "heads": found.heads,
-        "key": newest[1].key if newest else "",
-        "newest_head": asdict(newest[1]) if newest else None,
-        "newest_in": newest[0] if newest else "",
-    }
+    row = audit_check.row(found, str(first.get("name")), [])
+    return {**row, "asked": True, "heads": found.heads, "key": str(first.get("key")), "witnessed": True}
 
 
 def rows(log: Log, wanted: Callable[[Row], bool], last: int | None, *, follow: bool) -> Iterator[Row]:

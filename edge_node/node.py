@@ -20,6 +20,7 @@ from service.sections import UNIX
 from service.threads import share_fairly
 
 from .assembly import assemble, read_instances
+from .audit.api import add_audit_pages
 from .boards.serial_port import SerialPort
 from .boards.side import BoardSide
 from .city.side import CitySide
@@ -66,12 +67,14 @@ async def run(config: EdgeConfig, again: Again | None = None) -> None:
     keys = KeySide(config.city, core, socket, audit)
     city = CitySide(core, socket.send, lambda: health.health(core))
     reaction = city.reaction = Reaction(core, city.tell)
+    city.keep_head = keys.heads.take
     boards = BoardSide(core, reaction, city)
     ticks = Ticks(core, boards, reaction, city, socket, config.processes.snapshot_s)
     ports = _open_ports(config, core, boards, hop)
     seen = journal.contradictions.seen if config.edge.api.startswith(UNIX) else None
     pages = make_api(lambda: health.health(core), lambda: health.ledger(core), lambda: health.estimates(core), seen)
     add_key_pages(pages, keys, config.edge.api)
+    add_audit_pages(pages, config, keys.heads)
     add_process_pages(pages, core)
     read = partial(_instances, config, again)
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.ensure_future(reload(core, read, audit.note))))

@@ -16,6 +16,7 @@ from .city_messages import (
     MAX_WAIT_MS,
     Ack,
     AlarmAct,
+    AuditHead,
     Batch,
     CityHeartbeat,
     CityHello,
@@ -248,6 +249,16 @@ def _alarm_act(items: list[Any], _: bytes) -> AlarmAct:
     return AlarmAct(act_id, instance, what, key, at_utc_us, until_utc_us, who, text("AlarmAct.reason", reason, 200))
 
 
+def _audit_head(items: list[Any], _: bytes) -> AuditHead:
+    log, n, sha256, utc_us, key, sig = items
+    name("AuditHead.name", log)
+    integer("AuditHead.n", n)
+    binary("AuditHead.sha256", sha256, 32)
+    integer("AuditHead.utc_us", utc_us)
+    binary("AuditHead.key", key, 32)
+    return AuditHead(log, n, sha256, utc_us, key, binary("AuditHead.sig", sig, 64))
+
+
 def _public(where: str, value: Any) -> bytes:
     """Return a CURVE key as 40 characters of Z85."""
     if not set(binary(where, value, KEY_SIZE)) <= _Z85:
@@ -276,4 +287,5 @@ MAKERS: dict[type[Any], Callable[[list[Any], bytes], Message]] = {
     Refusal: _refusal,
     KeyTaken: _key_taken,
     AlarmAct: _alarm_act,
+    AuditHead: _audit_head,
 }

@@ -315,8 +315,25 @@ class AlarmAct:
     reason: str
 
 
+@dataclass(frozen=True)
+class AuditHead:
+    """City to edge: the signed head of the city's own audit log, to be kept where the city cannot reach (audit.md).
+
+    The log `name` has `n` lines, the last with this hash; signed at `utc_us` (wall clock) by the log's own `key`.
+    """
+
+    KIND: ClassVar[int] = 27
+    SINCE: ClassVar[int] = 2
+    name: str
+    n: int
+    sha256: bytes
+    utc_us: int
+    key: bytes
+    sig: bytes
+
+
 Message = (
     EdgeHello | ThingInfo | Batch | GapRecord | Heartbeat | TaskReport | LeaseState | ClockRecord | StoredAsk | KeyOffer
     | CityHello | Ack | CityHeartbeat | TaskOrder | LeaseRequest | Stored | Wait | Refusal | KeyTaken
-    | AlarmAct
+    | AlarmAct | AuditHead
 )  # fmt: skip

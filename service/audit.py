@@ -53,7 +53,7 @@ class AuditLog:
         name: str = "", witness: Path | None = None,
     ) -> None:  # fmt: skip
         """Open or begin the log. Raises: OSError, KeyFileError."""
-        self._folder, self._wall, self._max_bytes = folder, wall, max_bytes
+        self.folder, self._wall, self._max_bytes = folder, wall, max_bytes
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.dropped, self.problem = 0, ""
         self._owed: list[dict[str, Any]] = []
@@ -174,13 +174,13 @@ class AuditLog:
 
     def _rotate(self) -> None:
         os.close(self._file)
-        path = self._folder / FILE
+        path = self.folder / FILE
         path.rename(path.with_name(f"audit-{self.number:012d}.jsonl"))
         self._file = self._open()
         self._plan_removal()
 
     def _plan_removal(self) -> None:
-        self._removing = files(self._folder)[:-1][:-MAX_FILES]
+        self._removing = files(self.folder)[:-1][:-MAX_FILES]
         last = last_line(self._removing[-1]) if self._removing else None
         if last is not None:
             self._owed.append({"event": REMOVED, "through": last.n, "sha256": last.sha256})
@@ -193,7 +193,7 @@ class AuditLog:
 
     def _find_end(self) -> None:
         """Learn number and hash of the last line, and what the next line has to tell of what stands before it."""
-        tail = tail_of(self._folder)
+        tail = tail_of(self.folder)
         if tail.last:
             self._end = tail.last.n, tail.last.sha256
         if tail.last and not tail.last.chained:
@@ -202,11 +202,11 @@ class AuditLog:
             self._owed.append({"event": TORN, "bytes": len(tail.junk), "sha256": sha(tail.junk)})
 
     def _open(self) -> int:
-        file = os.open(self._folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(self.folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(file).st_size
         if size and os.pread(file, 1, size - 1) != b"\n":
             size += os.write(file, b"\n")
         self._size = size
         os.fsync(file)
-        sync_folder(self._folder)
+        sync_folder(self.folder)
         return file

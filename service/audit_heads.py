@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -24,6 +24,7 @@ SECRET, PUBLIC = "sign.secret", "sign.public"
 EVERY_S = 60.0
 MAX_BOOK = 4 << 20
 JOIN_S = 10.0
+RECEIVED = "received_utc_us"
 _DOMAIN = b"cityreflex audit head 1\0"
 _HEX = {"sha256": 64, "key": 64, "sig": 128}
 
@@ -69,6 +70,13 @@ def from_map(row: object) -> Head | None:
     return Head(**row) if texts and numbers and named else None
 
 
+class Kept(NamedTuple):
+    """A head in a book. `received_utc_us`: when it came from whose log it is; 0 in a book of that log's own."""
+
+    head: Head
+    received_utc_us: int = 0
+
+
 class Signer:
     """The key of one log, made if it is not there."""
 
@@ -99,25 +107,30 @@ class Book:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.jsonl"
 
-    def heads(self) -> list[Head]:
+    def kept(self) -> list[Kept]:
         """Return all heads, oldest first; what is no head is skipped. Raises: OSError."""
-        found = []
-        for path in (self._older(), self.path):
-            lines = path.read_bytes().splitlines() if path.exists() else []
-            for line in lines:
-                with contextlib.suppress(ValueError):
-                    found.append(from_map(json.loads(line)))
-        return [head for head in found if head is not None]
+        there = [path for path in (self._older(), self.path) if path.exists()]
+        lines = [line for path in there for line in path.read_bytes().splitlines()]
+        return [kept for kept in map(_kept, lines) if kept is not None]
 
-    def keep(self, head: Head) -> None:
+    def heads(self) -> list[Head]:
+        """Return all heads, oldest first. Raises: OSError."""
+        return [kept.head for kept in self.kept()]
+
+    def top(self) -> Head | None:
+        """Return the head of most lines, None if there is none. Raises: OSError."""
+        return max(self.heads(), key=lambda head: head.n, default=None)
+
+    def keep(self, head: Head, received_utc_us: int = 0) -> None:
         """Append a head; durable on return. Raises: OSError."""
         make_private_folder(self.path.parent)
         if self.path.exists() and self.path.stat().st_size > MAX_BOOK:
             self.path.replace(self._older())
+        row = {**asdict(head), **({RECEIVED: received_utc_us} if received_utc_us else {})}
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             size = os.fstat(file).st_size
-            os.write(file, b"\n" * bool(size) + json.dumps(asdict(head)).encode())
+            os.write(file, b"\n" * bool(size) + json.dumps(row).encode())
             os.fsync(file)
         finally:
             os.close(file)
@@ -128,10 +141,27 @@ class Book:
         return self.path.with_suffix(".old.jsonl")
 
 
+def _kept(line: bytes) -> Kept | None:
+    """Return what a line of a book holds, None if that is no head."""
+    with contextlib.suppress(ValueError):
+        row = json.loads(line)
+        received = row.pop(RECEIVED, 0) if isinstance(row, dict) else 0
+        head = from_map(row)
+        if head is not None and type(received) is int:
+            return Kept(head, received)
+    return None
+
+
+def _what(head: Head) -> tuple[str, str, int, str]:
+    return head.name, head.key, head.n, head.sha256
+
+
 def contradiction(before: Head | None, head: Head) -> str:
     """Return why a head cannot come after another of the same log, "" if it can."""
-    if before is None or (head.key, head.n, head.sha256) == (before.key, before.n, before.sha256):
+    if before is None or _what(head) == _what(before):
         return ""
+    if head.name != before.name:
+        return f"this is the audit log of {head.name!r}, which was that of {before.name!r} before"
     if head.key != before.key:
         return f"the audit log is signed with another key than before: {head.key[:16]}, not {before.key[:16]}"
     if head.n < before.n:
@@ -192,5 +222,5 @@ class HeadKeeper:
     def _compare(self, book: Book, head: Head) -> None:
         """Once after the start: does a book know of a longer log than the one that is here? Raises: OSError."""
         if book.path not in self._compared:
-            text = contradiction(max(book.heads(), key=lambda kept: kept.n, default=None), head)
+            text = contradiction(book.top(), head)
             self._compared[book.path] = f"{text}, says {book.path}; next: city audit verify" if text else ""

@@ -11,8 +11,8 @@ from protocol import enrol
 from protocol.city_link import Refusal
 from protocol.errors import ProtocolError
 from service.audit import wall_us
-from service.audit_heads import PRIVATE
 
+from ..audit.heads import Exchange
 from ..city import City, Offer, Send
 from ..errors import KeyringError, SignerError
 from ..link.router_socket import RouterSocket
@@ -20,7 +20,6 @@ from ..link.zap import Allowed, Gatekeeper
 from ..tasks.dispatch import Now
 from .enrol_socket import EnrolSocket
 from .store import KeyStore, Row
-from .witness import Witness
 
 USED_SAVE_US = 600_000_000
 _CUT = ("key_revoked", "key_replaced")
@@ -48,7 +47,7 @@ class KeyDesk:
         self._identity = identity
         self._must_cut = self._unsaved = False
         self._since_us = store.ring.now_us
-        self._witness = Witness(store.folder / PRIVATE / "edges", store.audit.note)
+        self._heads = Exchange(store.audit)
         store.changed = self._changed
         if store.older:
             _log.error(store.older)
@@ -58,7 +57,7 @@ class KeyDesk:
         self._city = city
 
     async def tick(self, now: Now) -> list[Send]:
-        """Serve time, offers, enrolments; write what is to be written. Returns the answers to offers."""
+        """Serve time, offers, enrolments; write what is to be written. Returns heads and answers to offers."""
         self.store.tick()
         offers, self._city.offers = self._city.offers, []
         sends = [self._take_offer(offer, now) for offer in offers]
@@ -68,10 +67,10 @@ class KeyDesk:
         await self.follow()
         self._tell_unsaved()
         self._note_refusals(now)
-        self._witness.tick(self._city.sessions.by_edge.values(), now.us)
+        heads = self._heads.tick(self._city.sessions.by_edge.values(), now.us)
         if wall_us() - self.store.saved_us > USED_SAVE_US:
             self.store.save_quietly()
-        return [] if self.store.unsaved else sends
+        return [*heads, *([] if self.store.unsaved else sends)]
 
     def _relieve(self, now: Now) -> None:
         """Let links begin anew that fill the memory: nobody can say which of them does."""
@@ -105,7 +104,8 @@ class KeyDesk:
     def reasons(self) -> list[str]:
         """Return what is wrong with keyring, audit log and enrolment endpoint, for /health."""
         store, socket = self.store, self._socket
-        told = [*store.audit.problems, socket.problem if socket is not None else "", *self._witness.reasons()]
+        told = [*store.audit.problems, socket.problem if socket is not None else ""]
+        told += self._heads.reasons(self._city.sessions.by_edge.values())
         told += [store.older] if store.older else []
         told += ["the keyring cannot be saved: is the disk full?"] if store.unsaved else []
         return [text for text in told if text]
@@ -121,7 +121,7 @@ class KeyDesk:
         self._note_refusals(now, last=True)
         if self._socket is not None:
             self._socket.close()
-        self._witness.close()
+        self._heads.close()
         self.store.close()
 
     def _changed(self, events: list[Row]) -> None:

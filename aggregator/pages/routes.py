@@ -11,6 +11,7 @@ from service.http_limits import limit
 from service.sections import UNIX
 
 from ..alarms.api import add_alarm_pages
+from ..audit.api import add_audit_pages
 from ..backup.restoring import Restoring
 from ..city import City
 from ..config import AggregatorConfig
@@ -62,6 +63,7 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     limit(api, config.city.api, gate.refused)
     add_operator_pages(api, Desk(operators))
     add_key_pages(api, parts.desk)
+    add_audit_pages(api, config, lambda: parts.city.sessions.by_edge.values())
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
     add_alarm_pages(api, parts, audit.write)
     add_task_pages(api, lambda: parts.city, parts.now, audit.note)

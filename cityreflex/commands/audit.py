@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cityreflex.audit_files import Log
 from cityreflex.commands import audit_text
 from cityreflex.commands.options import check_time, json_option, run_dir_option, utc_us
 from cityreflex.exits import UNVERIFIED, CityError
+from service.audit_heads import RECEIVED
 
 FOREVER_US = (1 << 63) - 1
 
@@ -53,9 +55,12 @@ def verify(export: Path | None, folder: Path, part: str, books: tuple[Path, ...]
     With a file it is an export that is checked, offline. What was cut off, changed, moved, taken out or put in, and a
     log that was rolled back, end with exit code 6 and each with file, line and what was found.
 
-    Example: city audit verify --dir run --part edge --heads edge-1.jsonl
+    Heads are kept by the service itself, at [audit] witness, and by the other side of the city link. Of the city's log,
+    its edge nodes keep them: a running city is asked what they say, `city audit heads` at a node writes all it keeps.
+
+    Example: city audit verify --dir run --heads heads-of-edge-1.jsonl
     """
-    found = audit_files.check_export(export, key) if export else audit_files.check(Log.of(folder, part), books)
+    found = audit_files.check_export(export, key) if export else _check(folder, part, books)
     if as_json:
         click.echo(json.dumps(found))
         if found["problems"]:
@@ -65,6 +70,37 @@ def verify(export: Path | None, folder: Path, part: str, books: tuple[Path, ...]
         text = "\n".join(f"{row['file']}:{row['line']}: {row['text']}" for row in found["problems"])
         raise CityError(UNVERIFIED, text, "docs/audit.md says what each means; keep the files as they are")
     click.echo(audit_text.verdict(found))
+
+
+def _check(folder: Path, part: str, books: tuple[Path, ...]) -> dict[str, Any]:
+    """Check a log; what nodes keep of the city's is asked of the city, if it runs."""
+    log = Log.of(folder, part)
+    return audit_files.check(log, books, audit_files.told_by_nodes(folder) if part == "city" else [])
+
+
+@audit.command()
+@log_options
+@click.option("--of", "name", default="", metavar="EDGE", help="Only those of this node, of many that a city keeps.")
+@click.option("--output", "path", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write them as JSON lines, which verify takes as --heads.")  # fmt: skip
+@json_option
+def heads(folder: Path, part: str, name: str, path: Path | None, as_json: bool) -> None:
+    """Show the signed heads that are kept here of others' logs: at a node the city's, at the city those of its nodes.
+
+    Carry them to whose log it is: there `city audit verify --heads FILE` finds what was cut, changed or rolled back.
+
+    Example: city audit heads --dir run --part edge --output heads-of-edge-1.jsonl
+    """
+    found = audit_files.kept(folder, part, name)
+    rows = [{**asdict(head), RECEIVED: received_utc_us} for _, (head, received_utc_us) in found]
+    lines = [json.dumps(row) for row in rows]
+    if path is not None:
+        path.write_text("".join(f"{line}\n" for line in lines))
+        click.echo(f"{path}: {len(lines)} heads; whose log it is: city audit verify --heads {path.name}", err=True)
+    elif as_json:
+        click.echo("\n".join(lines), nl=bool(lines))
+    else:
+        click.echo(audit_text.heads(rows))
 
 
 @audit.command()

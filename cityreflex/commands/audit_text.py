@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cityreflex.commands.terminal import harmless
+from service.audit_heads import RECEIVED
 
 _SHOWN = {"n", "utc_us", "event", "who", "prev"}
 
@@ -36,6 +37,19 @@ def verdict(found: dict[str, Any]) -> str:
     if found["newest_head"]:
         head = found["newest_head"]
         told.append(f"  the newest is of line {head['n']}, {moment(head['utc_us'])} UTC, kept in {found['newest_in']}")
+    if not found["asked"]:
+        told.append("  the city did not answer: nodes that keep heads of its log were not asked what they have")
     if not found["witnessed"]:
         told.append("  no head is kept elsewhere: who can write all files could roll it back; see [audit] witness")
+    return str("\n".join(harmless(text) for text in told))
+
+
+def heads(rows: list[dict[str, Any]]) -> str:
+    """Return what is kept of others' logs, one line a head, oldest first."""
+    if not rows:
+        return "no heads of other logs are kept here yet: they come once the city link is up, then each minute"
+    told = [
+        f"{row['name']}: line {row['n']}, signed {moment(row['utc_us'])} UTC, received {moment(row[RECEIVED])} UTC, "
+        f"key {row['key'][:16]}..." for row in rows
+    ]  # fmt: skip
     return str("\n".join(harmless(text) for text in told))

@@ -7,6 +7,7 @@ from protocol import city_link, versions
 from protocol.city_link import (
     Ack,
     AlarmAct,
+    AuditHead,
     Batch,
     CityHeartbeat,
     CityHello,
@@ -44,6 +45,7 @@ class CitySide:
     def __init__(self, core: Core, send: Callable[[list[bytes]], bool], health: Callable[[], dict[str, Any]]) -> None:
         self._core, self._send, self._health = core, send, health
         self.reaction: Reaction | None = None
+        self.keep_head: Callable[[AuditHead], None] = lambda message: None
         self.epoch = CityEpoch(core, self._send_now, self._welcome)
         self._beat_us = self._gaps_us = 0
         self._told: set[Named] = set()
@@ -165,6 +167,8 @@ class CitySide:
             self._react(core.guard.order(message.signature, message.task, now_us))
         elif isinstance(message, AlarmAct):
             core.host.acted(message)
+        elif isinstance(message, AuditHead):
+            self.keep_head(message)
         elif isinstance(message, KeyTaken):
             core.keys.taken(message.public)
         elif isinstance(message, LeaseRequest):

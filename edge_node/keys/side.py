@@ -15,6 +15,7 @@ from service.files import rename_durably, replace_durably
 from service.fingerprint import fingerprint, raw_key
 from service.keys import is_credential, read_curve_key, read_ed25519_key, read_slots, second_slot
 
+from ..audit.city_heads import CityHeads
 from ..config import CitySection
 from .node_keys import OWN, NodeKeys, Pair
 
@@ -61,6 +62,7 @@ class KeySide:
 
     def __init__(self, section: CitySection, core: "Core", socket: Socket, audit: AuditLog) -> None:
         self._section, self._core, self._socket, self.audit = section, core, socket, audit
+        self.heads = CityHeads(audit)
         self._has_next = bool(core.guard.next_verify_key)
         self._audit_us = 0
         self._problem = ""
@@ -83,7 +85,9 @@ class KeySide:
         if now_us - self._audit_us >= AUDIT_EVERY_US:
             self._audit_us = now_us
             self._write_audit(now_us)
-            self._core.audit = {"head": self.audit.head, "problems": self.audit.problems}
+            self.heads.tick(now_us)
+            problems = [*self.audit.problems, *self.heads.problems()]
+            self._core.audit = {"head": self.audit.head, "problems": problems, "city": self.heads.row()}
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem and problem:
@@ -158,6 +162,7 @@ class KeySide:
     def close(self) -> None:
         """Write what is untold, then close the log."""
         self._write_audit(self._core.now(), last=True)
+        self.heads.close()
         self.audit.close()
 
 

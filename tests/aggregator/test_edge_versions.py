@@ -15,6 +15,7 @@ EVERY = [
     cl.TaskOrder(bytes(64), b"task"), cl.LeaseRequest("gate-1/opening", "city"),
     cl.Stored("river-1", "b", 3, [(0, 5)], [1], 0, 1), cl.Wait(5, ""), cl.KeyTaken(b"k" * 40),
     cl.AlarmAct("1", "flood", "ack", "level_stale", 5, 0, "anna", ""),
+    cl.AuditHead("city", 40, bytes(32), 5, bytes(32), bytes(64)),
 ]  # fmt: skip
 
 

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cityreflex import audit_files, exits
 from cityreflex.audit_files import Log
+from edge_node.audit.city_heads import CityHeads
 from service.audit import FILE, AuditLog
-from service.audit_heads import PRIVATE
+from service.audit_heads import PRIVATE, Book, Signer
+from service.audit_witness import EVERY_US, to_message
 
 from .test_cli import Run, run  # noqa: F401 (a fixture)
 
@@ -79,6 +81,98 @@ def test_a_log_put_back_is_found_by_the_witness(run: Run, folder: Path) -> None:
     shutil.move(folder / "witness" / "city.jsonl", folder / "book.jsonl")
     assert run("audit", "verify", *HERE)[0] == exits.OK
     assert run("audit", "verify", *HERE, "--heads", "book.jsonl")[0] == exits.UNVERIFIED
+
+
+class NodeBook:
+    """The data folder of an edge node beside the city, which keeps what the city's log hands it."""
+
+    def __init__(self, folder: Path) -> None:
+        audit_log = AuditLog(folder, name="edge-1", wall=lambda: NOVEMBER_US)
+        heads = CityHeads(audit_log)
+        for at, head in enumerate(Book(Path("city") / PRIVATE, "city").heads()):
+            heads.take(to_message(head.__dict__))
+            heads.tick(at * EVERY_US)
+        heads.close()
+        audit_log.close()
+
+
+def edge_toml(folder: Path) -> None:
+    edge = {
+        "edge": {"id": "edge-1", "data_dir": "node"}, "boards": [{"thing": "r", "port": "p", "key_file": "k"}],
+        "city": {"endpoint": "ipc://link", "server_public_file": "s", "secret_file": "s", "verify_key_file": "v"},
+    }  # fmt: skip
+    (folder / "edge.toml").write_text(tomlkit.dumps(edge))
+
+
+def tamper(folder: Path, how: str) -> None:
+    """Do to the city's files what their owner can: log, own book and witness are his."""
+    path = folder / "city" / FILE
+    lines = path.read_bytes().splitlines(keepends=True)
+    shutil.rmtree(folder / "witness")
+    if how == "cut":
+        path.write_bytes(b"".join(lines[:-3]))
+        shutil.rmtree(folder / "city" / PRIVATE)
+    elif how == "written anew":
+        shutil.rmtree(folder / "city")
+        write(folder / "city", range(30, 40), None)
+    else:
+        shutil.rmtree(folder / "city")
+        write(folder / "city", range(8), None)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("cut", "had 20 lines and now ends with line 17"), ("rolled back", "had 20 lines and now ends with line 16"),
+     ("written anew", "line 20 is not the one whose head was signed")],
+)  # fmt: skip
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_node_knows_better_than_all_that_the_city_can_write(
+    run: Run, folder: Path, how: str, words: str, carried: bool  # noqa: F811
+) -> None:
+    NodeBook(folder / "node")
+    edge_toml(folder)
+    tamper(folder, how)
+    if carried:  # from the node's machine to the city's
+        assert run("audit", "heads", *HERE, "--part", "edge", "--output", "carried.jsonl")[0] == exits.OK
+        (folder / "edge.toml").unlink()
+        assert run("audit", "verify", *HERE)[0] == exits.OK, "nobody here knows"
+    code, _, err = run("audit", "verify", *HERE, *(("--heads", "carried.jsonl") if carried else ()))
+    assert code == exits.UNVERIFIED and words in err
+    assert ("carried.jsonl:20" if carried else "heads.jsonl:20") in err
+
+
+def test_a_forged_head_in_a_book_is_told(run: Run, folder: Path) -> None:  # noqa: F811
+    NodeBook(folder / "node")
+    edge_toml(folder)
+    run("audit", "heads", *HERE, "--part", "edge", "--output", "carried.jsonl")
+    text = Path("carried.jsonl").read_text()
+    assert run("audit", "verify", *HERE, "--heads", "carried.jsonl")[0] == exits.OK
+    Path("carried.jsonl").write_text(text.replace('"n": 20', '"n": 21'))
+    code, _, err = run("audit", "verify", *HERE, "--heads", "carried.jsonl")
+    assert code == exits.UNVERIFIED and "the signature of the head of line 21 is wrong" in err
+
+
+def test_heads_that_are_kept_of_others_are_shown(run: Run, folder: Path) -> None:  # noqa: F811
+    edge_toml(folder)
+    code, out, _ = run("audit", "heads", *HERE, "--part", "edge")
+    assert code == exits.OK and "no heads of other logs are kept here yet" in out
+    NodeBook(folder / "node")
+    out = run("audit", "heads", *HERE, "--part", "edge")[1]
+    assert "city: line 20, signed 2026-11-10 00:00:00 UTC, received 20" in out
+    rows = [json.loads(line) for line in run("audit", "heads", *HERE, "--part", "edge", "--json")[1].splitlines()]
+    assert rows[-1]["n"] == 20 and rows[-1]["received_utc_us"] > NOVEMBER_US
+    edges = folder / "city" / PRIVATE / "edges"
+    for name in ("edge-1", "edge-2"):
+        Book(edges, name).keep(Signer(folder / name).sign(name, 7, "ab" * 32, NOVEMBER_US), NOVEMBER_US)
+    out = run("audit", "heads", *HERE)[1]
+    assert "edge-1: line 7" in out and "edge-2: line 7" in out
+    out = run("audit", "heads", *HERE, "--of", "edge-2")[1]
+    assert "edge-1" not in out and "edge-2: line 7" in out
+
+
+def test_who_was_not_asked_is_told(run: Run, folder: Path) -> None:  # noqa: F811
+    assert "were not asked" in run("audit", "verify", *HERE)[1]
+    assert ask(run, "verify", *HERE)[1]["asked"] is False
 
 
 def test_show_filters(run: Run, folder: Path) -> None:  # noqa: F811

@@ -153,12 +153,22 @@ def city_link() -> list[dict[str, Any]]:
         "Refusal": (3, [24, "revoked", "the key of edge-1 was revoked"], b""),
         "AlarmAct": (9, [26, "5f3a", "flood", "shelve", "level_stale", 1_700_000_000_000_000, 1_700_003_600_000_000,
                          "anna", "the sensor is being cleaned"], b""),
+        "AuditHead": (7, [27, *audit_head()], b""),
         "KeyTaken": (2, [25, b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"], b""),
     }
     return [
         {"name": name, "required": required, "header": msgpack.packb(items).hex(), "payload": payload.hex()}
         for name, (required, items, payload) in rows.items()
     ]
+
+
+def audit_head() -> list[Any]:
+    """Return the items of an AuditHead, signed as docs/audit.md says."""
+    private, sha256 = Ed25519PrivateKey.from_private_bytes(KEY), hashlib.sha256(b"line 40")
+    public = private.public_key().public_bytes_raw()
+    head = {"key": public.hex(), "n": 40, "name": "city", "sha256": sha256.hexdigest(), "utc_us": 1_700_000_000_000_000}
+    signed = b"cityreflex audit head 1\0" + json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+    return ["city", 40, sha256.digest(), head["utc_us"], public, private.sign(signed)]
 
 
 def tasks() -> list[dict[str, str]]:

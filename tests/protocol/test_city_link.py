@@ -70,6 +70,10 @@ messages = st.one_of(
     st.builds(city_link.Refusal, st.sampled_from(city_link.REFUSALS), names),
     st.builds(city_link.KeyTaken, publics),
     st.builds(city_link.AlarmAct, names, names, names, names, times, times, names, names),
+    st.builds(
+        city_link.AuditHead, names, times, st.binary(min_size=32, max_size=32), times,
+        st.binary(min_size=32, max_size=32), st.binary(min_size=64, max_size=64),
+    ),
     st.builds(city_link.TaskOrder, st.binary(min_size=64, max_size=64), st.binary(max_size=100)),
     st.builds(city_link.LeaseRequest, names, names),
 )  # fmt: skip
@@ -93,6 +97,7 @@ EXAMPLES = [
     city_link.Refusal("revoked", "the key of edge-1 was revoked"),
     city_link.KeyTaken(b"k" * 40),
     city_link.AlarmAct("5f3a", "flood", "ack", "level_stale", 5, 0, "anna", ""),
+    city_link.AuditHead("city", 40, bytes(32), 5, bytes(32), bytes(64)),
     city_link.TaskOrder(bytes(64), b"task"),
     city_link.LeaseRequest("gate-1/opening", "city"),
 ]
@@ -159,7 +164,7 @@ def test_version_1_reads_old_epoch_as_foreign():
     assert city_link.decode(city_link.encode(report)).code == 16
 
 
-@pytest.mark.parametrize("kind", [0, 11, 16, 27, 255, -1, 2**40])
+@pytest.mark.parametrize("kind", [0, 11, 16, 28, 255, -1, 2**40])
 def test_unknown_kinds_are_told_from_malformed_messages(kind):
     with pytest.raises(UnknownKindError, match=f"kind {kind} is not one of"):
         city_link.decode([msgpack.packb([kind, "whatever"]), b"even a payload"])
