@@ -7,13 +7,6 @@ NPM_DIR := $(VENV)/npm
 WASM := @micropython/micropython-webassembly-pyscript@^1.27.0
 RUN ?= run/demo
 JOBS ?= 2
-# Started first, so that no worker is left alone with it at the end.
-LONGEST := tests/system/test_demo_recorded.py
-
-SYSTEM_TESTS = $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m system $(LONGEST) tests hil_tests
-# Four minutes of all cores. System tests mostly wait; the seeds take what those leave of the cores, and the rest after.
-SEEDS = $(PY) -m tests.simtest --minutes 24 --enough 10200 --seeds 100000 --at-least 200 --jobs $(JOBS) \
-  --budget-cpu-s $$((240 * $(JOBS))) --idle
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test quick lint type bench upgradetest record-release sim docs fuzz heap storm clean
@@ -53,11 +46,8 @@ $(VENV)/.ready: $(VENV)/.python $(VENV)/.npm $(VENV)/.typings $(VENV)/.third_par
 demo: setup ## the whole loop on this machine: a storm twice, gate left alone and under control
 	$(BIN)/city demo --dir $(RUN) --json report.json --plot report.png
 
-test: setup lint type ## the whole gate, and all that CI runs
-	$(BIN)/pytest -n $(JOBS) -m 'not system'
-	@$(SEEDS) > $(VENV)/seeds.log 2>&1 & seeds=$$!; trap 'kill $$seeds' INT TERM; \
-	$(SYSTEM_TESTS); failed=$$?; [ $$failed = 0 ] || kill $$seeds; \
-	wait $$seeds || failed=$${failed#0}1; cat $(VENV)/seeds.log; exit $$failed
+test: setup lint ## the whole gate, and all that CI runs; the last lines say what failed
+	@$(PY) -m tests.gate --jobs $(JOBS)
 
 quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .

@@ -1,10 +1,8 @@
 """make simtest: many seeds on all cores. A failing one is printed with the command that repeats it, and shrunk."""
 
 import argparse
-import contextlib
 import json
 import multiprocessing
-import os
 import sys
 import time
 from collections import Counter
@@ -51,8 +49,6 @@ class Tally:
 def main() -> None:
     """Run seeds; end with 0, or with 1 if an invariant did not hold or a transition was never taken."""
     options = _options()
-    if options.idle:
-        _stand_back()
     if options.trace:
         _alone(options)
     tally = _many(options)
@@ -64,13 +60,6 @@ def main() -> None:
     for transition in never:
         print(f"NEVER TAKEN {' '.join(transition)}: a long run has to take every transition")
     sys.exit(1 if tally.failed or never else 0)
-
-
-def _stand_back() -> None:
-    """Give way to everybody else; the processes of the seeds inherit it."""
-    os.nice(19)
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _many(options: argparse.Namespace) -> Tally:
@@ -114,7 +103,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--calm", type=float, default=None, help="end the faults at this virtual second")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (default: cores)")
     parser.add_argument("--budget-cpu-s", type=float, default=0.0, help="stop after so much processor time")
-    parser.add_argument("--idle", action="store_true", help="take only what others leave of the cores")
     parser.add_argument("--at-least", type=int, default=0, help="seeds to run whatever the budget")
     parser.add_argument("--max-failures", type=int, default=1, help="stop after so many failing seeds (default 1)")
     parser.add_argument("--no-shrink", action="store_true", help="do not look for a smaller reproduction")
