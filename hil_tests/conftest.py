@@ -14,9 +14,9 @@ import serial
 
 from protocol import board_link
 from protocol.host_decoder import HostDecoder
+from tests.waiting import LIMIT_S
 
 BAUD = 115_200
-LIMIT_S = 15.0
 
 
 class Board:
@@ -80,14 +80,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     folder = tmp_path_factory.mktemp("hil")
     with _simulator(folder) as process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 90
         while not (folder / "faults.sock").exists():
             assert process.poll() is None, "city sim up ended"
             assert time.monotonic() < end, "city sim up is not ready"
             _pause(process)
         yield str(folder / "dev" / "river-1")
         process.terminate()
-        process.wait(20)
+        process.wait(90)
 
 
 def _simulator(folder: Path) -> "subprocess.Popen[bytes]":

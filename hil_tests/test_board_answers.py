@@ -8,7 +8,7 @@ import pytest
 
 from protocol import board_link, columns, manifest
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 SILENCE_S = 5.0
 
 

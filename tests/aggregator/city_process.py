@@ -18,6 +18,7 @@ import zmq
 from protocol import city_link, tasks
 from protocol.city_link import Ack, Batch, CityHello, EdgeHello, Wait
 from protocol.errors import ProtocolError
+from tests import command
 from tests.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).parents[2]
@@ -93,12 +94,8 @@ class CityFolder:
 
     def ask(self, *words: str) -> tuple[int, Any, str]:
         """Exit code, JSON and stderr of `city WORDS --json --dir HERE`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cityreflex", *words, "--dir", str(self.folder), "--json"],
-            capture_output=True, text=True, timeout=LIMIT_S, check=False, cwd=self.folder,
-            env=self.environment(),
-        )  # fmt: skip
-        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, done.stderr
+        said = command.city(self.folder, *words, "--dir", str(self.folder), "--json")
+        return said.code, json.loads(said.out) if said.out.strip() else {}, said.err
 
 
 class Edge:

@@ -82,16 +82,16 @@ def test_commits_go_on_while_a_backup_is_taken(store: Store, kit: Any, tmp_path:
     def progress(what: str, _: int) -> None:
         if what == "copying" and not inside.is_set():
             inside.set()
-            assert go_on.wait(20)
+            assert go_on.wait(90)
 
     copier = threading.Thread(target=backup.take, args=(source(store.folder), tmp_path / "b", NOW_S),
                               kwargs={"progress": progress})  # fmt: skip
     copier.start()
-    assert inside.wait(20)
+    assert inside.wait(90)
     write(store, kit, 20, 20)
     seal(store, kit, 0)
     go_on.set()
-    copier.join(20)
+    copier.join(90)
     assert backup_manifest.load(tmp_path / "b").samples == 200
     assert counted(tmp_path / "b") == (200, 200, 199)
     assert counted(store.folder) == (400, 400, 399)

@@ -147,7 +147,7 @@ def test_idle_connections_up_to_the_limit_do_not_lock_nodes_out(tmp_path: Path, 
         idle: list[socket.socket] = []
         most = 0
         for _ in range(400):
-            idle.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+            idle.append(socket.create_connection(("127.0.0.1", port), timeout=90))
             most = max(most, len(list(Path(f"/proc/{process.pid}/fd").iterdir())))
         assert most <= 64 + 128
         edge = Edge(city)
@@ -162,7 +162,7 @@ def test_too_few_descriptors_are_said_at_the_start(tmp_path: Path) -> None:
     city = CityFolder(tmp_path, limits={"max_connections": 1000})
     done = subprocess.run(
         ["sh", "-c", 'ulimit -n 500; exec "$@"', "sh", *city.command()],
-        cwd=tmp_path, env=city.environment(), capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env=city.environment(), capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert done.returncode == 3
     assert "1128 file descriptors are needed, the system allows 500" in done.stderr

@@ -118,7 +118,7 @@ def test_a_restore_at_rest_and_a_second_backup(city: CityFolder, edge: Edge, kit
     with city.running() as process:
         hello = stored_before_and_after_a_backup(city, edge, kit)
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(90)
         assert city.ask("backup", "saved")[0] == 1
         code, row, err = city.ask("backup", "later", "--with-keys")
         assert (code, row["samples"], row["keys_included"]) == (0, 700, True), err

@@ -40,7 +40,7 @@ def town(tmp_path: Path) -> CityFolder:
 def report(town: CityFolder) -> Any:
     transport = httpx.HTTPTransport(uds=str(town.folder / "city/api.sock"))
     form = {"service_code": "water_depth", "lat": "51.5", "long": "0", "attribute[value]": "1.5"}
-    with httpx.Client(transport=transport, base_url="http://city", timeout=20) as client:
+    with httpx.Client(transport=transport, base_url="http://city", timeout=90) as client:
         return client.post("/requests.json", data=form).raise_for_status().json()[0]
 
 

@@ -174,11 +174,11 @@ def test_a_start_on_a_damaged_store_says_what_to_do_and_a_restore_mends_it(tmp_p
         edge.say(kit.info())
         edge.deliver(*(kit.batch(at * 10, 10) for at in range(10)))
         process.terminate()
-        process.wait(20)
+        process.wait(90)
     assert city.ask("backup", "saved")[0] == 0
     damage(tmp_path / "city/store.db", "frames")
     done = subprocess.run(
-        city.command(), cwd=tmp_path, env=city.environment(), capture_output=True, text=True, timeout=60, check=False
+        city.command(), cwd=tmp_path, env=city.environment(), capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 6
     assert "the store is damaged" in done.stderr

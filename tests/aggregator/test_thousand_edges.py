@@ -20,7 +20,7 @@ from city_process import CityFolder, Edge
 
 from protocol.city_link import Ack, CityHeartbeat, CityHello, EdgeHello, Wait
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 NODES = int(os.environ.get("CITYREFLEX_STORM_NODES", "150"))
 BOUND_S = 60.0
 

@@ -34,7 +34,7 @@ def test_a_strangers_driver_reads_the_virtual_chip(name: str) -> None:
         [sys.executable, str(script), name],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=90,
         env=environment,
         check=False,
     )

@@ -41,7 +41,7 @@ class Proxy:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
-        assert ready.wait(10)
+        assert ready.wait(90)
 
     def set(self, weather: Weather) -> None:
         """Let the link be like this from now on; what was held goes on if it no longer is."""
@@ -57,12 +57,12 @@ class Proxy:
         """End the proxy."""
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(90)
 
     def _call(self, call: Callable[[], None]) -> None:
         done = threading.Event()
         self._loop.call_soon_threadsafe(lambda: (call(), done.set()))
-        assert done.wait(10)
+        assert done.wait(90)
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)

@@ -8,7 +8,7 @@ import pytest
 from .proxy import FINE, KINDS
 from .rig import Rig
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture

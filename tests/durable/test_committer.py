@@ -41,7 +41,7 @@ def test_done_comes_after_the_commit(committer: Committer) -> None:
         finished.set()
 
     committer.submit(insert(7), done)
-    assert finished.wait(10)
+    assert finished.wait(90)
     assert seen == [[7]]
 
 
@@ -55,7 +55,7 @@ def test_settings_are_durable_and_private(committer: Committer) -> None:
 
 def test_queued_work_is_one_commit(committer: Committer) -> None:
     gate = threading.Event()
-    committer.submit(lambda c: gate.wait(10))
+    committer.submit(lambda c: gate.wait(90))
     for value in range(50):
         committer.submit(insert(value))
     gate.set()
@@ -72,7 +72,7 @@ def test_failing_work_is_undone_alone(committer: Committer) -> None:
         raise KeyError("half done")
 
     gate = threading.Event()
-    committer.submit(lambda c: gate.wait(10))
+    committer.submit(lambda c: gate.wait(90))
     committer.submit(insert(1))
     committer.submit(half, failed=errors.append)
     committer.submit(insert(1), failed=errors.append)
@@ -98,8 +98,8 @@ def test_close_drains_and_refuses_more(committer: Committer) -> None:
 def test_backlog_is_bounded(tmp_path: Path) -> None:
     committer = Committer(tmp_path / "s.db", schema=SCHEMA, max_backlog=2)
     running, gate = threading.Event(), threading.Event()
-    committer.submit(lambda c: (running.set(), gate.wait(10)))
-    assert running.wait(10)
+    committer.submit(lambda c: (running.set(), gate.wait(90)))
+    assert running.wait(90)
     committer.submit(insert(1))
     committer.submit(insert(2))
     with pytest.raises(BacklogError):
@@ -135,7 +135,7 @@ def test_io_error_is_fatal(tmp_path: Path) -> None:
     committer = Committer(tmp_path / "s.db", schema=SCHEMA, on_fatal=lambda error: (fatal.append(error), told.set()))
     fsync_failed = sqlite3.SQLITE_IOERR | 4 << 8
     committer.submit(disk_error(fsync_failed), done.append)
-    assert told.wait(10)
+    assert told.wait(90)
     assert len(fatal) == 1 and not done
     with pytest.raises(ClosedError):
         committer.submit(insert(1))

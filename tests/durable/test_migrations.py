@@ -96,6 +96,6 @@ def test_a_kill_in_the_middle_leaves_the_old_database(tmp_path: Path, at: int) -
     before = tables(tmp_path / "t.db")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", KILLED, str(tmp_path / "t.db"), str(at)]
-    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, env=environment, timeout=90, check=False).returncode == -signal.SIGKILL
     assert tables(tmp_path / "t.db") == before
     assert reopen(tmp_path / "t.db", (ADD_B, ADD_U), "SELECT a, b, x FROM t, u") == [(1, 7, 10)]

@@ -59,7 +59,7 @@ for v in range(100_000):
 def test_a_failed_fsync_ends_the_process_with_74_and_nothing_acked_is_lost(tmp_path: Path, syncs: int) -> None:
     path = tmp_path / "s.db"
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(path), str(syncs)], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", CHILD, str(path), str(syncs)], capture_output=True, text=True, timeout=90,
         check=False, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )  # fmt: skip
     assert child.returncode == 74, child.stderr

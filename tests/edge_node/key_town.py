@@ -1,24 +1,21 @@
 """A real city and a real edge node as processes of `city`, a board on a PTY, and links that a test makes itself."""
 
 import contextlib
-import io
 import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import tomlkit
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from cityreflex.cli import main
 from protocol import city_link as cl
 from service import audit
+from tests.command import city
 from tests.waiting import LIMIT_S, until
 
 from .scripted_board import KEY, ScriptedBoard
@@ -186,18 +183,10 @@ class Town:
 
 
 def run_city(folder: Path, *words: str, codes: tuple[int, ...] = (0,), given: str = "") -> str:
-    """The stdout of `city WORDS` in this process, as if called in `folder`, else its stderr."""
-    out, err, found = io.StringIO(), io.StringIO(), 0
-    with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["city", *words])
-        patch.setattr(sys, "stdin", io.StringIO(given))
-        patch.setenv("COLUMNS", "200")
-        try:
-            main()
-        except SystemExit as end:
-            found = end.code if isinstance(end.code, int) else 0
-    assert found in codes, (words, found, out.getvalue(), err.getvalue())
-    return out.getvalue() or err.getvalue()
+    """The stdout of `city WORDS` as if called in `folder`, else its stderr; it must end with one of these codes."""
+    said = city(folder, *words, given=given)
+    assert said.code in codes, (words, said)
+    return said.out or said.err
 
 
 def environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from tests.waiting import until
 from .small_city import SmallCity
 from .stack import Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture

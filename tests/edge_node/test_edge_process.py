@@ -15,7 +15,7 @@ from tests.waiting import until
 
 from .stack import Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 TAKE_OVER_MS = 10_000
 """After so long a silence of the city the local process acts: long enough that a busy machine is not taken for it."""
 

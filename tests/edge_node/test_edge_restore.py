@@ -19,7 +19,7 @@ from .damage import pages_of, wipe
 from .journal_desk import new_batch
 from .stack import Stack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 OLD = ("river-1", "0badcafe-1000")
 Build = Callable[..., Stack]
 

@@ -18,7 +18,7 @@ from tests.waiting import until
 
 from .key_town import Town, a_town
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="module")

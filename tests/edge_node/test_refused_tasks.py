@@ -15,7 +15,7 @@ from .key_town import run_city
 from .stack import Stack
 from .test_edge_process import becomes, last_state, order
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 GATE = "river-1/opening"
 
 

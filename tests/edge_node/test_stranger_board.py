@@ -115,7 +115,6 @@ def test_it_comes_up_at_the_real_session_and_is_acked() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(300)
 def test_every_sample_goes_through_the_real_edge_to_a_city(tmp_path: Path, pty_board: OnPty) -> None:
     stack = Stack(tmp_path)
     config = tmp_path / "edge.toml"

@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
 def test_no_interleaving_leads_to_harm(plan: Any) -> None:
     searched = world(plan)

@@ -14,9 +14,9 @@ from protocol import task_codes as codes
 from protocol.host_decoder import HostDecoder
 from simulator import faults, scenario
 from simulator.runtime import BoardSpec, run
+from tests.waiting import LIMIT_S
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
-DEADLINE_S = 30.0
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ class Port:
 
     async def wait(self, kind: type, n: int = 1, greet: bool = False) -> list[Any]:
         """Wait until `n` messages of a kind have come, saying hello now and then if wanted."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(LIMIT_S):
             while len(self.of(kind)) < n:
                 if greet:
                     self._session += 1
@@ -80,7 +80,7 @@ async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     stop = asyncio.Event()
     running = asyncio.create_task(run("classroom", tmp_path, [BoardSpec("room-1", files)], stop=stop))
     port = Port(tmp_path)
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(LIMIT_S):
         while not (tmp_path / "faults.sock").exists() or not (tmp_path / "dev" / "room-1").exists():
             await asyncio.sleep(0.05)
     port.open()
@@ -112,7 +112,7 @@ async def test_a_restart_keeps_the_incarnation_and_declares_the_tail(port: Port)
 async def test_console_answers_before_a_hello_and_not_in_link_mode(port: Port) -> None:
     os.write(port._fd, b"id\r\n")
     text = b""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(LIMIT_S):
         while b"ok\r\n" not in text:
             await asyncio.sleep(0.1)
             try:

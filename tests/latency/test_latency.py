@@ -18,7 +18,6 @@ def test_figures_are_those_of_the_spans() -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(240)
 def test_some_crossings_through_the_city(tmp_path: Path) -> None:
     words = ["--crossings", "5", "--where", "city", "--no-load", "--json", str(tmp_path / "l.json")]
     command = [sys.executable, "-m", "tests.latency", *words]

@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).with_name("check_board_flash_cuts.py")
 def cuts(*arguments: str) -> list[str]:
     environment = {**os.environ, "MICROPYPATH": f":{REPOSITORY}:.frozen"}
     command = [str(Path(sys.executable).parent / "micropython"), "-X", "heapsize=8M", str(SCRIPT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True, env=environment)
     return done.stdout.splitlines()
 
 

@@ -57,7 +57,7 @@ class Zygote:
         """End."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(90)
 
     def _lines(self) -> Iterator[str]:
         assert self.process.stdout is not None

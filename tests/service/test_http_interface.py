@@ -26,8 +26,7 @@ from service.http import listen, make_server
 from service.http_limits import MAX_BODY, limit
 from service.sections import ServiceSection
 from service.tls import read_tls
-
-LIMIT_S = 20.0
+from tests.waiting import LIMIT_S
 
 
 def pair(folder: Path, name: str) -> dict[str, str]:

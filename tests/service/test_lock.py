@@ -28,7 +28,7 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> No
         with pytest.raises(InUseError, match=f"in use by process {other.pid}"), hold(tmp_path):
             pass
         other.kill()
-        other.wait(10)
+        other.wait(90)
         with hold(tmp_path):
             assert (tmp_path / "lock").read_text().strip() != str(other.pid)
 

@@ -33,7 +33,6 @@ def trace(seed: int, hash_seed: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_same_seed_gives_the_same_history_whatever_the_hash_seed() -> None:
     assert trace(3, "1") == trace(3, "2") != trace(4, "1")
 
@@ -54,7 +53,6 @@ def test_a_planted_bug_is_found_and_its_history_is_repeated_by_the_command_that_
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_run_that_ends_its_faults_early_is_repeated_without_counting_events() -> None:
     words = ("tests.simtest", "--trace", "hash", "--first", "4", "--minutes", "20")
     early = simtest(*words, "--enough", "3000").stdout
@@ -65,7 +63,6 @@ def test_a_run_that_ends_its_faults_early_is_repeated_without_counting_events() 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_hour_apart_with_both_wanting_the_gate(seed: int) -> None:
     done = simtest("tests.simtest.partition", str(seed))

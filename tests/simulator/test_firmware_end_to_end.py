@@ -16,9 +16,9 @@ from protocol.task_codes import ACCEPTED, DONE
 from simulator import faults, scenario
 from simulator.runtime import BoardSpec, plan_window, run
 from simulator.world.rain import HOUR_US
+from tests.waiting import LIMIT_S
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
-DEADLINE_S = 30.0
 BOARDS = Path(bundle.__file__).parent.parent / "boards"
 KEY = bytes(range(32))
 VALID_US = 60_000_000
@@ -137,7 +137,7 @@ class Site:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(LIMIT_S):
                 while not condition():
                     await asyncio.sleep(0.05)
                     for host in self.hosts.values():
@@ -145,7 +145,7 @@ class Site:
                             host.send(board_link.encode_sync(1))
         except TimeoutError:
             logs = "\n".join(path.read_text()[-1500:] for path in (self.folder / "logs").glob("*.vm.log"))
-            pytest.fail(f"not reached within {DEADLINE_S} s; the boards printed:\n{logs}")
+            pytest.fail(f"not reached within {LIMIT_S} s; the boards printed:\n{logs}")
 
     async def fault(self, **fault: Any) -> dict[str, Any]:
         answer = await asyncio.to_thread(faults.send, self.folder / "faults.sock", fault)

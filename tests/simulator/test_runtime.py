@@ -13,9 +13,9 @@ from simulator import faults
 from simulator.runtime import BoardSpec, plan_window, run
 from simulator.scenario import load
 from simulator.world.rain import HOUR_US
+from tests.waiting import LIMIT_S
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
-DEADLINE_S = 40.0
 PROGRAMS = {
     "river-1": """
 import machine, time
@@ -88,12 +88,12 @@ class Site:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(LIMIT_S):
                 while not condition():
                     await asyncio.sleep(0.02)
         except TimeoutError:
             logs = "\n".join(f"{thing}: {self.log(thing)[-500:]}" for thing in PROGRAMS)
-            pytest.fail(f"not reached within {DEADLINE_S} s\n{logs}")
+            pytest.fail(f"not reached within {LIMIT_S} s\n{logs}")
 
     async def pids(self) -> list[int]:
         status = await self.fault(fault="status")

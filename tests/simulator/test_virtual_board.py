@@ -13,9 +13,9 @@ from simulator.bridge import BoardIO
 from simulator.bus import Nack, Stuck
 from simulator.pty_port import PtyPort
 from simulator.uart import VirtualUart
+from tests.waiting import LIMIT_S
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
-DEADLINE_S = 30.0
 
 
 @pytest.fixture
@@ -62,11 +62,11 @@ class Bench:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition; what the board printed is the message when it never holds."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(LIMIT_S):
                 while not condition():
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            pytest.fail(f"not reached within {DEADLINE_S} s; the board printed:\n{self.text()}")
+            pytest.fail(f"not reached within {LIMIT_S} s; the board printed:\n{self.text()}")
 
     async def prints(self, word: str) -> str:
         await self.until(lambda: word in self.text())

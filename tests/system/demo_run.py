@@ -14,7 +14,7 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
     words = ["demo", "--dir", str(folder / "run"), "--json", str(folder / "report.json")]
     done = subprocess.run(
         [sys.executable, "-m", "cityreflex", *words, "--plot", str(folder / "report.png"), *options],
-        capture_output=True, text=True, timeout=400, check=False,
+        capture_output=True, text=True, timeout=580, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")

@@ -1,11 +1,6 @@
 """A whole city of real processes for tests: starts, kills, asks as an operator does, waits with a limit."""
 
 import json
-import os
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +8,8 @@ from typing import Any
 from cityreflex.client import Client
 from cityreflex.demo.stack import Stack
 from simulator import faults
+from tests import command
+from tests.waiting import LIMIT_S, until
 
 TICK_S = 0.1
 
@@ -25,8 +22,8 @@ class RunningCity(Stack):
 
     def up(self) -> "RunningCity":
         """Start everything and return once the edge's boards are all linked."""
-        self.start_all(lambda condition, what: self.until(condition, 60, what))
-        self.until(self.linked, 60, "all boards linked and known to the city")
+        self.start_all(self.until)
+        self.until(self.linked, "all boards linked and known to the city")
         return self
 
     def linked(self) -> bool:
@@ -38,11 +35,8 @@ class RunningCity(Stack):
 
     def ask(self, *words: str) -> tuple[int, Any]:
         """Return exit code and JSON of `city WORDS --json` on this run directory."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cityreflex", *words, "--dir", str(self.folder), "--json"],
-            capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "NO_COLOR": "1"},
-        )  # fmt: skip
-        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
+        said = command.city(self.folder, *words, "--dir", str(self.folder), "--json")
+        return said.code, json.loads(said.out) if said.out.strip() else {"stderr": said.err}
 
     def status(self) -> Any:
         """Return what `city status --json` prints."""
@@ -66,14 +60,14 @@ class RunningCity(Stack):
         """Return how far the gate really is open."""
         return float(self.truth()[-1]["gate_opening"])
 
-    def until(self, condition: Callable[[], Any], limit_s: float, what: str) -> Any:
-        """Return the condition's first true value; fail with the logs' ends after the limit."""
-        end = time.monotonic() + limit_s
-        while not (found := condition()):
+    def until(self, condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
+        """Return the condition's first true value; fail with the logs' ends after the limit, or if a part ended."""
+
+        def checked() -> Any:
             self.check()
-            assert time.monotonic() < end, f"not within {limit_s} s: {what}\n{self.tails()}"
-            select.select([], [], [], TICK_S)
-        return found
+            return condition()
+
+        return until(checked, what, limit_s, self.tails, TICK_S)
 
     def tails(self) -> str:
         """Return the end of every log."""
@@ -90,7 +84,7 @@ class RunningCity(Stack):
             totals = self.ledger()["totals"]
             return totals if totals["stored"] >= wanted and totals["unexplained"] == 0 else None
 
-        found: dict[str, Any] = self.until(stored, 60, f"{wanted} samples stored and none unexplained")
+        found: dict[str, Any] = self.until(stored, f"{wanted} samples stored and none unexplained")
         return found
 
     def tasks(self) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from demo_run import check_report, run_demo
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.system
 
 
 def test_a_synthetic_storm(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from demo_run import check_report, run_demo
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.system
 
 DATA = Path(os.environ.get("CITYREFLEX_DATA", Path(__file__).parents[3] / "shared" / "data"))
 RAIN = DATA / "flood_brompton" / "rain.csv"
