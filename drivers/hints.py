@@ -30,12 +30,20 @@ ADDRESS_STRAPS = {
         0x4A: "ADDR is wired to SDA",
         0x4B: "ADDR is wired to SCL",
     },
+    "ina226": {0x40: "A0 and A1 are wired to GND"},
+    "lis3dh": {0x18: "SA0 is wired to GND", 0x19: "SA0 is wired to 3.3 V or open"},
+    "sht4x": {0x44: "its type ends in A", 0x45: "its type ends in B", 0x46: "its type ends in C"},
 }
 FULL_NAMES = {
     "a02yyuw": "A02YYUW",
     "ads1115": "ADS1115",
     "bme280": "BME280",
+    "ds3231": "DS3231",
+    "ina226": "INA226",
+    "lis3dh": "LIS3DH",
+    "max17048": "MAX17048",
     "scd41": "SCD41",
+    "sht4x": "SHT4x",
     "tipping_bucket": "rain gauge",
     "contact": "contact",
 }
@@ -44,6 +52,10 @@ RANGES = {
     "sensor's face, spider webs, or a beam that hits the wall",
     "ads1115": "the input is beyond its full scale: check the sensor's supply and the divider at the input",
     "bme280": "the value is physically impossible: look for water in the housing, then replace the sensor",
+    "ds3231": "the registers of time hold no date: set the clock",
+    "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
+    "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
+    "max17048": "the cell's voltage is impossible: check the cell's holder and its two wires",
     "scd41": "the value is impossible: let it run 3 minutes, then replace the sensor",
 }
 

@@ -18,7 +18,8 @@ Its identity cannot be asked while it measures: checksums are what tells it apar
 fresh air (400 ppm) at least once a week. Temperature includes the chip's own heat.
 """
 
-from .errors import BAD_CHECKSUM, NACK, NOT_READY, BusError, DriverError, check_range
+from .errors import NACK, NOT_READY, BusError, DriverError, check_range
+from .sensirion import check_words
 
 CHANNELS = (
     ("co2", "mole_fraction_of_carbon_dioxide_in_air", "[ppm]", 0, 40000, 40, 1, 75, 60),
@@ -35,16 +36,6 @@ _FIRST_WAIT_MS = 5100
 _EXECUTION_MS = 1  # 3.8.2, 3.5.2: both questions
 _MAX_SPINS = 20000
 _DATA_READY_MASK = 0x07FF
-
-
-def crc8(buf, start: int, end: int) -> int:
-    """Checksum of buf[start:end]: polynomial 0x31, start 0xFF (3.11)."""
-    crc = 0xFF
-    for index in range(start, end):
-        crc ^= buf[index]
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x131 if crc & 0x80 else 0)
-    return crc
 
 
 def compensate_temperature(word: int) -> float:
@@ -114,7 +105,7 @@ class SCD41:
         self._bus.write(self._address, command)
         self._pause()
         self._bus.read_into(self._address, answer)
-        self._check_words(answer)
+        check_words(answer, self)
 
     def _pause(self) -> None:
         """Wait for a command's execution, bounded even if the clock stands."""
@@ -122,13 +113,6 @@ class SCD41:
         for _ in range(_MAX_SPINS):
             if self._millis() - start > _EXECUTION_MS:
                 return
-
-    def _check_words(self, answer) -> None:
-        for start in range(0, len(answer), 3):
-            expected = crc8(answer, start, start + 2)
-            if answer[start + 2] != expected:
-                text = f": expected checksum 0x{expected:02x}, found 0x{answer[start + 2]:02x}"
-                raise DriverError(BAD_CHECKSUM, self.where() + text)
 
     def _word(self, at: int) -> int:
         return self._nine[at] << 8 | self._nine[at + 1]

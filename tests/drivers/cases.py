@@ -27,6 +27,13 @@ class Case(NamedTuple):
     """Whether a power dip between start and reading shows as a failed reading (quality 4)."""
     settle_ms: int = 6000
     """Time that a changed quantity gets until it must show."""
+    derived: int = 0
+    """How many more values a reading has that the driver makes of the others; its own test looks at them."""
+
+    @property
+    def values(self) -> int:
+        """How many values a reading has."""
+        return len(self.shows) + self.derived
 
 
 def case_in(path: Path) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ def test_reads_back_the_whole_range(bench: Any, name: str, adapter: str) -> None
             value = lower + (upper - lower) * step / STEPS
             set_physical(chip, attribute, value)
             bench.clock.advance_ms(CASES[name].settle_ms)
-            found = bench.acquire(driver, len(shows))[index]
+            found = bench.acquire(driver, CASES[name].values)[index]
             assert found == pytest.approx(value, abs=epsilon), (attribute, value)
 
 
@@ -36,7 +36,7 @@ def test_reads_back_the_whole_range(bench: Any, name: str, adapter: str) -> None
 def test_an_error_at_any_step_is_reported_and_the_next_start_recovers(
     bench: Any, name: str, code: int
 ) -> None:
-    count = len(CASES[name].shows)
+    count = CASES[name].values
     driver, _ = plug(bench, name)
     bench.acquire(driver, count)
     steps = bench.bus.count
@@ -53,7 +53,7 @@ def test_an_error_at_any_step_is_reported_and_the_next_start_recovers(
 
 @pytest.mark.parametrize("name", CASES)
 def test_bus_faults_have_their_code_and_heal(bench: Any, name: str) -> None:
-    count = len(CASES[name].shows)
+    count = CASES[name].values
     driver, chip = plug(bench, name)
     faults = (
         (chip, "unplugged", errors.NACK),
@@ -75,7 +75,7 @@ def test_bus_faults_have_their_code_and_heal(bench: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name].power_dip])
 def test_a_power_dip_between_start_and_read_is_no_reading(bench: Any, name: str) -> None:
-    count = len(CASES[name].shows)
+    count = CASES[name].values
     driver, chip = plug(bench, name)
     wait_ms = driver.start()
     bench.clock.advance_ms(wait_ms)
@@ -92,7 +92,7 @@ def test_a_power_dip_between_start_and_read_is_no_reading(bench: Any, name: str)
 def test_reading_without_start_is_not_ready(bench: Any, name: str) -> None:
     driver, _ = plug(bench, name)
     with pytest.raises(errors.DriverError) as caught:
-        driver.read_into([0.0] * len(CASES[name].shows))
+        driver.read_into([0.0] * CASES[name].values)
     assert caught.value.code == errors.NOT_READY
 
 
@@ -100,12 +100,14 @@ def test_reading_without_start_is_not_ready(bench: Any, name: str) -> None:
 def test_the_wait_is_long_enough_and_not_idle(bench: Any, name: str) -> None:
     """Reading right after the wait works; far too early it does not."""
     driver, _ = plug(bench, name)
-    assert driver.start() > 0
+    wait_ms = driver.start()
+    assert wait_ms > 0
     if CASES[name].too_early is not None:
         with pytest.raises(errors.DriverError) as caught:
-            driver.read_into([0.0] * len(CASES[name].shows))
+            driver.read_into([0.0] * CASES[name].values)
         assert caught.value.code == CASES[name].too_early
-    bench.acquire(driver, len(CASES[name].shows))
+    bench.clock.advance_ms(wait_ms)
+    bench.acquire(driver, CASES[name].values)
 
 
 def test_a_chip_that_holds_sda_is_clocked_free(bench: Any) -> None:

@@ -39,7 +39,7 @@ def record(bench: Any, name: str) -> dict[str, Any]:
     driver, _ = plug(bench, name)
     bench.bus.inner = recorder = Recorder(bench.machine_bus())
     for _ in range(2):
-        values = bench.acquire(driver, len(CASES[name].shows))
+        values = bench.acquire(driver, CASES[name].values)
         bench.clock.advance_ms(5000)
     return {"name": name, "cfg": CASES[name].cfg, "steps": recorder.steps, "values": values, "cycles": 2}
 

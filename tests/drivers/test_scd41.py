@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drivers import errors, scd41
+from drivers import errors, scd41, sensirion
 from simulator.chips import scd41 as chip_scd41
 
 CASE = {
@@ -25,9 +25,9 @@ def pair(bench: Any) -> Any:
 
 
 def test_checksum_and_words_of_the_datasheet() -> None:
-    assert scd41.crc8(b"\xbe\xef", 0, 2) == 0x92
+    assert sensirion.crc8(b"\xbe\xef", 0, 2) == 0x92
     example = bytes((0x01, 0xF4, 0x33, 0x66, 0x67, 0xA2, 0x5E, 0xB9, 0x3C))
-    assert [scd41.crc8(example, at, at + 2) for at in (0, 3, 6)] == [0x33, 0xA2, 0x3C]
+    assert [sensirion.crc8(example, at, at + 2) for at in (0, 3, 6)] == [0x33, 0xA2, 0x3C]
     assert scd41.compensate_temperature(0x6667) == pytest.approx(25.0, abs=0.01)
     assert scd41.compensate_humidity(0x5EB9) == pytest.approx(37.0, abs=0.01)
 

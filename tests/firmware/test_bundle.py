@@ -44,6 +44,15 @@ def test_only_the_drivers_needed(tmp_path: Path) -> None:
     assert "lib/drivers/bme280.mpy" not in files
 
 
+def test_what_drivers_share_comes_with_them() -> None:
+    classroom, river = (
+        {path.name for path in bundle.sources(board_file.load(board_file.board_path(name)))}
+        for name in ("classroom", "river_gauge")
+    )
+    assert {"scd41.py", "sensirion.py"} <= classroom
+    assert "sensirion.py" not in river
+
+
 def test_contents_are_what_the_board_reads(tmp_path: Path) -> None:
     info = build(tmp_path, overrides={"period_ms": 100})
     config = json.loads((tmp_path / "board.json").read_text())
