@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cityreflex import config
+from cityreflex.asking import gone
 from cityreflex.client import Client, UnreachableError
-from cityreflex.commands.login import gone
 from cityreflex.exits import CityError
 from cityreflex.where import Where
 from processes.fitting import Stream, from_rows

@@ -15,7 +15,7 @@ from ..operators.gate import demand, needs
 from ..operators.people import Person
 from ..store.store import Store
 from ..tasks.dispatch import Now
-from . import rows, view
+from . import rows, story, view
 from .acts import Act
 
 NOT_FOUND, CONFLICT, NO_ROOM = 404, 409, 507
@@ -62,7 +62,13 @@ def add_alarm_pages(api: FastAPI, parts: Parts, write: Callable[[list[Row]], Non
     async def get_incidents(only_open: bool = False, limit: int = MAX_PAGE, offset: int = 0) -> list[Row]:
         known = parts.city.incidents
         found = known.open() if only_open else sorted(known.by_id.values(), key=lambda i: (i.begin_utc_us, i.id))
-        return [incident.row() for incident in found[::-1]][max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)]
+        return story.rows(parts.city, found[::-1][max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)])
+
+    async def get_incident(number: str) -> Row:
+        found = [incident for name, incident in parts.city.incidents.by_id.items() if name == number]
+        if not found:
+            _refuse(NOT_FOUND, "unknown_incident", f"no incident {number[:40]!r} is kept")
+        return story.rows(parts.city, found)[0]
 
     async def act(instance: str, key: str, kind: Kind, reason: str, for_s: float, person: Person) -> Row:
         _check_place(api, parts.city, instance, person)
@@ -79,6 +85,7 @@ def add_alarm_pages(api: FastAPI, parts: Parts, write: Callable[[list[Row]], Non
 
     api.get("/alarms")(get_alarms)
     api.get("/incidents")(get_incidents)
+    api.get("/incidents/{number}")(get_incident)
     for kind, handler in (("ack", post_ack), ("shelve", post_shelve), ("unshelve", post_unshelve)):
         api.post(f"/alarms/{{instance}}/{{key}}/{kind}")(handler)
 

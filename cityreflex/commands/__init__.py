@@ -8,6 +8,7 @@ from cityreflex.commands.backup import backup
 from cityreflex.commands.config import config
 from cityreflex.commands.demo import demo
 from cityreflex.commands.edge import edge
+from cityreflex.commands.incident import incident
 from cityreflex.commands.keys import keys
 from cityreflex.commands.ledger import ledger
 from cityreflex.commands.login import login, logout, whoami
@@ -21,6 +22,6 @@ from cityreflex.commands.status import status
 from cityreflex.commands.task import task
 
 COMMANDS = (
-    demo, sim, aggregator, edge, status, alarm, task, actuator, ledger, backup, restore, replay, keys, config,
+    demo, sim, aggregator, edge, status, alarm, incident, task, actuator, ledger, backup, restore, replay, keys, config,
     login, logout, whoami, operator, audit, process, signer,
 )  # fmt: skip

@@ -1,24 +1,21 @@
 """`city alarm`: what stands, and what you know, silence or hear again. The life of an alarm is docs/alarms.md."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import rich_click as click
 
-from cityreflex.client import UnreachableError, refused
+from cityreflex import asking
 from cityreflex.commands import terminal
 from cityreflex.commands.alarm_text import SEVERITY
+from cityreflex.commands.incident_text import utc
 from cityreflex.commands.keys import seconds
-from cityreflex.commands.login import gone
 from cityreflex.commands.options import json_option, where_options
-from cityreflex.exits import NOT_FOUND, REFUSED, CityError
 from cityreflex.where import Where
 from processes.alarms.table import STATES
 
-MISSING, CONFLICT = 404, 409
+NEXT = "city alarm list"
 
 Row = dict[str, Any]
 reason_option = click.option("--reason", default="", help="A remark for the audit log.")
@@ -43,13 +40,7 @@ def list_(where: Where, instance: str, state: str | None, min_severity: int, as_
 
     Example: city alarm list --state unacknowledged --json
     """
-    try:
-        with where.client() as city:
-            found: list[Row] = city.get("alarms", instance=instance, state=state or "", min_severity=min_severity)
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        raise refused(error) from error
+    found: list[Row] = asking.get(where, "alarms", instance=instance, state=state or "", min_severity=min_severity)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -103,22 +94,8 @@ def _act(where: Where, name: str, what: str, body: Row) -> Row:
     instance, _, key = name.partition("/")
     if not instance or not key:
         raise click.BadParameter(f"found {name!r}; expected INSTANCE/KEY such as flood/level_stale")
-    try:
-        with where.client() as city:
-            found: Row = city.post(f"alarms/{quote(instance, safe='')}/{quote(key, safe='')}/{what}", body)
-            return found
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        raise _told(error) from error
-
-
-def _told(error: httpx.HTTPStatusError) -> CityError:
-    detail = error.response.json().get("detail") if error.response.status_code in (MISSING, CONFLICT) else None
-    if not isinstance(detail, dict):
-        return refused(error)
-    code = NOT_FOUND if error.response.status_code == MISSING else REFUSED
-    return CityError(code, str(detail.get("text")), "city alarm list")
+    found: Row = asking.post(where, f"alarms/{quote(instance, safe='')}/{quote(key, safe='')}/{what}", body, NEXT)
+    return found
 
 
 def _tell(row: Row, as_json: bool) -> None:
@@ -131,18 +108,18 @@ def lines_of(row: Row) -> list[str]:
     if "severity" not in row:
         return [f"{name}: {row['state']}"]
     head = f"{name}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}, P {row['probability']:.2f}"
-    since = f", since {_utc(row['raised_utc_us'])}" if row["raised_utc_us"] else ""
+    since = f", since {utc(row['raised_utc_us'])}" if row["raised_utc_us"] else ""
     more = [str(row.get("text") or ""), _acked(row), _shelf(row), _notes(row)]
     return [head + since, *[f"  {line}" for line in more if line]]
 
 
 def _acked(row: Row) -> str:
-    return f"acknowledged by {row['acked_by']}, {_utc(row['acked_utc_us'])}" if row.get("acked_utc_us") else ""
+    return f"acknowledged by {row['acked_by']}, {utc(row['acked_utc_us'])}" if row.get("acked_utc_us") else ""
 
 
 def _shelf(row: Row) -> str:
     shelf = row.get("shelf")
-    return f"shelved by {shelf['by']} until {_utc(shelf['until_utc_us'])}: {shelf['reason']}" if shelf else ""
+    return f"shelved by {shelf['by']} until {utc(shelf['until_utc_us'])}: {shelf['reason']}" if shelf else ""
 
 
 def _notes(row: Row) -> str:
@@ -152,7 +129,3 @@ def _notes(row: Row) -> str:
     notes += [f"part of incident {row['incident']}"] if row.get("incident") else []
     notes += [f"seen by {row['where']} alone"] if row.get("where") not in (None, "city") else []
     return ", ".join(notes)
-
-
-def _utc(utc_us: int) -> str:
-    return f"{datetime.fromtimestamp(utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}"

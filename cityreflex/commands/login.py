@@ -3,16 +3,13 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx
 import rich_click as click
 
-from cityreflex import token_file
-from cityreflex.client import UnreachableError, check_way, refused
+from cityreflex import asking, token_file
+from cityreflex.client import check_way
 from cityreflex.commands.options import json_option, where_options
 from cityreflex.commands.password import ask, password_option
-from cityreflex.exits import NOT_FOUND, CityError
 from cityreflex.where import Where
 
 
@@ -27,7 +24,7 @@ def login(where: Where, name: str, password_file: Path | None, as_json: bool) ->
     Example: city login anna --at https://city.example:8443 --ca city.pem
     """
     check_way(where.address)
-    found = post(where, "login", {"name": name, "password": ask(f"password of {name}", password_file)})
+    found = asking.post(where, "login", {"name": name, "password": ask(f"password of {name}", password_file)})
     path = token_file.save(where.address, found, where.token_file)
     until = datetime.fromtimestamp(found["until_utc_us"] / 1e6, UTC)
     row = {"name": name, "until_utc_us": found["until_utc_us"], "token_file": str(path)}
@@ -46,7 +43,7 @@ def logout(where: Where) -> None:
         known = bool(city.token)
     try:
         if known:
-            post(where, "logout", {})
+            asking.post(where, "logout", {})
     finally:
         token_file.forget(where.address, where.token_file)
     click.echo("logged out" if known else "you were not logged in")
@@ -60,33 +57,10 @@ def whoami(where: Where, as_json: bool) -> None:
 
     Example: city whoami --json
     """
-    try:
-        with where.client() as city:
-            found = city.get("whoami")
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        raise refused(error) from error
+    found = asking.get(where, "whoami")
     if as_json:
         click.echo(json.dumps(found))
         return
     click.echo(found["name"])
     for zone, rights in sorted(found["rights"].items()):
         click.echo(f"  {'everywhere' if zone == '*' else zone}: {', '.join(rights)}")
-
-
-def post(where: Where, page: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the city's answer. Raises: CityError."""
-    try:
-        with where.client() as city:
-            found: dict[str, Any] = city.post(page, body)
-            return found
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        raise refused(error) from error
-
-
-def gone(error: UnreachableError) -> CityError:
-    """Return the error for a city that does not answer."""
-    return CityError(NOT_FOUND, str(error), "is the city running? where is it: --dir or --at")

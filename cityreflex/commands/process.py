@@ -6,23 +6,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import rich_click as click
 
-from cityreflex import config, known_streams
-from cityreflex.client import UnreachableError, refused
+from cityreflex import asking, config, known_streams
 from cityreflex.commands import process_text, terminal
-from cityreflex.commands.login import gone
 from cityreflex.commands.options import json_option, templates_option, where_options
 from cityreflex.commands.process_new import new
 from cityreflex.commands.process_test import test
-from cityreflex.exits import CONFIG, NOT_FOUND, UNVERIFIED, CityError
+from cityreflex.exits import CONFIG, UNVERIFIED, CityError
 from cityreflex.where import Where
 from processes import templates as found_templates
 from processes.errors import ProcessError
 from processes.fitting import as_rows, fit
-
-MISSING, UNPROCESSABLE = 404, 422
 
 
 @click.group()
@@ -45,7 +40,7 @@ def list_(where: Where, as_json: bool) -> None:
 
     Example: city process list --json
     """
-    found: list[dict[str, Any]] = ask(where, "processes")
+    found: list[dict[str, Any]] = asking.get(where, "processes")
     click.echo(json.dumps(found) if as_json else process_text.listed(terminal.harmless(found)))
     if any(row["state"] == "faulted" for row in found):
         sys.exit(1)
@@ -63,7 +58,7 @@ def explain(where: Where, name: str, as_json: bool) -> None:
 
     Example: city process explain flood
     """
-    found = ask(where, f"processes/{quote(name, safe='')}/explain")
+    found = asking.get(where, f"processes/{quote(name, safe='')}/explain", "city process list")
     click.echo(json.dumps(found) if as_json else process_text.explained(terminal.harmless(found)))
 
 
@@ -78,15 +73,7 @@ def reload(where: Where, as_json: bool) -> None:
 
     Example: city process reload
     """
-    try:
-        with where.client() as city:
-            found = city.post("processes/reload")
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code != UNPROCESSABLE:
-            raise refused(error) from error
-        raise CityError(CONFIG, str(error.response.json()["detail"]["text"]), "city config check FILE") from error
+    found = asking.post(where, "processes/reload", None, "city config check FILE")
     changed = ", ".join(found["changed"]) or "nothing changed"
     click.echo(json.dumps(found) if as_json else f"began again: {changed}; running: {', '.join(found['running'])}")
 
@@ -130,17 +117,3 @@ def _ports_of(file: Path, folders: tuple[Path, ...]) -> tuple[str, dict[str, lis
     senses = {name: [one] if isinstance(one, str) else list(one) for name, one in data.get("senses", {}).items()}
     responds = {name: [one["actuator"]] for name, one in data.get("responds", {}).items()}
     return str(data["template"]), {**senses, **responds}
-
-
-def ask(where: Where, page: str) -> Any:
-    """Return a page of the city. Raises: CityError."""
-    try:
-        with where.client() as city:
-            return city.get(page)
-    except UnreachableError as error:
-        raise gone(error) from error
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code == MISSING:
-            text = error.response.json()["detail"]["text"]
-            raise CityError(NOT_FOUND, str(text), "city process list") from error
-        raise refused(error) from error

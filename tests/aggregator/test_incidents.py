@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aggregator.alarms import rows as kept
 from aggregator.alarms import view
+from aggregator.alarms.acts import Act
 from aggregator.alarms.api import add_alarm_pages
 from aggregator.alarms.causes import root_of
 from aggregator.alarms.incidents import REOPEN_US, Cause, Incidents
@@ -19,6 +20,7 @@ from aggregator.operators.gate import Gate, install
 from aggregator.pages.status import status
 from aggregator.store.store import Store
 from cityreflex.commands.alarm_text import alarm_lines
+from processes.alarms.actions import Action
 
 from .conftest import T_US
 
@@ -130,7 +132,7 @@ def test_the_alarm_of_a_process_that_is_blind_belongs_to_the_incident(kit: Any, 
     (incident,) = desk.mine()
     assert alarm["incident"] == incident.id
     told = [line for line in alarm_lines(status(desk.city, desk.now())) if "edge-1" in line]
-    assert len(told) == 1 and "1 things, 2 datastreams" in told[0]
+    assert len(told) == 1 and "1 thing, 2 datastreams" in told[0]
     assert "alarm opener/flood, process opener" in told[0]
 
 
@@ -198,3 +200,26 @@ def test_what_is_broken_has_exactly_one_open_incident(looks: list[tuple[frozense
         assert set(places) == broken | (before & unseen)
         before = set(places)
         assert all((i.end_utc_us or i.begin_utc_us) >= i.begin_utc_us for i in incidents.by_id.values())
+
+
+def test_an_incident_says_where_who_knew_and_how_it_ended(desk: Desk) -> None:
+    flood, began = desk.beat(), T_US
+    desk.hear(flood)
+    desk.quiet(6)
+    (row,) = [row for row in desk.web.get("/incidents").json() if row["place"] == "edge-1"]
+    assert (row["edges"], row["acts"], row["ended"], row["end_utc_us"]) == (["edge-1"], [], "", None)
+    assert desk.web.get(f"/incidents/{row['id']}").json() == row
+    member = next(name for name in row["members"] if name.startswith("process:"))
+    incident = desk.city.incidents.by_id[row["id"]]
+    alarmed = incident._replace(members=(*incident.members, "alarm:opener/flood"))
+    desk.city.incidents.by_id[row["id"]] = alarmed
+    at = desk.city.now(desk.at_us).utc_us
+    for who, key, when in (("ann", "flood", at), ("ben", "flood", began), ("cleo", "other", at)):
+        desk.city.host.acts.add(Act("opener", Action(who, "ack", key, when, 0, who, "seen")))
+    desk.hear(flood)
+    told = desk.web.get(f"/incidents/{row['id']}").json()
+    assert member in told["members"] and told["alarms"][0]["key"] == "flood"
+    assert [(act["by"], act["kind"], act["reason"]) for act in told["acts"]] == [("ann", "ack", "seen")]
+    assert told["ended"] == "the edge node was heard again" and told["end_utc_us"] > told["begin_utc_us"]
+    missing = desk.web.get("/incidents/none")
+    assert missing.status_code == 404 and missing.json()["detail"]["reason"] == "unknown_incident"
