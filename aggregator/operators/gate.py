@@ -22,7 +22,7 @@ from .register import LOCAL
 
 UNAUTHORISED, FORBIDDEN, TOO_MANY = 401, 403, 429
 OWNER = Person(LOCAL, frozenset(RIGHTS), frozenset({ANYWHERE}))
-OPEN_TO_ALL = frozenset({"/login", "/notifications/{message_id}/ack", "/requests.json"})
+OPEN_TO_ALL = frozenset({"/login", "/notifications/{message_id}/ack", "/requests.json", "/requests.xml"})
 """Pages that anybody may ask: they check a password, the token of a message, or how often reports come."""
 READS = frozenset({"GET", "HEAD"})
 ALWAYS_READ = frozenset({"/health"})

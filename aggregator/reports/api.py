@@ -1,24 +1,31 @@
-"""Pages in the manner of Open311 GeoReport v2, JSON only: what can be reported, a report, what became of it."""
+"""Pages of Open311 GeoReport v2, JSON and XML: what can be reported, a report, what became of it."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
+
+from processes.contract import NOT_EVALUATED
 
 from ..operators.gate import demand, needs, peer_of
 from ..operators.people import Person
-from .desk import UNAVAILABLE, ReportDesk
-from .forms import MAX_BODY, FormError, check, read_form
+from . import xml
+from .desk import QUALITY, UNAVAILABLE, ReportDesk
+from .forms import MAX_BODY, FormError, check, read_form, wanted
 from .rows import Report
-from .section import ReportsSection
+from .section import ReportsSection, ServiceSection
 
-CREATED, TOO_LONG, OFF = 201, 413, 404
+OK, CREATED, TOO_LONG, OFF = 200, 201, 413, 404
+MAX_LIST = 1000
+FORMATS = ("json", "xml")
+XML = "text/xml; charset=utf-8"
 STATUS = {"": ("open", "nobody has looked at it yet"), "confirmed": ("open", "confirmed"),
           "refuted": ("closed", "could not be confirmed")}  # fmt: skip
 Row = dict[str, Any]
 Judge = Annotated[Person, Depends(needs("acknowledge"))]
+Reader = Annotated[Person, Depends(needs("view"))]
 
 
 class JudgeBody(BaseModel):
@@ -28,34 +35,55 @@ class JudgeBody(BaseModel):
 
 
 def add_report_pages(api: FastAPI, desk: ReportDesk) -> None:
-    """Add GET /services.json, POST /requests.json, GET /requests/ID.json, and confirm and refute for operators."""
+    """Add the pages of GeoReport v2, each as .json and .xml, and confirm and refute for operators."""
+    api.add_exception_handler(FormError, _refuse)
+    for form in FORMATS:
+        _add_forms(api, desk, form)
+    _add_verdicts(api, desk)
 
-    async def refuse(_: Request, error: Exception) -> JSONResponse:
-        status = error.status if isinstance(error, FormError) else UNAVAILABLE
-        return JSONResponse([{"code": status, "description": str(error)}], status)
 
-    async def get_services() -> list[Row]:
-        return [
-            {"service_code": code, "service_name": row.name, "description": row.description, "metadata": False,
-             "type": "realtime", "keywords": "", "group": row.group}
-            for code, row in _section(desk).services.items()
-        ]  # fmt: skip
+async def _refuse(request: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, FormError) else UNAVAILABLE
+    form = "xml" if request.url.path.endswith(".xml") else "json"
+    return _told(form, xml.ERRORS, [{"code": status, "description": str(error)}], status)
 
-    async def post_request(request: Request) -> JSONResponse:
+
+def _add_forms(api: FastAPI, desk: ReportDesk, form: str) -> None:
+    """Add GET /services, POST and GET /requests and GET /requests/ID in one format."""
+
+    async def get_services() -> Response:
+        return _told(form, xml.SERVICES, [_service(*item) for item in _section(desk).services.items()])
+
+    async def post_request(request: Request) -> Response:
         section = _section(desk)
         desk.admit(peer_of(request.scope))
         fields = read_form(await _body(request), request.headers.get("content-type", ""))
         report = await _kept(desk.take(check(section, fields)))
         told = {"service_request_id": report.id, "service_notice": "", "account_id": None}
-        return JSONResponse([told], CREATED)
+        return _told(form, xml.REQUESTS, [told], CREATED)
 
-    async def get_request(number: str) -> list[Row]:
-        return [_row(_section(desk), desk.find(number))]
+    async def get_request(number: str) -> Response:
+        return _told(form, xml.REQUESTS, [_row(_section(desk), desk.find(number))])
+
+    async def get_requests(request: Request, person: Reader, limit: int = MAX_LIST, offset: int = 0) -> Response:
+        section = _section(desk)
+        demand(api, person, "view", section.thing)
+        found = desk.newest(wanted(request.query_params), min(max(limit, 0), MAX_LIST), max(offset, 0))
+        return _told(form, xml.REQUESTS, [_whole(section, report) for report in found])
+
+    api.get(f"/services.{form}")(get_services)
+    api.post(f"/requests.{form}")(post_request)
+    api.get(f"/requests.{form}")(get_requests)
+    api.get(f"/requests/{{number}}.{form}")(get_request)
+
+
+def _add_verdicts(api: FastAPI, desk: ReportDesk) -> None:
+    """Add what a person says of a report."""
 
     async def judge(number: str, verdict: str, reason: str, person: Person) -> list[Row]:
         section = _section(desk)
         demand(api, person, "acknowledge", section.thing)
-        return [_row(section, await _kept(desk.judge(number, verdict, person.name, reason)))]
+        return [_whole(section, await _kept(desk.judge(number, verdict, person.name, reason)))]
 
     async def post_confirm(number: str, body: JudgeBody, person: Judge) -> list[Row]:
         return await judge(number, "confirmed", body.reason, person)
@@ -63,12 +91,22 @@ def add_report_pages(api: FastAPI, desk: ReportDesk) -> None:
     async def post_refute(number: str, body: JudgeBody, person: Judge) -> list[Row]:
         return await judge(number, "refuted", body.reason, person)
 
-    api.add_exception_handler(FormError, refuse)
-    api.get("/services.json")(get_services)
-    api.post("/requests.json")(post_request)
-    api.get("/requests/{number}.json")(get_request)
     api.post("/requests/{number}/confirm")(post_confirm)
     api.post("/requests/{number}/refute")(post_refute)
+
+
+def _told(form: str, names: tuple[str, str], rows: list[Row], status: int = OK) -> Response:
+    """Return rows in the format that was asked for."""
+    if form == "xml":
+        return Response(xml.document(names, rows), status, media_type=XML)
+    return JSONResponse(rows, status)
+
+
+def _service(code: str, service: ServiceSection) -> Row:
+    return {
+        "service_code": code, "service_name": service.name, "description": service.description, "metadata": False,
+        "type": "realtime", "keywords": "", "group": service.group,
+    }  # fmt: skip
 
 
 def _section(desk: ReportDesk) -> ReportsSection:
@@ -106,6 +144,17 @@ def _row(section: ReportsSection, report: Report) -> Row:
         "address": report.address, "address_id": None, "zipcode": None, "lat": report.lat, "long": report.lon,
         "media_url": None,
     }  # fmt: skip
+
+
+def _whole(section: ReportsSection, report: Report) -> Row:
+    """Return a report for who may see all: also what it says, how good that is, and who judged it."""
+    service = section.services.get(report.service)
+    entered = service.quality if service else NOT_EVALUATED
+    extra = {
+        "value": report.value, "unit": service.unit if service else "", "quality": QUALITY.get(report.verdict, entered),
+        "verdict": report.verdict or "none", "verdict_by": report.verdict_by,
+    }  # fmt: skip
+    return {**_row(section, report), "extended_attributes": extra}
 
 
 def _iso(utc_us: int) -> str:

@@ -14,7 +14,7 @@ from ..store.store import Store
 from ..tasks.dispatch import Now
 from . import rows
 from .forms import Asked, FormError
-from .rows import Report
+from .rows import Filter, Report
 from .section import ReportsSection
 from .stream import Sample, float32
 
@@ -89,6 +89,10 @@ class ReportDesk:
         if found is None:
             raise FormError(NOT_FOUND, f"there is no report {number[:40]!r}")
         return found
+
+    def newest(self, wanted: Filter, limit: int, offset: int) -> list[Report]:
+        """Return the reports that are meant, newest first."""
+        return self._parts.store.committer.read(lambda connection: rows.newest(connection, wanted, limit, offset))
 
     async def judge(self, number: str, verdict: str, who: str, reason: str) -> Report:
         """Somebody has looked: the report becomes a sample of the same event time that is good, or fails.

@@ -50,6 +50,33 @@ def find(connection: sqlite3.Connection, number: str) -> Report | None:
     return Report._make(row) if row else None
 
 
+class Filter(NamedTuple):
+    """Which reports are meant; empty: any. Times in event time, half open; `verdicts` as in Report."""
+
+    ids: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    from_utc_us: int | None = None
+    to_utc_us: int | None = None
+
+
+def newest(connection: sqlite3.Connection, wanted: Filter, limit: int, offset: int = 0) -> list[Report]:
+    """Return the reports that are meant, newest first."""
+    rules: list[str] = []
+    values: list[int | str] = []
+    for column, among in (("id", wanted.ids), ("service", wanted.services), ("verdict", wanted.verdicts)):
+        if among:
+            rules.append(f"{column} IN ({', '.join('?' * len(among))})")
+            values += among
+    for rule, bound in (("at_utc_us >= ?", wanted.from_utc_us), ("at_utc_us < ?", wanted.to_utc_us)):
+        if bound is not None:
+            rules.append(rule)
+            values.append(bound)
+    where = f"WHERE {' AND '.join(rules)}" if rules else ""
+    query = f"SELECT * FROM reports {where} ORDER BY at_utc_us DESC, id LIMIT ? OFFSET ?"
+    return [Report._make(row) for row in connection.execute(query, (*values, limit, offset))]
+
+
 def samples_of(connection: sqlite3.Connection, boot: str) -> list[Sample]:
     """Return the samples that reports became under a boot, by number."""
     query = "SELECT seq, channel, quality, stamp_us, value, at_utc_us, synced FROM report_samples WHERE boot = ?"

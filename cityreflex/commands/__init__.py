@@ -15,6 +15,7 @@ from cityreflex.commands.login import login, logout, whoami
 from cityreflex.commands.operator import operator
 from cityreflex.commands.process import process
 from cityreflex.commands.replay import replay
+from cityreflex.commands.report import report
 from cityreflex.commands.restore import restore
 from cityreflex.commands.signer import signer
 from cityreflex.commands.sim import sim
@@ -22,6 +23,6 @@ from cityreflex.commands.status import status
 from cityreflex.commands.task import task
 
 COMMANDS = (
-    demo, sim, aggregator, edge, status, alarm, incident, task, actuator, ledger, backup, restore, replay, keys, config,
-    login, logout, whoami, operator, audit, process, signer,
+    demo, sim, aggregator, edge, status, alarm, incident, report, task, actuator, ledger, backup, restore, replay, keys,
+    config, login, logout, whoami, operator, audit, process, signer,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from aggregator.pages import status
 from aggregator.reports import rows
 from aggregator.reports.api import add_report_pages
 from aggregator.reports.desk import ReportDesk, begin
-from aggregator.reports.forms import MAX_BODY, FormError, check, read_form
+from aggregator.reports.forms import MAX_BODY, FormError, check, read_form, wanted
 from aggregator.reports.section import ReportsSection
 from aggregator.reports.stream import CITY, ReportStream, Sample
 from aggregator.store.store import Store
@@ -152,6 +153,81 @@ def test_who_confirms_makes_it_good_and_who_refutes_makes_it_fail(kit: Any, stor
     assert [(line["event"], line["who"]) for line in town.lines] == [
         ("report_confirmed", "ann"), ("report_refuted", "ann")]  # fmt: skip
     assert (town.ledger()[0]["sent"], town.ledger()[0]["unexplained"]) == (4, 0)
+
+
+def test_reports_are_listed_for_who_may_view_with_their_worth(kit: Any, store: Store) -> None:
+    town = Town(kit, store, {})
+
+    async def scene() -> None:
+        numbers = [(await town.report()).json()[0]["service_request_id"] for _ in range(3)]
+        await town.ask("POST", f"/requests/{numbers[0]}/confirm", "ann", json={})
+        await town.ask("POST", f"/requests/{numbers[1]}/refute", "ann", json={})
+        assert (await town.ask("GET", "/requests.json")).status_code == 401
+        rows = (await town.ask("GET", "/requests.json", "vic")).json()
+        assert [row["service_request_id"] for row in rows] == numbers[::-1], "newest first"
+        told = [tuple(row["extended_attributes"].values()) for row in rows]
+        assert told == [(1.0, "1", 3, "none", ""), (1.0, "1", 4, "refuted", "ann"), (1.0, "1", 1, "confirmed", "ann")]
+
+        async def listed(**query: Any) -> list[int]:
+            found = (await town.ask("GET", "/requests.json", "vic", params=query)).json()
+            return [numbers.index(row["service_request_id"]) for row in found]
+
+        assert await listed(status="closed") == [1] and await listed(status="open") == [2, 0]
+        assert await listed(verdict="none") == [2] and await listed(verdict="none,refuted") == [2, 1]
+        assert await listed(service_code="water_depth") == [] and len(await listed(service_code="flooded_street")) == 3
+        assert await listed(service_request_id=f"{numbers[2]},{numbers[0]}") == [2, 0]
+        assert await listed(limit=1, offset=1) == [1] and await listed(end_date="2000-01-01") == []
+        assert len(await listed(start_date="2000-01-01T00:00:00Z", end_date="2100-01-01")) == 3
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [({"status": "new"}, "expected one of open, closed"), ({"verdict": "yes"}, "none, confirmed, refuted"),
+     ({"status": "closed", "verdict": "none"}, "no report of status closed has verdict none"),
+     ({"start_date": "yesterday"}, "2026-03-01T06:00:00Z"), ({"end_date": "2026-13-01"}, "end_date"),
+     ({"service_request_id": ",".join("x" * 51)}, "at most 50")],
+)  # fmt: skip
+def test_a_wrong_query_teaches(query: dict[str, str], text: str) -> None:
+    with pytest.raises(FormError, match=text) as caught:
+        wanted(query)
+    assert caught.value.status == 400
+
+
+def elements(answer: httpx.Response) -> list[dict[str, str | None]]:
+    """Return what a document holds: for each element of its root the texts in it."""
+    assert answer.headers["content-type"] == "text/xml; charset=utf-8" and answer.content.startswith(b"<?xml ")
+    return [{"": root.tag} | {child.tag: child.text for child in row}
+            for root in [ElementTree.fromstring(answer.content)] for row in root]  # fmt: skip
+
+
+def test_each_page_is_there_as_xml(kit: Any, store: Store) -> None:
+    town = Town(kit, store, {})
+
+    async def scene() -> None:
+        services = elements(await town.ask("GET", "/services.xml"))
+        assert [(row[""], row["service_code"], row["metadata"]) for row in services] == [
+            ("services", "flooded_street", "false"), ("services", "water_depth", "false")]  # fmt: skip
+        form = {**WET, "description": "<b>up & over</b>\x1b\u00e9"}
+        (made,) = elements(await town.ask("POST", "/requests.xml", data=form))
+        number = made["service_request_id"]
+        assert number and made[""] == "service_requests"
+        told = await town.ask("GET", f"/requests/{number}.xml")
+        (row,) = elements(told)
+        assert (row["status"], row["lat"], row["address_id"], row["description"]) == (
+            "open", "51.5", None, "<b>up & over</b> \u00e9")  # fmt: skip
+        (plain,) = (await town.ask("GET", f"/requests/{number}.json")).json()
+        assert set(row) - {""} == set(plain), "the same names in both formats"
+        assert [row["service_request_id"] for row in elements(await town.ask("GET", "/requests.xml", "vic"))] == [
+            number
+        ]
+        wrong = await town.ask("POST", "/requests.xml", data={**WET, "service_code": "dragons"})
+        (error,) = elements(wrong)
+        assert (wrong.status_code, error[""], error["code"]) == (404, "errors", "404")
+        assert "expected one of" in str(error["description"])
+
+    play(scene)
 
 
 def test_off_unless_configured(kit: Any, store: Store) -> None:
