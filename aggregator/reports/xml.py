@@ -16,7 +16,7 @@ def document(names: tuple[str, str], rows: Iterable[Mapping[str, Any]]) -> bytes
     root = ET.Element(names[0])
     for row in rows:
         _fill(ET.SubElement(root, names[1]), row)
-    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
+    return bytes(ET.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
 def _fill(element: ET.Element, row: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from cityreflex import audit_files
 from cityreflex.audit_files import Log
 from cityreflex.commands import audit_text
 from cityreflex.commands.options import check_time, json_option, run_dir_option, utc_us
+from cityreflex.commands.terminal import fitted
 from cityreflex.exits import UNVERIFIED, CityError
 from service.audit_heads import RECEIVED
 
@@ -127,7 +128,7 @@ def show(
         return in_time and (not events or row.get("event") in events) and (not who or row.get("who") in who)
 
     for row in audit_files.rows(log, wanted, last, follow=follow):
-        click.echo(json.dumps(row) if as_json else audit_text.line(row))
+        click.echo(json.dumps(row) if as_json else fitted(audit_text.line(row)))
 
 
 @audit.command("export")

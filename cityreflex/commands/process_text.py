@@ -5,28 +5,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from cityreflex.commands.replay_text import moment, scores
+from cityreflex.commands.terminal import tabled, wrapped
 
 SHOWN_NEAR = 5
 SHOWN = 20
 
 
 def listed(rows: list[dict[str, Any]]) -> str:
-    """Return one line per process, and why one stopped."""
+    """Return one row per process, then why one stopped."""
     if not rows:
         return "no process runs here: name files under [processes] of aggregator.toml"
-    lines = [f"{'process':<20} {'template':<16} {'mode':<7} {'runs':<5} {'state':<8} last step"]
-    for row in rows:
-        last = moment(row["last_step_utc_us"]) if row["last_step_utc_us"] else "none yet"
-        lines.append(f"{row['instance']:<20.20} {row['template']:<16.16} {row['mode']:<7} {row['runs_on']:<5} "
-                     f"{row['state']:<8} {last}")  # fmt: skip
-        if row["reason"]:
-            lines.append(f"  stopped: {row['reason']}")
-    return "\n".join(lines)
+    heads = ("process", "template", "mode", "runs", "state", "last step")
+    table = tabled(heads, [
+        (row["instance"], row["template"], row["mode"], row["runs_on"], row["state"],
+         moment(row["last_step_utc_us"]) if row["last_step_utc_us"] else "none yet")
+        for row in rows
+    ])  # fmt: skip
+    return "\n".join([table, *(f"process {row['instance']} stopped: {row['reason']}" for row in rows if row["reason"])])
 
 
 def explained(found: dict[str, Any]) -> str:
     """Return why an instance decided what it did."""
-    return "\n".join([*_head(found), *_inputs(found), *_outcome(found)])
+    return wrapped([*_head(found), *_inputs(found), *_outcome(found)])
 
 
 def _head(found: dict[str, Any]) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _outcome(found: dict[str, Any]) -> Iterator[str]:
 
 def checked(rows: list[dict[str, Any]]) -> str:
     """Return what fits each port."""
-    return "\n".join(line for row in rows for line in _port(row))
+    return wrapped(line for row in rows for line in _port(row))
 
 
 def _port(row: dict[str, Any]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _port(row: dict[str, Any]) -> Iterator[str]:
 
 def tried(found: dict[str, Any]) -> str:
     """Return what a process would have done."""
-    return "\n".join([*_trial_head(found), *_trial_tasks(found), *_trial_rest(found)])
+    return wrapped([*_trial_head(found), *_trial_tasks(found), *_trial_rest(found)])
 
 
 def _trial_head(found: dict[str, Any]) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from cityreflex.commands.terminal import tabled, wrapped
+
 SHOWN = 20
 
 
@@ -14,7 +16,7 @@ def moment(utc_us: int) -> str:
 
 def report(found: dict[str, Any]) -> str:
     """Return the whole report."""
-    return "\n".join([*_head(found), *_differences(found), *_instead(found), *_scores(found)])
+    return wrapped([*_head(found), *_differences(found), *_instead(found), *_scores(found)])
 
 
 def _head(found: dict[str, Any]) -> Iterator[str]:
@@ -86,9 +88,10 @@ def scores(groups: list[tuple[str, list[dict[str, Any]]]]) -> Iterator[str]:
         return
     yield ""
     yield "estimates against what was measured later"
-    yield f"  {'':<13} {'estimate':<14} {'lead':>8} {'n':>6} {'RMSE':>8} {'bias':>8} {'CRPS':>8} {'90 %':>5}"
-    for name, rows in groups:
-        for row in rows:
-            numbers = " ".join(f"{row[key]:>8.3g}" for key in ("rmse", "bias", "crps"))
-            who = f"{name:<13.13} {row['estimate']:<14.14} {row['lead_s']:>6g} s"
-            yield f"  {who} {row['n']:>6} {numbers} {row['coverage_90']:>5.0%}"
+    heads = ("", "estimate", "lead", "n", "RMSE", "bias", "CRPS", "90 %")
+    yield from tabled(heads, [_score(name, row) for name, rows in groups for row in rows]).splitlines()
+
+
+def _score(name: str, row: dict[str, Any]) -> tuple[str, ...]:
+    numbers = (f"{row[key]:>8.3g}" for key in ("rmse", "bias", "crps"))
+    return name, row["estimate"], f"{row['lead_s']:>5g} s", f"{row['n']:>5}", *numbers, f"{row['coverage_90']:>4.0%}"

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from cityreflex.commands.terminal import wrapped
+
 Row = dict[str, Any]
-WIDE = 80
 SHOWN = 12
 
 
 def line(row: Row) -> str:
-    """Return `5ad01f3c9b12 observed   gate-1/opening 0.5 anna: maintenance`."""
+    """Return `5ad01f3c9b12 observed   gate-1/opening 0.5 anna: maintenance`, a long reason on lines of its own."""
     what = f"{row['setpoint']:g}" if row["verb"] == "operate" else row["verb"]
-    text = f"{row['id'][:SHOWN]} {row['state']:<10} {row['actuator']} {what} {who(row)}: {row['reason']}"
-    return text if len(text) <= WIDE else text[: WIDE - 3] + "..."
+    return wrapped([f"{row['id'][:SHOWN]} {row['state']:<10} {row['actuator']} {what} {who(row)}: {row['reason']}"])
 
 
 def who(row: Row) -> str:

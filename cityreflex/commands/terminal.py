@@ -1,6 +1,8 @@
 """What others said, made harmless for a terminal: an edge node chooses names and texts, and a hostile one escapes."""
 
 import io
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable
 from typing import Any, TextIO
@@ -26,6 +28,22 @@ def harmless(value: Any) -> Any:
 def wrapped(lines: Iterable[str], width: int = WIDTH) -> str:
     """Return lines as text of at most `width` columns; what goes on stands further in, a longer word is cut."""
     return "\n".join(piece for line in lines for piece in _pieces(line, width))
+
+
+def fitted(line: str) -> str:
+    """Return a line as it is for a file or a pipe, and wrapped between words for a terminal."""
+    return wrapped([line], shutil.get_terminal_size().columns) if sys.stdout.isatty() else line
+
+
+def tabled(heads: Iterable[str], rows: Iterable[Iterable[str]], width: int = WIDTH) -> str:
+    """Return a table as text of at most `width` columns; the first two give way, and are folded, not cut."""
+    found, told = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0)), io.StringIO()
+    for at, head in enumerate(heads):
+        found.add_column(head, overflow="fold", no_wrap=at > 1)
+    for row in rows:
+        found.add_row(*row)
+    console(told, width).print(found)
+    return "\n".join(line.rstrip() for line in told.getvalue().splitlines())
 
 
 def say(console: Console, line: str, style: str | None = None) -> None:
