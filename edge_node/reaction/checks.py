@@ -112,11 +112,11 @@ def _evidence(entry: TaskEntry, limits: Limits, now_us: int) -> tuple[int, str]:
     if not limit_us or task.setpoint == actuator.info.safe:
         return OK
     if entry.requester != "operator":
-        age_us = now_us - task.stamps.get("sample", 0) // 1000
-        if age_us > limit_us:
-            old = f"{age_us / 1e6:.0f} s old" if task.stamps.get("sample") else "of unknown age"
+        sample_us = task.stamps.get("sample", 0) // 1000
+        if not sample_us or now_us - sample_us > limit_us:
+            old = f"{(now_us - sample_us) / 1e6:.0f} s old" if sample_us else "of unknown age"
             return codes.STALE_EVIDENCE, f"its cause is {old}, at most {limit_us / 1e6:g} s are allowed"
-    if actuator.feedback and now_us - actuator.seen_us > limit_us:
+    if actuator.feedback and (actuator.seen_us is None or now_us - actuator.seen_us > limit_us):
         return codes.STALE_EVIDENCE, f"{actuator.feedback} has shown nothing good for over {limit_us / 1e6:g} s"
     return OK
 

@@ -174,7 +174,7 @@ class Following(Latches):
         """Note when an actuator's own feedback was good last; arrays (n,), t_us in edge boottime."""
         for actuator in self.actuators.values():
             if actuator.feedback == datastream and np.any(good):
-                actuator.seen_us = max(actuator.seen_us, int(t_us[good].max()))
+                actuator.seen_us = max(actuator.seen_us or 0, int(t_us[good].max()))
 
 
 _MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED})

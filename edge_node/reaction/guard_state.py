@@ -43,8 +43,9 @@ class Actuator:
     """One actuator: limits, rule, lease, the task whose setpoint is valid now, the board's view of it.
 
     `said_away`: whether the board last said that it is away from its safe setpoint, None: it said nothing yet;
-    `seen_us`: when its own feedback was good last; `sent_us`: when commands left in the last minute; `away_until_us`:
-    until when what left for it may keep it away from its safe setpoint, whether its board answers or not.
+    `seen_us`: when its own feedback was good last, None: not yet in this run; `sent_us`: when commands left in the last
+    minute; `away_until_us`: until when what left for it may keep it away from its safe setpoint, whether its board
+    answers or not.
     """
 
     thing: str
@@ -56,7 +57,7 @@ class Actuator:
     tripped: str = ""
     selection: Selection | None = None
     said_away: bool | None = None
-    seen_us: int = 0
+    seen_us: int | None = None
     away_until_us: int = 0
     sent_us: deque[int] = field(default_factory=lambda: deque(maxlen=1000))
 
@@ -126,12 +127,19 @@ class GuardState:
                 arbiter = Arbiter(name, self.first_fence, self.lease_ms)
                 rule, tripped = self.rules.get(name, LOW), self.latched.get(name, "")
                 self.actuators[name] = Actuator(manifest.thing, info, arbiter, rule, tripped=tripped)
+                self.actuators[name].sent_us.extend(self._left_before(name))
             else:
                 known.info = info
 
     def restore(self, entries: Iterable[TaskEntry]) -> None:
         """Remember tasks of earlier runs, so that none of them is executed again."""
         self.entries.update((entry.task.task_id, entry) for entry in entries)
+
+    def _left_before(self, name: str) -> list[int]:
+        """Return when commands of earlier runs left, at the latest: a restart does not begin the minute anew."""
+        mine = [entry for entry in self.entries.values() if entry.task.actuator == name]
+        times = [entry.left_us(self.started_us) for entry in mine]
+        return sorted(at_us for at_us in times if at_us is not None)
 
     def board(self, thing: str, code: int) -> None:
         """Note whether a board can take commands: OK, LINK_DOWN or STALE_CLOCK."""

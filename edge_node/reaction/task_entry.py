@@ -64,6 +64,18 @@ class TaskEntry:
         """When the setpoint stops being valid."""
         return self.sent_us + self.task.lease_ms * 1000
 
+    def left_us(self, started_us: int) -> int | None:
+        """Return when its command left at the latest, if it may have left in a run before this one, under this clock.
+
+        Only a task that did not end says that by its intent alone; a stamp after the start is of another clock.
+        """
+        stamps = self.stamps
+        if stamps.get("edge_rx", 0) // 1000 > started_us:
+            return None
+        if "edge_tx" in stamps:
+            return stamps["edge_tx"] // 1000
+        return min(started_us, self.task.not_after_us) if self.state == codes.UNKNOWN else None
+
     def become(self, state: int, code: int = codes.OK, text: str = "") -> bool:
         """Enter a state if it may follow; return whether anything changed."""
         if state == self.state or not codes.may_become(self.state, state):

@@ -8,11 +8,13 @@ never forgotten. Time passes in steps; a board has stepped before the next one b
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from protocol import tasks
+
 from .board import BoardPart
 from .edge import FORGED, EdgePart
 from .hands import STEP_US
 from .parts import Broken, Parts
-from .plans import Plan, forged, manifest, say, signed
+from .plans import Plan, Wish, forged, manifest, say, signed
 from .search import Action
 
 CALM_STEPS = 14
@@ -49,7 +51,9 @@ class Acting:
         plan = self.plan
         manifests = [manifest(thing, names, plan.board_lease_ms, plan.feedback) for thing, names in plan.boards]
         sets = [list(group) for group in plan.sets]
-        edge = EdgePart.make(manifests, lease_ms=plan.lease_ms, within_s=2.0, interlocks=sets)
+        rules = dict.fromkeys(self._actuators, plan.rule)
+        more = {"lease_ms": plan.lease_ms, "within_s": 2.0, "interlocks": sets}
+        edge = EdgePart.make(manifests, rules=rules, select_ms=plan.select_ms, **more)
         boards = tuple(
             self.boards.number(BoardPart(thing, list(names), plan.board_lease_ms, thing != "apart"))
             for thing, names in plan.boards
@@ -58,11 +62,14 @@ class Acting:
         at = At(0, self.edges.number(edge), boards, (), (), (), frozenset(), ((0, ""),) * len(self._actuators), left)
         for place in range(len(boards)):
             at = self._step(self._hello(at, place), place)
-        for place in self._leased():
-            at = self._lease(at, place)
+        for place, holder in self._leased():
+            at = self._lease(at, place, holder)
         for place, (_, names) in enumerate(plan.boards):
             for index in range(len(names)):
                 at = self._status(at, place, index)
+        for number in plan.ready:
+            for verb in plan.wishes[number].verbs:
+                at = self._make(at, number, verb)
         return at._replace(up=(), stepped=())
 
     # what may happen
@@ -98,20 +105,20 @@ class Acting:
         yield from self._rare(at, facts)
 
     def _requests(self, at: At) -> Iterator[Action]:
-        made = {order[0] for order in at.orders}
+        made = {(order[0], order[4]) for order in at.orders}
         for number, wish in enumerate(self.plan.wishes):
-            if wish.holder != "city":
+            if not wish.by_city:
                 if number not in at.asked:
                     yield ("ask", number)
-            elif number not in made and at.seen[self._actuators.index(wish.actuator)][0]:
-                yield ("make", number)
-        yield from (("lease", place) for place in self._leased())
+            elif at.seen[self._actuators.index(wish.actuator)][0]:
+                yield from (("make", number, verb) for verb in wish.verbs if (number, verb) not in made)
+        yield from (("lease", place, holder) for place, holder in self._leased())
         yield from (("order", n) for n in range(len(at.orders)))
 
-    def _leased(self) -> list[int]:
-        """Return the places of the actuators that the city wants."""
-        wanted = {wish.actuator for wish in self.plan.wishes if wish.holder == "city"}
-        return [place for place, actuator in enumerate(self._actuators) if actuator in wanted]
+    def _leased(self) -> list[tuple[int, str]]:
+        """Return (place, rank) of the leases that the city asks for: for processes, for people."""
+        wanted = {(self._actuators.index(wish.actuator), wish.holder) for wish in self.plan.wishes if _leases(wish)}
+        return sorted(wanted)
 
     def _rare(self, at: At, facts: Any) -> Iterator[Action]:
         if at.left[0]:
@@ -144,7 +151,7 @@ class Acting:
             if kind == "down":
                 message = tuple(what)
                 down = [m for m in down if m != message] + [message]
-            elif kind == "lease" and what[1] == "city":
+            elif kind == "lease" and what[1] in ("city", "operator"):
                 seen[self._actuators.index(what[0])] = (what[2], self.edges.facts(number).boot)
         return at._replace(edge=number, down=tuple(down[-self.plan.wire :]), seen=tuple(seen))
 
@@ -194,29 +201,29 @@ class Acting:
     def _forged_order(self, at: At) -> At:
         """An order under the fence in force that nobody signed."""
         fence, boot = next((seen for seen in at.seen if seen[0]), (1, "boot-1"))
-        words = (FORGED, self.plan.wishes[0], fence, at.t * STEP_US + 1_000_000, boot, self.plan.valid_ms)
+        words = (FORGED, self.plan.wishes[0], fence, at.t * STEP_US + 1_000_000, boot, self.plan)
         return self._edge(at, "order", signed(*words)[0], bytes(64))
 
     def _told(self, at: At, n: int) -> At:
         return self._edge(at, "result", *at.up[n][1:])
 
-    def _lease(self, at: At, place: int) -> At:
-        return self._edge(at, "lease", self._actuators[place], "city")
+    def _lease(self, at: At, place: int, holder: str) -> At:
+        return self._edge(at, "lease", self._actuators[place], holder)
 
     def _ask(self, at: At, number: int) -> At:
         wish, plan = self.plan.wishes[number], self.plan
         at = at._replace(asked=at.asked | {number})
         return self._edge(at, "ask", wish.holder, wish.actuator, wish.setpoint, number, (plan.start_ms, plan.valid_ms))
 
-    def _make(self, at: At, number: int) -> At:
+    def _make(self, at: At, number: int, verb: int) -> At:
         fence, boot = at.seen[self._actuators.index(self.plan.wishes[number].actuator)]
         until_us = at.t * STEP_US + self.plan.start_ms * 1000
-        return at._replace(orders=(*at.orders, (number, fence, until_us, boot, 0)))
+        return at._replace(orders=(*at.orders, (number, fence, until_us, boot, verb)))
 
     def _order(self, at: At, n: int) -> At:
-        number, fence, until_us, boot, _ = at.orders[n]
-        words = signed(number, self.plan.wishes[number], fence, until_us, boot, self.plan.valid_ms)
-        return self._edge(at, "order", *words)
+        number, fence, until_us, boot, verb = at.orders[n]
+        words = (number, self.plan.wishes[number], fence, until_us, boot, self.plan, verb)
+        return self._edge(at, "order", *signed(*words))
 
     def _hello(self, at: At, place: int) -> At:
         at = self._board(at, place, "hello")
@@ -309,3 +316,8 @@ class Acting:
     def words(self, action: Action) -> str:
         """Return what happens, for people."""
         return say(self.plan, self._things, self._actuators, action)
+
+
+def _leases(wish: Wish) -> bool:
+    """Whether the city needs a lease for what somebody wants through it; a trip or reset needs none."""
+    return wish.by_city and tasks.OPERATE in wish.verbs

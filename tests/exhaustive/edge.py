@@ -15,10 +15,12 @@ from protocol import tasks
 from protocol.board_link import TaskResult
 from protocol.city_link import LeaseState
 from protocol.manifest import ActuatorInfo, Manifest
+from service.risk import LOW
 from tests.simtest.machines import TASK_MAY_BECOME, TASK_NAMES
 
-from .hands import STEP_US, Hands, Known, Row, plain, task_id
+from .hands import STEP_US, Hands, Known, Row, ages, plain, task_id
 from .parts import Broken, Event, constant
+from .rulings import Ruling
 
 SIGNING = bytes(range(32, 64))
 VERIFY = tasks.public_of(SIGNING)
@@ -78,13 +80,16 @@ class EdgePart:
     said: dict[bytes, int] = field(default_factory=dict)
     fences: dict[str, tuple[int, str]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    selecting: tasks.Task | None = None
+    ruling: Ruling = field(default_factory=lambda: Ruling({}))
 
     @classmethod
     def make(cls, manifests: list[Manifest], **settings: Any) -> "EdgePart":
         """Return a node that knows its boards' manifests and has heard none of them."""
         guard = Guard("edge-1", "", VERIFY, 0)
         boards = {manifest.thing: Known() for manifest in manifests}
-        part = cls(manifests, guard, CommandCounter(0, 0), boards, settings=settings)
+        ruling = Ruling(settings.get("rules", {}), settings.get("select_ms", 0))
+        part = cls(manifests, guard, CommandCounter(0, 0), boards, settings=settings, ruling=ruling)
         part.begin(0)
         return part
 
@@ -106,7 +111,8 @@ class EdgePart:
         name, t, *words = event
         hands = Hands(self, t)
         getattr(self, f"_{name}")(hands, *words)
-        self._tidy()
+        self._latched()
+        self._tidy(hands)
         return tuple(hands.out)
 
     def facts(self) -> Facts:
@@ -122,7 +128,24 @@ class EdgePart:
         )  # fmt: skip
 
     def _order(self, hands: "Hands", payload: bytes, signature: bytes) -> None:
+        task = tasks.decode(payload)
+        mine = task.edge_boot == f"boot-{self.lives}" and hands.now_us < task.not_after_us
+        if mine and tasks.verify(VERIFY, payload, signature):
+            self._obeys(task, self.ruling.arrives(task, hands.now_us))
+        self.selecting = task if task.verb == tasks.SELECT and task.task_id not in self.guard.entries else None
         hands.react(self.guard.order(signature, payload, hands.now_us))
+        self.selecting = None
+        freed = [out for out in hands.out if out[:3] == ("lease", task.actuator, "")]
+        if task.verb == tasks.CANCEL and freed:
+            del self.holds[task.actuator]
+
+    def _obeys(self, task: tasks.Task, latch: str) -> None:
+        """A person trips or resets by an order; while the node is stopped nobody resets."""
+        if latch == "trip":
+            self.halted |= {task.actuator}
+            self.ruling.halted(task.actuator)
+        elif latch == "reset" and LOCAL not in self.halted:
+            self.halted -= {task.actuator}
 
     def _lease(self, hands: "Hands", actuator: str, holder: str) -> None:
         self._asked(hands, actuator, holder)
@@ -212,10 +235,14 @@ class EdgePart:
 
     def _seen(self, hands: "Hands", datastream: str, value: float) -> None:
         arrays = np.array([hands.now_us]), np.array([value]), np.array([True])
+        if self.guard.looks_at(datastream):
+            self.guard.saw(datastream, arrays[0], arrays[2])
+            self.ruling.seen[datastream.partition("/")[0]] = hands.t * STEP_US
         hands.react(self.guard.feedback(datastream, *arrays))
 
     def _trip(self, hands: "Hands", actuator: str) -> None:
         self.halted |= {actuator}
+        self.ruling.halted(actuator)
         hands.react(self.guard.trip(actuator, "in the channel", hands.now_us, "ann"))
 
     def _reset(self, hands: "Hands", actuator: str) -> None:
@@ -224,6 +251,7 @@ class EdgePart:
 
     def _stop(self, hands: "Hands") -> None:
         self.halted |= {LOCAL}
+        self.ruling.kept.clear()
         hands.react(self.guard.stop("a button", "ann", hands.now_us))
 
     def _clear(self, hands: "Hands") -> None:
@@ -235,6 +263,7 @@ class EdgePart:
         self._write(self.pending if saved else [])
         self.halted = self.halted_kept = self.halted if saved else self.halted_kept
         self.holds, self.said = {}, {task: msgpack.unpackb(blob)[2] for task, blob in self.durable.items()}
+        self.ruling.crashed(reboot)
         self.lives += 1
         self.zero = hands.t * STEP_US if reboot else self.zero
         self.boards, self.bodies, self.pending = {thing: Known() for thing in self.boards}, {}, []
@@ -251,6 +280,7 @@ class EdgePart:
             actuator = self.guard.actuators[self._name(thing, parts[2])]
             if parts[3]:
                 self._renews(hands, actuator, parts[3])
+                self.ruling.renews(actuator.arbiter.actuator)
             if parts[3] and self._is_halted(actuator.arbiter.actuator):
                 raise Broken("moved_while_halted", f"{actuator.arbiter.actuator} is halted, and its lease is renewed")
             hands.out.append(("down", thing, body, b"", 0, 0, ""))
@@ -264,6 +294,7 @@ class EdgePart:
         if self.left.setdefault(task, body) != body:
             raise Broken("sent_otherwise", f"{plain(task)} leaves a second time as another command")
         self._in_force(hands, entry)
+        self.ruling.leaves(entry.task, entry.sends > 1, hands.now_us, hands.t * STEP_US)
         deadline_us = entry.task.not_after_us + self.zero
         hands.out.append(("down", thing, body, task, entry.task.fence, deadline_us, entry.task.actuator))
 
@@ -298,11 +329,20 @@ class EdgePart:
         self.fences[lease.actuator] = (lease.fence, lease.holder or holder)
 
     def says(self, task: bytes, state: int) -> None:
-        """A task is reported: it only moves forward. Raises: Broken."""
+        """A task is reported: it only moves forward; what is told of a selection is no state of it. Raises: Broken."""
+        if self.selecting is not None:
+            return
         before = self.said.setdefault(task, state)
         if state not in TASK_MAY_BECOME.get(before, ()) and state != before and task != task_id(FORGED):
             raise Broken("went_back", f"{plain(task)} was {TASK_NAMES[before]} and is {TASK_NAMES[state]} now")
         self.said[task] = state
+
+    def _latched(self) -> None:
+        """What a person tripped or stopped stays so until a person ends it. Raises: Broken."""
+        tripped = {name for name, actuator in self.guard.actuators.items() if actuator.tripped}
+        tripped |= {LOCAL} if self.guard.stopped else set()
+        if not self.halted <= tripped:
+            raise Broken("let_go", f"{', '.join(self.halted - tripped) or 'the node'} is let go, by no person")
 
     def _is_halted(self, actuator: str) -> bool:
         return bool(self.halted & {actuator, LOCAL})
@@ -311,15 +351,20 @@ class EdgePart:
         manifest = next(m for m in self.manifests if m.thing == thing)
         return manifest.actuator_id(index)
 
-    def _tidy(self) -> None:
-        """Forget what is only told to people, so that states that behave alike are one."""
+    def _tidy(self, hands: "Hands") -> None:
+        """Forget what is only told to people, or over, so that states that behave alike are one."""
+        self.ruling.tidy(hands.now_us, hands.t * STEP_US)
         active = [id(actuator.active) for actuator in self.guard.actuators.values()]
         self.guard.deeds.clear()
         for actuator in self.guard.actuators.values():
             if not actuator.rule.max_per_min:
                 actuator.sent_us.clear()
+            if actuator.selection is not None and hands.now_us >= actuator.selection.until_us:
+                actuator.selection = None
         for entry in self.guard.entries.values():
-            entry.stamps, entry.text, entry.position = {"edge_rx": 0}, "", 0.0
+            counted = self.guard.rules.get(entry.task.actuator, LOW).max_per_min
+            entry.stamps = ages(entry.stamps) if counted else {"edge_rx": 0}
+            entry.text, entry.position = "", 0.0
             if codes.is_final(entry.state) and id(entry) not in active:
                 entry.sent_us = entry.done_us = 0
                 entry.seen = None

@@ -10,6 +10,7 @@ from edge_node.boards.commands import BoardCommands
 from edge_node.reaction.effects import Latch
 from edge_node.reaction.reaction import LATCH, Reaction
 from protocol.city_link import LeaseState, TaskReport
+from protocol.task_codes import SELECTED
 
 STEP_US = 1_000_000
 KEY = bytes(range(32))
@@ -64,8 +65,9 @@ class Hands:
             self.part.pending.append(Row("latch", caught.words[0].removeprefix(LATCH), text, latch.after))
             return
         task, state, _, stored = caught.words
-        payload, requester, state, code, _, _, _ = msgpack.unpackb(stored[:-SEAL])
-        blob = msgpack.packb([payload, requester, state, code, "", nan, {}])
+        payload, requester, state, code, _, _, stamps = msgpack.unpackb(stored[:-SEAL])
+        counted = any(rule.max_per_min for rule in self.guard.rules.values())
+        blob = msgpack.packb([payload, requester, state, code, "", nan, ages(stamps) if counted else {}])
         self.part.pending.append(Row("task", bytes(task), blob, done is not None))
 
     def add(self, *_: Any) -> None:
@@ -77,6 +79,8 @@ class Hands:
             self.out.append(("lease", message.actuator, message.holder, message.fence, message.until_us))
         elif isinstance(message, TaskReport):
             self.part.says(bytes(message.task_id), message.state)
+            if message.state == SELECTED:
+                self.part.ruling.selects(self.part.selecting, self.now_us)
             self.out.append(("report", bytes(message.task_id), message.state, message.code, bytes(message.task)))
         return True
 
@@ -127,6 +131,11 @@ class Port:
 
     def flush(self) -> None:
         """It has left."""
+
+
+def ages(stamps: dict[str, int]) -> dict[str, int]:
+    """Return those stamps of a task that say when its command left."""
+    return {name: stamps[name] for name in ("edge_rx", "edge_tx") if name in stamps}
 
 
 def nonce_bytes(number: int) -> bytes:

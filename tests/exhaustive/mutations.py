@@ -117,6 +117,84 @@ MUTATIONS = (
         "halt: a trip does not outlast a crash", LATCHES,
         "        self.latched = {name: text for name, text in kept.items() if text}\n", "", "halt",
     ),
+    # people
+    Mutation(
+        "select: nothing has to be selected", CHECKS,
+        "    if entry.selected or not limits.actuator.rule.hazardous:\n", "    if True:\n", "select",
+    ),
+    Mutation(
+        "select: another setpoint will do", GUARD,
+        "    mine = (task.task_id, task.setpoint, entry", "    mine = (task.task_id, selection and selection.setpoint, entry", "select",
+    ),
+    Mutation(
+        "select: another person will do", GUARD,
+        "entry.requester, task.person, task.fence)\n    return", "entry.requester, selection and selection.person, task.fence)\n    return", "select",
+    ),
+    Mutation(
+        "select: a selection is never over", GUARD, " and now_us < selection.until_us and ", " and ", "select",
+    ),
+    Mutation(
+        "select: two tasks may be selected at once", GUARD,
+        "        if code == codes.OK and actuator is not None and actuator.kept_from(task, now_us):\n", "        if False:\n", "select",
+    ),
+    Mutation(
+        "select: a selection outlasts a trip", LATCHES,
+        "        actuator.active = actuator.selection = None\n", "        actuator.active = None\n", "select",
+        ((LATCHES, "        actuator.arbiter.refence(now_us)\n", ""),),
+    ),
+    Mutation(
+        "approve: nobody counts the people", CHECKS, "    if len(behind) >= rule.approvals:\n", "    if behind:\n", "approve",
+    ),
+    Mutation(
+        "approve: one person counts twice", CHECKS,
+        "    behind = {name for name in (task.person, *task.approved) if name}\n",
+        "    behind = [name for name in (task.person, *task.approved) if name]\n", "approve",
+    ),
+    Mutation(
+        "approve: a process acts alone", CHECKS,
+        '    if entry.requester != "operator" and rule.automation:\n', '    if entry.requester != "operator":\n', "behalf",
+    ),
+    Mutation(
+        "cancel: one that has not come yet is executed when it comes", GUARD,
+        "        if known is None:\n            self._keep(asked)\n", "", "cancel",
+    ),
+    Mutation(
+        "cancel: a command that waits for its intent leaves", GUARD,
+        "        if entry.state != codes.DISPATCHED or entry.sends:\n", "        if entry.sends:\n", "cancel",
+    ),
+    Mutation(
+        "cancel: what is in force is held", GUARD,
+        "        if actuator is not None and actuator.active is entry:\n", "        if False:\n", "cancel",
+    ),
+    Mutation(
+        "rate: one more leaves", CHECKS, "actuator.sent_lately(now_us) < most:\n", "actuator.sent_lately(now_us) <= most:\n", "rate",
+    ),
+    Mutation("rate: a minute is a second", STATE, "MINUTE_US = 60_000_000\n", "MINUTE_US = 1_000_000\n", "rate"),
+    Mutation(
+        "evidence: a cause of unknown age will do", CHECKS, "        if not sample_us or now_us", "        if now_us", "evidence",
+    ),
+    Mutation(
+        "evidence: an old cause will do", CHECKS, "        if not sample_us or now_us - sample_us > limit_us:\n", "        if not sample_us:\n", "evidence",
+    ),
+    Mutation(
+        "evidence: an actuator that nobody has seen yet moves", CHECKS,
+        "(actuator.seen_us is None or now_us", "(actuator.seen_us is not None and now_us", "evidence",
+    ),
+    Mutation(
+        "evidence: what was seen once is seen for ever", CHECKS, "now_us - actuator.seen_us > limit_us):\n", "False):\n", "evidence",
+    ),
+    Mutation(
+        "person: a process resets", GUARD,
+        '        if code == codes.OK and not (task.rank == "operator" and task.person):\n', "        if False:\n", "person",
+    ),
+    Mutation(
+        "person: a reset that comes again ends a later trip", GUARD,
+        "        if known is not None:\n            return self._known(", "        if known is not None and task.verb != tasks.RESET:\n            return self._known(", "person",
+    ),
+    Mutation(
+        "person: a trip is let go before that is durable", REACTION,
+        "        self._core.journal.submit(lambda c: rows.put(c, \"snapshots\", \"name\", key, blob), done)\n", "        done(None)\n", "person",
+    ),
     # the board
     Mutation(
         "board: a used counter will do", DESK,

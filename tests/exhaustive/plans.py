@@ -8,6 +8,7 @@ import msgpack
 
 from protocol import tasks
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
+from service.risk import LOW, Rule
 
 from .edge import SIGNING
 from .hands import task_id
@@ -17,16 +18,33 @@ LEASE_MS = 2000
 
 
 class Wish(NamedTuple):
-    """What a requester wants, once. The city sends a signed order, the others ask at the node."""
+    """What a requester wants, once. The city and people send signed orders, the others ask at the node.
+
+    `person`: who asks through the city; `approved`: who else; `verbs`: what is signed, each once; `of`: the task whose
+    id it bears, -1: its own; `dated`: whether its cause is of a known age, that of the signature.
+    """
 
     holder: str
     actuator: str
     setpoint: float
+    person: str = ""
+    approved: tuple[str, ...] = ()
+    verbs: tuple[int, ...] = (tasks.OPERATE,)
+    of: int = -1
+    dated: bool = True
+
+    @property
+    def by_city(self) -> bool:
+        """Whether it comes as a signed order."""
+        return bool(self.holder == "city" or self.person)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A world: boards with their outputs, wishes, faults that may happen (how often at most), how long it lasts."""
+    """A world: boards with their outputs, wishes, faults that may happen (how often at most), how long it lasts.
+
+    `rule`: of every actuator; `ready`: the wishes that are signed before anything happens.
+    """
 
     name: str
     text: str
@@ -46,6 +64,9 @@ class Plan:
     wire: int = 3
     feedback: bool = False
     depth: int = 9
+    rule: Rule = LOW
+    select_ms: int = 3000
+    ready: tuple[int, ...] = ()
 
 
 def manifest(thing: str, names: tuple[str, ...], lease_ms: int, feedback: bool) -> Manifest:
@@ -57,11 +78,17 @@ def manifest(thing: str, names: tuple[str, ...], lease_ms: int, feedback: bool) 
 
 
 @cache
-def signed(number: int, wish: Wish, fence: int, until_us: int, boot: str, valid_ms: int) -> tuple[bytes, bytes]:
+def signed(
+    number: int, wish: Wish, fence: int, until_us: int, boot: str, plan: "Plan", verb: int = tasks.OPERATE
+) -> tuple[bytes, bytes]:
     """Return (payload, signature) of an order of the city."""
+    own = number if wish.of < 0 else wish.of
+    made_us = until_us - plan.start_ms * 1000
+    stamps = {"sample": max(1, made_us) * 1000} if wish.dated else {}
     task = tasks.Task(
-        task_id(number), wish.actuator, wish.setpoint, valid_ms, "p", number, "edge-1", boot, until_us, fence
-    )
+        task_id(own), wish.actuator, wish.setpoint, plan.valid_ms, "p", number, "edge-1", boot, until_us, fence,
+        stamps=stamps, verb=verb, rank=wish.holder, person=wish.person, approved=list(wish.approved),
+    )  # fmt: skip
     payload = tasks.encode(task)
     return payload, tasks.sign(SIGNING, payload)
 
@@ -82,8 +109,9 @@ def say(plan: Plan, things: list[str], actuators: list[str], action: Action) -> 
     kind, *words = action
     if kind in ("make", "ask"):
         wish = plan.wishes[words[0]]
-        how = "signs an order" if kind == "make" else "asks for it at the node"
-        return f"{wish.holder} wants {wish.actuator} at {wish.setpoint:g} and {how} (task {words[0]})"
+        who = " and ".join([wish.person or wish.holder, *wish.approved])
+        how = "asks for it at the node" if kind == "ask" else f"signs an order to {tasks.VERBS[words[1]]}"
+        return f"{who} wants {wish.actuator} at {wish.setpoint:g} and {how} (task {words[0]})"
     texts = {
         "pass": "a second passes", "tick": "the edge node ticks", "commit": "the edge node's disk commits",
         "forged": "a forged copy of command {0} arrives at its board", "forged_order": "a forged order arrives",
@@ -102,5 +130,5 @@ def say(plan: Plan, things: list[str], actuators: list[str], action: Action) -> 
     }  # fmt: skip
     if kind in named:
         return named[kind].format(things[words[0]])
-    does = {"lease": "the city asks for the lease of {}", "trip": "{} is tripped", "reset": "{} is reset"}
-    return does[kind].format(actuators[words[0]])
+    does = {"lease": "the city asks for the lease of {} as {}", "trip": "{} is tripped", "reset": "{} is reset"}
+    return does[kind].format(actuators[words[0]], *words[1:])

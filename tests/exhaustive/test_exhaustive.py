@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from protocol.tasks import OPERATE
 from tests.simtest.mutations import Mutation
 from tests.simtest.planted import mutated
 
@@ -45,6 +46,22 @@ def test_a_board_that_moved_and_did_not_answer_keeps_the_other_of_its_set_off() 
         at = acting.after(at, action)
     assert [acting.boards.facts(board).on for board in at.boards] == [(True,), (False,)]
     assert not [message for message in at.down if message[0] == "right" and message[2]], "the other is not commanded"
+
+
+KILLED = (
+    ("order", 0), ("commit",), ("crash", False, False), ("hello", 0), ("lease", 0, "operator"), ("make", 1, OPERATE),
+    ("order", 1), ("commit",),
+)  # fmt: skip
+
+
+def test_a_minute_of_commands_goes_on_over_a_kill_of_the_node() -> None:
+    """Deeper than the gate searches: the second command in the same minute is refused by the next life, too."""
+    acting: Any = world(next(plan for plan in PLANS if plan.name == "rate"))
+    at = acting.start()
+    at = at._replace(orders=at.orders[:1], left=(1, *at.left[1:]))
+    for action in KILLED:
+        at = acting.after(at, action)
+    assert [message[2].rstrip(b"\0") for message in at.down] == [b"task 0"], "the other never leaves"
 
 
 def search(*words: str, bug: str = "") -> subprocess.CompletedProcess[str]:

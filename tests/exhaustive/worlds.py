@@ -1,5 +1,8 @@
 """The worlds that are searched. To add one: a Plan here; its `depth` is what the gate searches."""
 
+from protocol.tasks import CANCEL, OPERATE, RESET, SELECT, TRIP
+from service.risk import Rule
+
 from .acting import Acting
 from .lines import Command, Line, LinePlan
 from .plans import Plan, Wish
@@ -54,6 +57,61 @@ PLANS: tuple[Plan | LinePlan, ...] = (
         "effect", "the effect of a task is observed or not; the setpoint's time ends; a board crashes, a link is cut",
         GATE, (Wish("edge", "gate/opening", 1.0),), steps=5, feedback=True, board_crashes=1, cuts=1, valid_ms=2000,
         depth=7,
+    ),
+    Plan(
+        "select", "two people want a hazardous output; orders that are not what was selected bear the same id",
+        GATE,
+        (Wish("operator", "gate/opening", 1.0, "ann", verbs=(SELECT, OPERATE)),
+         Wish("operator", "gate/opening", 0.5, "ann", verbs=(OPERATE,), of=0),
+         Wish("operator", "gate/opening", 1.0, "bob", verbs=(OPERATE,), of=0),
+         Wish("operator", "gate/opening", 1.0, "bob", verbs=(SELECT,))),
+        steps=3, start_ms=3500, ready=(0, 1, 2, 3), halts=1, rule=Rule(hazardous=True), select_ms=2000, lease_ms=3000,
+        depth=5,
+    ),
+    Plan(
+        "approve", "orders of one person, of the same one twice, of two distinct people, where two must be",
+        GATE,
+        (Wish("operator", "gate/opening", 1.0, "ann"), Wish("operator", "gate/opening", 1.0, "ann", ("ann",)),
+         Wish("operator", "gate/opening", 1.0, "ann", ("bob",))),
+        steps=3, start_ms=2500, ready=(0, 1, 2), edge_crashes=1, rule=Rule("high", approvals=2, automation=False),
+        depth=5,
+    ),
+    Plan(
+        "behalf", "the same, of a process that may not act alone",
+        GATE,
+        (Wish("city", "gate/opening", 1.0), Wish("city", "gate/opening", 1.0, approved=("ann",)),
+         Wish("city", "gate/opening", 1.0, approved=("ann", "bob"))),
+        steps=3, start_ms=2500, ready=(0, 1, 2), rule=Rule("high", approvals=2, automation=False), depth=5,
+    ),
+    Plan(
+        "cancel", "a person takes back an order, before it comes, while it is under way and after; another one follows",
+        GATE,
+        (Wish("operator", "gate/opening", 1.0, "ann", verbs=(OPERATE, CANCEL)), Wish("city", "gate/opening", 1.0)),
+        steps=3, start_ms=2500, ready=(0,), edge_crashes=1, depth=5,
+    ),
+    Plan(
+        "rate", "more orders than may leave in a minute; one to the safe setpoint",
+        GATE,
+        (Wish("operator", "gate/opening", 1.0, "ann"), Wish("operator", "gate/opening", 1.0, "ann"),
+         Wish("operator", "gate/opening", 0.0, "ann")),
+        steps=3, start_ms=2500, ready=(0, 1, 2), rule=Rule(max_per_min=1), depth=5,
+    ),
+    Plan(
+        "evidence", "orders on fresh causes, on old ones and on none; the actuator's own feedback comes or not",
+        GATE,
+        (Wish("city", "gate/opening", 1.0), Wish("city", "gate/opening", 1.0),
+         Wish("city", "gate/opening", 1.0, dated=False)),
+        steps=4, start_ms=3500, ready=(0, 2), edge_crashes=1, feedback=True, rule=Rule(evidence_s=1.0),
+        lease_ms=4000, depth=5,
+    ),
+    Plan(
+        "person", "trips and resets by orders of people, of nobody and again; the local stop; the edge node crashes",
+        GATE,
+        (Wish("city", "gate/opening", 1.0), Wish("operator", "gate/opening", 0.0, "ann", verbs=(TRIP,)),
+         Wish("operator", "gate/opening", 0.0, "ann", verbs=(RESET,)),
+         Wish("city", "gate/opening", 0.0, verbs=(RESET,)),
+         Wish("operator", "gate/opening", 0.0, "bob", verbs=(TRIP,))),
+        steps=3, start_ms=2500, ready=(1, 2, 3, 4), halts=1, edge_crashes=1, depth=4,
     ),
 )  # fmt: skip
 
