@@ -22,9 +22,9 @@ class Ruling:
     rules: dict[str, Rule]
     select_ms: int = 10_000
     kept: dict[str, tuple[bytes, Selected, int]] = field(default_factory=dict)
-    picked: frozenset[bytes] = frozenset()
-    over: frozenset[bytes] = frozenset()
-    known: frozenset[bytes] = frozenset()
+    picked: tuple[bytes, ...] = ()
+    over: tuple[bytes, ...] = ()
+    known: tuple[bytes, ...] = ()
     sent: dict[str, tuple[int, ...]] = field(default_factory=dict)
     last: dict[str, bytes] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
@@ -34,14 +34,14 @@ class Ruling:
         known = task.task_id in self.known
         kept = self.kept.get(task.actuator)
         if task.verb == tasks.CANCEL:
-            self.over |= {task.task_id}
+            self.over = _with(self.over, task.task_id)
             if kept and kept[0] == task.task_id:
                 del self.kept[task.actuator]
         if task.verb == tasks.OPERATE and not known and kept and now_us < kept[2] and kept[:2] == _named(task):
-            self.picked |= {task.task_id}
+            self.picked = _with(self.picked, task.task_id)
             del self.kept[task.actuator]
         if task.verb != tasks.SELECT:
-            self.known |= {task.task_id}
+            self.known = _with(self.known, task.task_id)
         latches = task.verb in (tasks.TRIP, tasks.RESET) and task.rank == "operator" and task.person
         return tasks.VERBS[task.verb] if latches and not known else ""
 
@@ -95,7 +95,7 @@ class Ruling:
     def crashed(self, reboot: bool) -> None:
         """The node starts anew. A loss of power may let it forget what left within the last minute."""
         self.kept, self.last, self.seen = {}, {}, {}
-        self.picked = self.over = self.known = frozenset()
+        self.picked = self.over = self.known = ()
         self.sent = {} if reboot else self.sent
 
     def tidy(self, now_us: int, true_us: int) -> None:
@@ -108,6 +108,10 @@ class Ruling:
                 self.sent[name] = lately
             if thing in self.seen and true_us - self.seen[thing] > limit_us:
                 del self.seen[thing]
+
+
+def _with(tasks_known: tuple[bytes, ...], task: bytes) -> tuple[bytes, ...]:
+    return tuple(sorted({*tasks_known, task}))  # a set is written in an order that its history decides
 
 
 def _named(task: tasks.Task) -> tuple[bytes, Selected]:
