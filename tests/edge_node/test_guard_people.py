@@ -8,7 +8,6 @@ import pytest
 from edge_node.reaction.effects import LOCAL, DoAgain, DoTask, Effect, Latch, Renew, Save
 from edge_node.reaction.guard import Guard
 from edge_node.reaction.guard_state import MINUTE_US
-from edge_node.reaction.task_entry import TaskEntry
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import LeaseState, TaskReport
@@ -148,23 +147,6 @@ def test_no_more_commands_in_a_minute_than_the_rule_has_but_always_to_safety() -
     dispatch(guard, task_for(guard, fence, 5, not_after_us=later + S), later)
 
 
-@pytest.mark.parametrize("stamp", ["edge_tx", "edge_rx"])
-def test_a_restart_does_not_begin_the_minute_anew(stamp: str) -> None:
-    """What left, or may have left as its intent was on disk, counts in the next run; what was refused does not."""
-    first, stamps = guard_of(), {"edge_rx": (NOW - 3 * S) * 1000, "edge_tx": (NOW - 2 * S) * 1000}
-    left = TaskEntry(b"", task_for(first, 1, not_after_us=NOW + S), "city", codes.UNKNOWN)
-    left.stamps = {stamp: stamps[stamp]}
-    refused = TaskEntry(b"", task_for(first, 1, 2), "city", codes.REFUSED, stamps={"edge_rx": stamps["edge_rx"]})
-    later = TaskEntry(b"", task_for(first, 1, 3), "city", codes.UNKNOWN, stamps={"edge_rx": (NOW + S) * 1000})
-    made = Guard("edge-1", "0badcafe-4", PUBLIC, first_fence=200, rules={GATE: Rule(max_per_min=2)}, started_us=NOW)
-    made.restore([left, refused, later])
-    made.announce(river_manifest())
-    made.board("river-1", codes.OK)
-    fence = leased(made)
-    dispatch(made, task_for(made, fence, 4))
-    assert said(order(made, task_for(made, fence, 5))) == ("refused", "rate_limited")
-
-
 def seen(guard: Guard, at_us: int, good: bool = True) -> None:
     guard.saw(f"{GATE}_feedback", np.array([at_us]), np.array([good]))
 
@@ -186,19 +168,6 @@ def test_old_evidence_moves_nothing(cause_us: int, feedback_us: int, good: bool,
     effects = order(guard, task_for(guard, leased(guard), stamps=stamps))
     assert code == "ok" or said(effects) == ("refused", code)
     assert any(isinstance(e, Save) and e.intent for e in effects) == (code == "ok")
-
-
-def test_a_node_that_has_just_started_has_no_evidence_yet() -> None:
-    """Its boottime is younger than what the rule allows: that makes nothing recent that was never seen."""
-    guard, young = guard_of(Rule(evidence_s=10.0)), 5 * S
-    fence = leased(guard, "city", young)
-    soon = {"not_after_us": young + S}
-    effects = order(guard, task_for(guard, fence, 1, stamps={"sample": young * 1000}, **soon), young)
-    assert said(effects) == ("refused", "stale_evidence"), "its feedback was not seen since the start"
-    seen(guard, young)
-    effects = order(guard, task_for(guard, fence, 2, stamps={}, **soon), young)
-    assert said(effects) == ("refused", "stale_evidence"), "nobody knows how old its cause is"
-    dispatch(guard, task_for(guard, fence, 3, stamps={"sample": young * 1000}, **soon), young)
 
 
 def test_a_person_needs_no_cause_but_an_actuator_that_is_seen_and_safety_needs_neither() -> None:
