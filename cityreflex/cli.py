@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cityreflex import exits
 from cityreflex.client import refused
-from cityreflex.commands import COMMANDS
+from cityreflex.commands import COMMANDS, load
 from cityreflex.commands.terminal import harmless
 from cityreflex.exits import CityError
 from protocol import plain
@@ -24,17 +24,25 @@ EPILOG = (
 )
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class Subcommands(click.RichGroup):
+    """Imports a subcommand when it is called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one, None if there is none of this name."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+
+@click.group(cls=Subcommands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cityreflex")
 def city() -> None:
     """CityReflex: a city that senses, thinks and acts.
 
     Start with `city demo`, or with `city sim up riverside` and what it prints.
     """
-
-
-for command in COMMANDS:
-    city.add_command(command)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The command line: help with examples, exit codes, data on stdout and all else on stderr."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,9 +38,23 @@ def commands(
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command below `city` with its words."""
     if isinstance(group, click.Group):
-        for name, command in group.commands.items():
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
             yield (*path, name), command
             yield from commands(command, (*path, name))
+
+
+def test_a_command_imports_no_other() -> None:
+    program = (
+        "import sys; from cityreflex.cli import main; sys.argv = ['city', 'status', '-h']\ntry: main()\nfinally: "
+        "print(sorted(name for name in sys.modules if name.startswith(('cityreflex.commands.', 'numba', 'fastapi'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = done.stdout.splitlines()[-1]
+    assert "cityreflex.commands.status" in found and "cityreflex.commands.task'" not in found
+    assert "numba" not in found and "fastapi" not in found
 
 
 def test_the_commands_that_are_promised() -> None:

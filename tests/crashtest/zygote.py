@@ -77,6 +77,8 @@ class Zygote:
 
 def _main() -> None:
     import aggregator.app  # noqa: PLC0415, F401
+    import cityreflex.commands.aggregator  # noqa: PLC0415
+    import cityreflex.commands.edge  # noqa: PLC0415, F401
     import edge_node.node  # noqa: PLC0415, F401
     from cityreflex.cli import main  # noqa: PLC0415
     from models.warm_up import warm_up  # noqa: PLC0415
