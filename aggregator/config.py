@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from service.addresses import UNIX
 from service.risk import ActuatorSection
-from service.sections import UNIX, AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
+from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .caps.limits import LimitsSection
 from .notify.channels import NotifySection

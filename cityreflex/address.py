@@ -2,9 +2,12 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.sections import UNIX, ServiceSection
+from service.addresses import UNIX
+
+if TYPE_CHECKING:
+    from service.sections import ServiceSection
 
 FILES = {"city": "aggregator.toml", "edge": "edge.toml"}
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
@@ -17,7 +20,7 @@ class Address(NamedTuple):
     pin: Path | None = None
 
 
-def of_section(section: ServiceSection) -> Address:
+def of_section(section: "ServiceSection") -> Address:
     """Return the address of a service whose configuration is checked."""
     return _reached(section.api, section.api_cert)
 

@@ -17,9 +17,12 @@ def get(where: Where, page: str, hint: str = "", **query: int | str) -> Any:
     return _asked(where, lambda city: city.get(page, **query), hint)
 
 
-def post(where: Where, page: str, body: dict[str, Any] | None, hint: str = "") -> Any:
-    """Return the JSON of what was done; `hint`: what to do if it cannot be done. Raises: CityError."""
-    return _asked(where, lambda city: city.post(page, body), hint)
+def post(where: Where, page: str, body: dict[str, Any] | None, hint: str = "", *, anonymous: bool = False) -> Any:
+    """Return the JSON of what was done; `hint`: what to do if it cannot be done. `anonymous`: no token is shown.
+
+    Raises: CityError.
+    """
+    return _asked(where, lambda city: city.post(page, body), hint, anonymous=anonymous)
 
 
 def gone(error: UnreachableError) -> CityError:
@@ -27,9 +30,9 @@ def gone(error: UnreachableError) -> CityError:
     return CityError(NOT_FOUND, str(error), "is the city running? where is it: --dir or --at")
 
 
-def _asked(where: Where, ask: Callable[[Client], Any], hint: str) -> Any:
+def _asked(where: Where, ask: Callable[[Client], Any], hint: str, *, anonymous: bool = False) -> Any:
     try:
-        with where.client() as city:
+        with where.client(anonymous=anonymous) as city:
             return ask(city)
     except UnreachableError as error:
         raise gone(error) from error

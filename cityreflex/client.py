@@ -9,13 +9,14 @@ import httpx
 
 from cityreflex import token_file as tokens
 from cityreflex.address import of_run
-from cityreflex.exits import CONFIG, FAILED, REFUSED, CityError
-from service.sections import UNIX, is_loopback
+from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, REFUSED, CityError
+from service.addresses import UNIX, is_loopback
 
 TIMEOUT_S = 10.0
 _END = "-----END CERTIFICATE-----"
 HTTP, HTTPS = "http://", "https://"
 GATE_SAYS = (401, 403, 429)
+NO_PAGE = 404
 
 
 class UnreachableError(ConnectionError):
@@ -35,11 +36,11 @@ class Client:
 
     def __init__(
         self, address: str, timeout_s: float = TIMEOUT_S, *, token_file: Path | None = None, ca: Path | None = None,
-        pin: Path | None = None,
+        pin: Path | None = None, anonymous: bool = False,
     ) -> None:  # fmt: skip
-        """Raises: CityError for a token file or a `ca` that cannot be used."""
+        """`anonymous`: show no token, as before a login. Raises: CityError for a token file or a `ca` that cannot be used."""
         self.address = address
-        self.token = tokens.find(address, token_file)
+        self.token = "" if anonymous else tokens.find(address, token_file)
         if address.startswith("unix:"):
             transport = httpx.HTTPTransport(uds=address.removeprefix("unix:"))
             self._http = httpx.Client(transport=transport, base_url="http://city", timeout=timeout_s)
@@ -131,5 +132,9 @@ def refused(error: httpx.HTTPStatusError) -> CityError:
     if "text" not in told and isinstance(detail, dict):
         told = detail
     text, _, hint = str(told.get("text") or detail or f"it answered {answer.status_code}").partition("; next: ")
-    code = REFUSED if answer.status_code in GATE_SAYS else FAILED
-    return CityError(code, f"{answer.request.url.path}: {text}", hint or "see the log of the service")
+    if answer.status_code == NO_PAGE and detail == "Not Found":
+        text = f"{answer.request.url.path}: nothing of this name is at {answer.request.url.host or 'this address'}"
+        return CityError(NOT_FOUND, text, "an edge node has fewer pages than a city: is --at right?")
+    if answer.status_code in GATE_SAYS:
+        return CityError(REFUSED, f"{answer.request.url.path}: {text}", hint)
+    return CityError(FAILED, f"{answer.request.url.path}: {text}", hint or "see the log of the service")

@@ -21,10 +21,10 @@ class Where:
         """Return the address of the city."""
         return self.at or of_run(self.folder).text
 
-    def client(self, part: str = "city") -> Client:
-        """Return a client of the city, or of the edge node of the run directory."""
+    def client(self, part: str = "city", *, anonymous: bool = False) -> Client:
+        """Return a client of the city, or of the edge node of the run directory; an anonymous one shows no token."""
         if self.at:
-            return Client(self.at, ca=self.ca, token_file=self.token_file)
+            return Client(self.at, ca=self.ca, token_file=self.token_file, anonymous=anonymous)
         address = of_run(self.folder, part)
         pin = None if self.ca else address.pin
-        return Client(address.text, ca=self.ca, pin=pin, token_file=self.token_file)
+        return Client(address.text, ca=self.ca, pin=pin, token_file=self.token_file, anonymous=anonymous)

@@ -12,11 +12,11 @@ import structlog
 
 from models.warm_up import warm_up
 from processes.instance import Instance
+from service.addresses import UNIX
 from service.audit import AuditLog
 from service.garbage import spare_the_start
 from service.http import listen, make_server
 from service.http_limits import limit
-from service.sections import UNIX
 from service.threads import share_fairly
 
 from .assembly import assemble, read_instances

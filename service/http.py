@@ -9,7 +9,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from service.sections import UNIX, ServiceSection
+from service.addresses import UNIX
+from service.sections import ServiceSection
 from service.tls import read_tls
 
 

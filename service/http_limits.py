@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .addresses import UNIX
 from .rates import Rates, peer_name
-from .sections import UNIX
 
 PER_S, BURST = 50.0, 200
 MAX_BODY = 1 << 20

@@ -1,6 +1,5 @@
 """Sections that the configuration files of our services share."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,17 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from protocol.city_clock import CityClock
 from service.keys import is_credential
 
+from .addresses import UNIX, is_loopback
 from .host_clock import HostClock, Look
 from .host_time import look
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-UNIX = "unix:"
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a host of an address."""
-    return _LOOPBACK.fullmatch(host) is not None
 
 
 class Section(BaseModel):

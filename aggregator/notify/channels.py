@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from processes.errors import ConfigError
 from processes.instance import Instance
-from service.sections import Section, is_loopback
+from service.addresses import is_loopback
+from service.sections import Section
 
 WAYS = ("webhook", "file")
 

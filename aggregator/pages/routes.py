@@ -7,8 +7,8 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
+from service.addresses import UNIX
 from service.http_limits import limit
-from service.sections import UNIX
 
 from ..alarms.api import add_alarm_pages
 from ..audit.api import add_audit_pages

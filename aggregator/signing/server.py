@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
+from service.addresses import UNIX
 from service.audit import AuditLog
 from service.host_time import boottime_us
 from service.http import listen
-from service.sections import UNIX
 
 from .judge import LENGTH_BYTES, MAX_REQUEST, Judge
 

@@ -10,8 +10,7 @@ from cityreflex import asking
 from cityreflex.commands import terminal
 from cityreflex.commands.alarm_text import SEVERITY
 from cityreflex.commands.incident_text import utc
-from cityreflex.commands.keys import seconds
-from cityreflex.commands.options import json_option, where_options
+from cityreflex.commands.options import json_option, seconds, where_options
 from cityreflex.where import Where
 from processes.alarms.table import STATES
 

@@ -8,26 +8,15 @@ import rich_click as click
 
 from cityreflex import key_files
 from cityreflex.commands import keys_text
-from cityreflex.commands.options import confirm, json_option
+from cityreflex.commands.options import confirm, json_option, seconds
 from cityreflex.key_admin import CityKeys, NodeKeys, enrol_here
 from cityreflex.key_files import CITY_FILE, NODE_FILE
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 _path = click.Path(path_type=Path)
 city_config = click.option("--config", "path", type=_path, default=CITY_FILE, show_default=True,
                            help="aggregator.toml of a city, or edge.toml of a node.")  # fmt: skip
 node_config = click.option("--config", "path", type=_path, default=NODE_FILE, show_default=True,
                            help="edge.toml of a node, or aggregator.toml of a city.")  # fmt: skip
-
-
-def seconds(_: click.Context, __: click.Parameter, value: str) -> float:
-    """Return the seconds of a time such as 90s, 15m, 2h or 1d. Raises: click.BadParameter."""
-    number, unit = value[:-1], value[-1:]
-    if unit not in SECONDS or not number.isdigit():
-        raise click.BadParameter(f"found {value!r}; expected a number and s, m, h or d, such as 15m")
-    return float(int(number) * SECONDS[unit])
 
 
 @click.group()

@@ -24,7 +24,8 @@ def login(where: Where, name: str, password_file: Path | None, as_json: bool) ->
     Example: city login anna --at https://city.example:8443 --ca city.pem
     """
     check_way(where.address)
-    found = asking.post(where, "login", {"name": name, "password": ask(f"password of {name}", password_file)})
+    body = {"name": name, "password": ask(f"password of {name}", password_file)}
+    found = asking.post(where, "login", body, anonymous=True)
     path = token_file.save(where.address, found, where.token_file)
     until = datetime.fromtimestamp(found["until_utc_us"] / 1e6, UTC)
     row = {"name": name, "until_utc_us": found["until_utc_us"], "token_file": str(path)}

@@ -13,6 +13,8 @@ import rich_click as click
 from cityreflex.token_file import ENVIRONMENT
 from cityreflex.where import Where
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 run_dir_option = click.option(
     "--dir",
     "folder",
@@ -57,6 +59,14 @@ def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str 
         except ValueError as error:
             raise click.BadParameter(f"found {value!r}; expected ISO 8601 in UTC such as 2012-09-24T06:00") from error
     return value
+
+
+def seconds(_: click.Context, __: click.Parameter, value: str) -> float:
+    """Return the seconds of a time such as 90s, 15m, 2h or 1d. Raises: click.BadParameter."""
+    number, unit = value[:-1], value[-1:]
+    if unit not in SECONDS or not number.isdigit():
+        raise click.BadParameter(f"found {value!r}; expected a number and s, m, h or d, such as 15m")
+    return float(int(number) * SECONDS[unit])
 
 
 def confirm(question: str) -> None:

@@ -5,8 +5,7 @@ import json
 import rich_click as click
 
 from cityreflex.commands import task_text, terminal
-from cityreflex.commands.keys import seconds
-from cityreflex.commands.options import json_option, where_options
+from cityreflex.commands.options import json_option, seconds, where_options
 from cityreflex.task_desk import Row, TaskDesk
 from cityreflex.where import Where
 

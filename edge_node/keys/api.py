@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
+from service.addresses import UNIX
 from service.errors import KeyFileError
-from service.sections import UNIX
 
 from .side import KeySide
 

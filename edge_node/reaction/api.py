@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from service.sections import UNIX
+from service.addresses import UNIX
 
 from ..core import Core
 from .effects import Effect

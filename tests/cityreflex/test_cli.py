@@ -57,6 +57,18 @@ def test_a_command_imports_no_other() -> None:
     assert "numba" not in found and "fastapi" not in found
 
 
+@pytest.mark.parametrize("words", ["alarm list", "task list", "status", "login anna"])
+def test_a_command_that_asks_the_city_starts_without_what_a_service_needs(words: str) -> None:
+    code = (
+        "import sys; from cityreflex.cli import main; main();"
+        "print('loaded', *{'numpy', 'numba', 'fastapi', 'duckdb'} & sys.modules.keys())"
+    )
+    argv = [sys.executable, "-c", code, *words.split(), "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    assert "Usage" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded"
+
+
 def test_the_commands_that_are_promised() -> None:
     words = {" ".join(path) for path, _ in commands()}
     promised = {"demo", "sim up", "edge run", "aggregator run", "status", "ledger", "config check"}

@@ -130,3 +130,21 @@ def test_a_city_that_would_listen_to_all_in_clear_does_not_start(run: Run, folde
         code, _, err = run(*words)
         assert code == exits.CONFIG and "aggregator.toml:3: city.api: found '0.0.0.0:8080'" in err
         assert "give api_cert and api_key" in err and "api_without_tls = true" in err
+
+
+def test_a_login_writes_a_token_file_that_is_not_there_yet_and_shows_no_old_token(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    shown: list[str] = []
+
+    def post(self: Client, page: str, body: dict[str, str]) -> dict[str, str | int]:
+        shown.append(self.token)
+        return {"name": body["name"], "token": "fresh", "until_utc_us": 1_800_000_000_000_000}
+
+    monkeypatch.setattr(Client, "post", post)
+    for _ in range(2):
+        code, out, err = run("login", "anna", *TYPED, *HERE, "--token-file", "mine/token.json")
+        assert code == exits.OK, err
+        assert "mine/token.json" in out
+    assert shown == ["", ""]
+    assert token_file.find("unix:city/api.sock", folder / "mine/token.json") == "fresh"
