@@ -46,6 +46,15 @@ class Log:
             raise CityError(NOT_FOUND, f"{folder}: there is no audit log", "did it ever run? is --dir right?")
         return cls(folder, name, tuple(books))
 
+    @classmethod
+    def of_copy(cls, folder: Path) -> Self:
+        """Return the log in a data folder, or in a copy of `audit*.jsonl` and the folder `audit`. Raises: CityError."""
+        if not any(path.exists() for path in files(folder)):
+            raise CityError(NOT_FOUND, f"{folder}: there is no audit log", "expected audit.jsonl in it")
+        names = sorted(path.stem for path in (folder / PRIVATE).glob("*.jsonl"))
+        name = names[0] if names else folder.name
+        return cls(folder, name, (Book(folder / PRIVATE, name),))
+
 
 def _section(run_dir: Path, part: str) -> tuple[Path, str, Path | None]:
     """Return data folder, name and witness folder of a city or an edge node. Raises: CityError."""

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from typing import Any
 
 import httpx
 import rich_click as click
@@ -10,11 +9,10 @@ from click.exceptions import Exit
 from pydantic import ValidationError
 
 from cityreflex import exits
-from cityreflex.client import refused
+from cityreflex.client import mistake, refused
 from cityreflex.commands import COMMANDS, load
 from cityreflex.commands.terminal import harmless
 from cityreflex.exits import CityError
-from protocol import plain
 
 EPILOG = (
     "Exit codes: "
@@ -70,17 +68,7 @@ def main() -> None:
     except PermissionError as error:
         _end(exits.PERMISSION, str(error), "check the owner and mode of that path")
     except ValidationError as error:
-        _end(exits.CONFIG, "\n".join(map(_told, error.errors())), "")
-
-
-def _told(row: Any) -> str:
-    """Return one mistake that pydantic found, in plain words."""
-    where = ".".join(map(str, row["loc"])) or str(row["type"])
-    if row["type"] in ("missing", "extra_forbidden"):
-        return f"{where}: {'missing' if row['type'] == 'missing' else 'unknown'}"
-    if row["type"] == "value_error":
-        return f"{where}: {row['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {plain.explained(row['type'], row.get('ctx', {}), row['input'])}"
+        _end(exits.CONFIG, "\n".join(map(mistake, error.errors())), "")
 
 
 def _end(code: int, message: str, hint: str) -> None:

@@ -9,14 +9,15 @@ import httpx
 
 from cityreflex import token_file as tokens
 from cityreflex.address import of_run
-from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, REFUSED, CityError
+from cityreflex.exits import CONFIG, FAILED, NOT_FOUND, REFUSED, USAGE, CityError
+from protocol import plain
 from service.addresses import UNIX, is_loopback
 
 TIMEOUT_S = 10.0
 _END = "-----END CERTIFICATE-----"
 HTTP, HTTPS = "http://", "https://"
 GATE_SAYS = (401, 403, 429)
-NO_PAGE = 404
+NO_PAGE, UNPROCESSABLE = 404, 422
 
 
 class UnreachableError(ConnectionError):
@@ -38,7 +39,7 @@ class Client:
         self, address: str, timeout_s: float = TIMEOUT_S, *, token_file: Path | None = None, ca: Path | None = None,
         pin: Path | None = None, anonymous: bool = False,
     ) -> None:  # fmt: skip
-        """`anonymous`: show no token, as before a login. Raises: CityError for a token file or a `ca` that cannot be used."""
+        """`anonymous`: show no token. Raises: CityError for a token file or a `ca` that cannot be used."""
         self.address = address
         self.token = "" if anonymous else tokens.find(address, token_file)
         if address.startswith("unix:"):
@@ -131,10 +132,22 @@ def refused(error: httpx.HTTPStatusError) -> CityError:
     detail = told.get("detail")
     if "text" not in told and isinstance(detail, dict):
         told = detail
+    if answer.status_code == UNPROCESSABLE and isinstance(detail, list):
+        return CityError(USAGE, "\n".join(map(mistake, detail)), "correct what is named")
     text, _, hint = str(told.get("text") or detail or f"it answered {answer.status_code}").partition("; next: ")
     if answer.status_code == NO_PAGE and detail == "Not Found":
-        text = f"{answer.request.url.path}: nothing of this name is at {answer.request.url.host or 'this address'}"
+        text = f"{answer.request.url.path}: who answers here has no such page"
         return CityError(NOT_FOUND, text, "an edge node has fewer pages than a city: is --at right?")
     if answer.status_code in GATE_SAYS:
         return CityError(REFUSED, f"{answer.request.url.path}: {text}", hint)
     return CityError(FAILED, f"{answer.request.url.path}: {text}", hint or "see the log of the service")
+
+
+def mistake(row: Any) -> str:
+    """Return one mistake that pydantic found, in plain words."""
+    where = ".".join(str(one) for one in row["loc"] if one != "body") or str(row["type"])
+    if row["type"] in ("missing", "extra_forbidden"):
+        return f"{where}: {'missing' if row['type'] == 'missing' else 'unknown'}"
+    if row["type"] == "value_error":
+        return f"{where}: {row['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {plain.explained(row['type'], row.get('ctx', {}), row.get('input'))}"

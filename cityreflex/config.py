@@ -8,7 +8,7 @@ import difflib
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -195,7 +195,7 @@ def _checked_edge(source: Source, with_keys: bool = True) -> EdgeConfig:
             *_tls_files("edge", config.edge),
         ],
     )
-    _check_files(source, config.processes.files, config.processes.templates)
+    _check_files(source, config.processes.files, config.processes.templates, "edge")
     return config
 
 
@@ -219,7 +219,7 @@ def _checked_aggregator(source: Source, with_keys: bool = True) -> AggregatorCon
             *_tls_files("city", config.city),
         ],
     )
-    _check_files(source, config.processes.files, config.processes.templates)
+    _check_files(source, config.processes.files, config.processes.templates, "city")
     _check_channels(config)
     return config
 
@@ -254,7 +254,7 @@ def _check_keys(source: Source, keys: Iterable[KeyFile]) -> None:
         raise ConfigFileError(sorted(problems, key=lambda problem: problem.line))
 
 
-def _check_files(source: Source, files: Iterable[Path], templates: list[Path]) -> None:
+def _check_files(source: Source, files: Sequence[Path], templates: list[Path], here: str) -> None:
     """Check the process files that a node names, as they decide whether it can start."""
     problems: list[Problem] = []
     for index, path in enumerate(files):
@@ -262,11 +262,21 @@ def _check_files(source: Source, files: Iterable[Path], templates: list[Path]) -
             problems.append(source.problem(("processes", "files", index), f"{path} does not exist"))
             continue
         try:
+            problems += _same_name(source, files, index, here)
             _check_process(read(path), templates)
         except ConfigFileError as error:
             problems += error.problems
     if problems:
         raise ConfigFileError(problems, source.path)
+
+
+def _same_name(source: Source, files: Sequence[Path], index: int, here: str) -> Iterator[Problem]:
+    """Yield a problem if an earlier file has the name of this one, and both run here (edge or city)."""
+    path = files[index]
+    same = [one for one in files[: index + 1] if one.stem == path.stem and one.exists()]
+    if len([one for one in same if read(one).data.get("runs_on") in (here, "both")]) > 1:
+        text = f"{path}: a process is named by its file, and {same[0]} is named {path.stem} too: rename one"
+        yield source.problem(("processes", "files", index), text)
 
 
 def _check_process(source: Source, templates: Iterable[Path] = ()) -> None:

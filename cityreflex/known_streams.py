@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from cityreflex import config
 from cityreflex.asking import gone
 from cityreflex.client import Client, UnreachableError
@@ -26,6 +28,15 @@ def find(where: Where) -> tuple[list[Stream], list[Stream]]:
             return _of_folder(where.folder)
         except CityError:
             raise gone(error) from error
+
+
+def instances(where: Where) -> set[str]:
+    """Return the names of the processes that the city runs; none if it does not answer."""
+    try:
+        with where.client() as city:
+            return {row["instance"] for row in city.get("processes")}
+    except (UnreachableError, httpx.HTTPStatusError):
+        return set()
 
 
 def _all(city: Client, page: str) -> list[dict[str, Any]]:

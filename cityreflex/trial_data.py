@@ -122,5 +122,8 @@ def _long(row: dict[str, str], t: int) -> Row:
 
 
 def _utc_us(text: str) -> int:
-    moment = datetime.fromisoformat(text.strip())
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"time: found {text!r}; expected ISO 8601 in UTC such as 2026-03-01T06:30:00Z") from None
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)

@@ -7,6 +7,7 @@ Pure: no clock, no file, no socket. The same arrivals and the same times give th
     for decision in engine.advance(now_utc_us): ...
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -182,8 +183,8 @@ class Engine:
     def _placed(self, instances: Iterable[Instance]) -> list[Instance]:
         """Return the instances that run here. Raises: ConfigError if two have the same name."""
         placed = [i for i in instances if i.config.runs_on in (self.where, "both")]
-        if len({i.name for i in placed}) != len(placed):
-            raise ConfigError("two process files have the same name; an instance is named by its file")
+        if twice := sorted(name for name, count in Counter(i.name for i in placed).items() if count > 1):
+            raise ConfigError(f"two process files are named {twice[0]}; a process is named by its file: rename one")
         return placed
 
     def _note(self, name: str, *arguments: str | int | float | bool | None) -> None:

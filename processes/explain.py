@@ -15,7 +15,12 @@ AMENDED = "this step was made again for late data: what was sent before stays"
 NOT_NEWEST = "a newer step was made in the same moment; only the newest sends"
 
 Sent = Callable[[str], str]
-"""What became of the proposal for a port: a text."""
+"""What became of the proposal for a port, or which task of the port is the newest: a text."""
+
+
+def no_task(_port: str) -> str:
+    """Return that no task of a port is known."""
+    return ""
 
 
 def list_row(runner: Runner, file: str = "") -> dict[str, Any]:
@@ -29,7 +34,9 @@ def list_row(runner: Runner, file: str = "") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def explanation(runner: Runner, decision: Decision | None, sent: Sent) -> dict[str, Any]:
+def explanation(
+    runner: Runner, decision: Decision | None, sent: Sent, newest_task: Sent = no_task
+) -> dict[str, Any]:  # fmt: skip
     """Return why an instance decided what it decided last; `decision` None: it decided nothing since the start."""
     row = {**list_row(runner), "inputs": inputs(runner, None if decision is None else decision.step_utc_us)}
     if decision is None:
@@ -41,7 +48,10 @@ def explanation(runner: Runner, decision: Decision | None, sent: Sent) -> dict[s
         "amended": decision.amended,
         "estimates": [estimate._asdict() for estimate in outcome.estimates],
         "alarms": [alarm._asdict() for alarm in outcome.alarms],
-        "proposals": [_proposal(decision, proposal, sent) for proposal in outcome.proposals],
+        "proposals": [
+            {**_proposal(decision, proposal, sent), "newest_task": newest_task(proposal.port)}
+            for proposal in outcome.proposals
+        ],
     }
 
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from processes.contract import Port
 
+UNSEEN = "it has no feedback, so nothing says what it moves"
+
 
 class Stream(NamedTuple):
     """A datastream with its CF property and UCUM unit; of an actuator: its id, and those of its feedback.
@@ -43,6 +45,8 @@ def fit(ports: Mapping[str, Port], senses: Iterable[Stream], responds: Iterable[
 
 def why_not(port: Port, stream: Stream) -> str:
     """Return why a stream does not fit a port, "" if it does."""
+    if is_unseen(port, stream):
+        return UNSEEN
     if stream.sigma_of:
         return f"it tells how uncertain {stream.sigma_of} is"
     if stream.property != port.property:
@@ -50,6 +54,11 @@ def why_not(port: Port, stream: Stream) -> str:
     if stream.unit != port.unit:
         return f"it is in {stream.unit or 'no unit'}, not in {port.unit}"
     return ""
+
+
+def is_unseen(port: Port, stream: Stream) -> bool:
+    """Return whether a stream is an actuator without feedback: only people can say whether it fits."""
+    return port.role == "respond" and stream.observe is None and not stream.property
 
 
 def _fit(port: Port, streams: list[Stream]) -> Fit:
@@ -60,7 +69,8 @@ def _fit(port: Port, streams: list[Stream]) -> Fit:
 
 
 def _is_near(port: Port, stream: Stream) -> bool:
-    return stream.property == port.property or stream.property.startswith(f"{port.property} ")
+    same = stream.property == port.property or stream.property.startswith(f"{port.property} ")
+    return same or is_unseen(port, stream)
 
 
 def from_rows(datastreams: Iterable[Mapping[str, Any]], things: Iterable[Mapping[str, Any]]) -> tuple[
@@ -90,7 +100,9 @@ def _row(name: str, found: Fit, bound: list[str]) -> dict[str, Any]:
     return {
         "port": name, "role": found.port.role, "property": found.port.property, "unit": found.port.unit,
         "many": found.port.many,
-        "bound": [{"name": one, "fits": one in fits, "why": "" if one in fits else near.get(one, "")} for one in bound],
+        "bound": [
+            {"name": one, "fits": one in fits or near.get(one) == UNSEEN, "why": near.get(one, "")} for one in bound
+        ],
         "fits": sorted(fits), "near": [{"name": one, "why": why} for one, why in sorted(near.items())],
         "others": found.others,
     }  # fmt: skip

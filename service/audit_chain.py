@@ -115,7 +115,7 @@ class Chain:
             return
         through, sha256 = self._anchor
         if self.first.n > through + 1:
-            text = f"lines {through + 1} to {self.first.n - 1} are missing: they were not removed by age"
+            text = f"{_lines(through + 1, self.first.n - 1)} missing: they were not removed by age"
             self._tell(self.first, text)
         elif self.first.n == through + 1 and self._first_prev != sha256:
             self._tell(self.first, f"line {self.first.n} does not follow the last line that was removed by age")
@@ -138,7 +138,7 @@ class Chain:
         if place.n <= last.n:
             self._tell(place, f"line {place.n} stands after line {last.n}: moved, repeated or inserted")
         elif place.n > last.n + 1:
-            self._tell(place, f"lines {last.n + 1} to {place.n - 1} are missing after {last.file}:{last.line}")
+            self._tell(place, f"{_lines(last.n + 1, place.n - 1)} missing after {last.file}:{last.line}")
         else:
             where = f"{last.file}:{last.line}"
             text = f"line {place.n} carries the hash of another line {last.n} than {where}: one of them was changed"
@@ -181,3 +181,8 @@ class Chain:
     def _tell(self, place: Place, text: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(place.file, place.line, text))
+
+
+def _lines(first: int, last: int) -> str:
+    """Return `line 9 is` or `lines 12 to 15 are`."""
+    return f"line {first} is" if first == last else f"lines {first} to {last} are"

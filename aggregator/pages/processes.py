@@ -1,6 +1,7 @@
 """Pages about the city's processes: which run, why one decided what it decided, and new process files without loss."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException
@@ -22,7 +23,7 @@ HELD = {
     "already_a_task": "held back: this step has a task already",
     "invalid_task": "held back: it makes no valid task",
 }
-IN_FORCE = "not sent: a task with this setpoint is in force, and half of its time is not over"
+IN_FORCE = "not sent anew: the newest task asks for this setpoint, and half of its time is not over"
 Reload = Callable[[str], Awaitable[dict[str, Any]]]
 
 
@@ -55,7 +56,20 @@ def explain(city: City, name: str) -> dict[str, Any]:
         text = f"no process {name!r} here; there are: {', '.join(known) or 'none'}"
         raise HTTPException(NOT_FOUND, {"error": "unknown_process", "known": known, "text": text})
     decision = city.host.newest.get(name)
-    return explanation(runner, decision, lambda port: _became(city, decision, port))
+    became, newest = partial(_became, city, decision), partial(_newest, city, decision)
+    return explanation(runner, decision, became, newest)
+
+
+def _newest(city: City, decision: Decision | None, port: str) -> str:
+    """Return `0123456789ab gate-1/opening 0.4, waiting: risk high wants 2 people`, "" if there is none."""
+    actuator = decision.actuators.get(port) if decision is not None else None
+    for record in reversed(city.dispatcher.book.by_id.values()):
+        task, step = record.task, record.steps[-1]
+        if decision is not None and task.instance == decision.instance and task.actuator == actuator:
+            state = task_codes.STATES.get(record.state, record.state)
+            text = f"{task.task_id.hex()[:12]} {actuator} {task.setpoint:g}, {state}"
+            return f"{text}: {step.text}" if step.text else text
+    return ""
 
 
 def _became(city: City, decision: Decision | None, port: str) -> str:

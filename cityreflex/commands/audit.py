@@ -44,24 +44,28 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("export", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("copy", metavar="[EXPORT|FOLDER]", required=False, type=click.Path(exists=True, path_type=Path))
 @log_options
 @click.option("--heads", "books", multiple=True, type=click.Path(exists=True, path_type=Path),
               help="More heads to compare with: a book that a witness kept. May be given several times.")  # fmt: skip
 @click.option("--key", default="", metavar="HEX", help="The key that an export must be signed with.")
 @json_option
-def verify(export: Path | None, folder: Path, part: str, books: tuple[Path, ...], key: str, as_json: bool) -> None:
+def verify(copy: Path | None, folder: Path, part: str, books: tuple[Path, ...], key: str, as_json: bool) -> None:
     """Follow the chain of hashes through the log, and compare it with all signed heads that were kept of it.
 
-    With a file it is an export that is checked, offline. What was cut off, changed, moved, taken out or put in, and a
-    log that was rolled back, end with exit code 6 and each with file, line and what was found.
+    A file is an export, a folder a copy of a log with its folder `audit`; both are checked offline. What was cut off,
+    changed, moved, taken out or put in, and a log that was rolled back, end with exit code 6 and each with file, line
+    and what was found.
 
     Heads are kept by the service itself, at [audit] witness, and by the other side of the city link. Of the city's log,
     its edge nodes keep them: a running city is asked what they say, `city audit heads` at a node writes all it keeps.
 
     Example: city audit verify --dir run --heads heads-of-edge-1.jsonl
     """
-    found = audit_files.check_export(export, key) if export else _check(folder, part, books)
+    if copy is not None and copy.is_file():
+        found = audit_files.check_export(copy, key)
+    else:
+        found = audit_files.check(Log.of_copy(copy), books, []) if copy else _check(folder, part, books)
     if as_json:
         click.echo(json.dumps(found))
         if found["problems"]:
@@ -127,8 +131,12 @@ def show(
         in_time = span[0] <= row.get("utc_us", 0) <= span[1]
         return in_time and (not events or row.get("event") in events) and (not who or row.get("who") in who)
 
+    shown = False
     for row in audit_files.rows(log, wanted, last, follow=follow):
         click.echo(json.dumps(row) if as_json else fitted(audit_text.line(row)))
+        shown = True
+    if not shown:
+        click.echo(f"no line of the audit log of {log.name} is like that", err=True)
 
 
 @audit.command("export")

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import rich_click as click
 
 from cityreflex import asking, config, known_streams
+from cityreflex.address import of_run
+from cityreflex.client import UnreachableError
 from cityreflex.commands import process_text, terminal
 from cityreflex.commands.options import json_option, templates_option, where_options
 from cityreflex.commands.process_new import new
 from cityreflex.commands.process_test import test
-from cityreflex.exits import CONFIG, UNVERIFIED, CityError
+from cityreflex.exits import CONFIG, NOT_FOUND, UNVERIFIED, CityError
 from cityreflex.where import Where
 from processes import templates as found_templates
 from processes.errors import ProcessError
@@ -42,8 +45,22 @@ def list_(where: Where, as_json: bool) -> None:
     """
     found: list[dict[str, Any]] = asking.get(where, "processes")
     click.echo(json.dumps(found) if as_json else process_text.listed(terminal.harmless(found)))
+    for line in terminal.harmless(_at_edges(where)):
+        click.echo(line, err=True)
     if any(row["state"] == "faulted" for row in found):
         sys.exit(1)
+
+
+def _at_edges(where: Where) -> list[str]:
+    """Return a line for each edge node with processes of its own, and how to ask it; none if an edge node was asked."""
+    try:
+        with where.client() as city:
+            edges = city.get("status")["edges"]
+    except (UnreachableError, httpx.HTTPStatusError, KeyError):
+        return []
+    names = {edge["edge"]: [row["instance"] for row in edge["health"].get("processes", ())] for edge in edges}
+    how = f"city process list --at {of_run(where.folder, 'edge').text}" if not where.at else "--at, on the node"
+    return [f"on {edge}: {', '.join(some)}; ask it: {how}" for edge, some in names.items() if some]
 
 
 @process.command()
@@ -73,7 +90,12 @@ def reload(where: Where, as_json: bool) -> None:
 
     Example: city process reload
     """
-    found = asking.post(where, "processes/reload", None, "city config check FILE")
+    try:
+        found = asking.post(where, "processes/reload", None, "city config check FILE")
+    except CityError as error:
+        if error.code == NOT_FOUND and isinstance(error.__cause__, httpx.HTTPStatusError):
+            error.hint = "an edge node reads its process files anew on SIGHUP: there, kill -HUP PID or systemctl reload"
+        raise
     changed = ", ".join(found["changed"]) or "nothing changed"
     click.echo(json.dumps(found) if as_json else f"began again: {changed}; running: {', '.join(found['running'])}")
 

@@ -1,6 +1,7 @@
 """`city process new`: replicates a template, or what runs at one site, to another site."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from cityreflex.where import Where
 from processes import templates as found_templates
 from processes.contract import Port
 from processes.errors import ProcessError
-from processes.fitting import Fit, Stream, fit
+from processes.fitting import Fit, Stream, fit, is_unseen
 
 FORM = "PORT=DATASTREAM"
 
@@ -51,7 +52,7 @@ def new(
     run directory. What is ambiguous is asked for, or named with exit code 3 where nobody is there to answer. DEST is
     never overwritten, and is checked before it is written.
 
-    Example: city process new sites/riverside/flood.toml sites/mill/flood.toml --things 'mill-*' --set threshold_m=1.2
+    Example: city process new sites/flood.toml sites/flood_mill.toml --things 'mill-*' --set threshold_m=1.2
     """
     if dest.exists():
         raise CityError(FAILED, f"{dest} exists; nothing was changed", "give another name")
@@ -62,7 +63,8 @@ def new(
     document = _filled(origin, bound, fits, values, mode)
     _write(dest, document, templates)
     rows = {name: [stream.name for stream in streams] for name, streams in bound.items()}
-    click.echo(json.dumps({"file": str(dest), "bound": rows, "mode": mode}) if as_json else _told(dest, rows, mode))
+    made = {"file": str(dest), "bound": rows, "mode": mode}
+    click.echo(json.dumps(made) if as_json else _told(where, dest, rows, mode))
 
 
 def _source(source: str, folders: tuple[Path, ...]) -> Source:
@@ -100,12 +102,11 @@ def _choose(
     if given:
         return [_named(name, found, one) for one in given]
     fits = [stream for stream in found.fits if stream.of(things)]
+    fits = fits or _unseen_like(found, things, origin.bound.get(name, []))
     if found.port.role == "respond" and name not in origin.bound:
         return fits if len(fits) == 1 else []
     if not fits:
-        near = "; ".join(f"{stream.name}: {why}" for stream, why in found.near[:3])
-        text = f"port {name}: nothing of {', '.join(things)} measures {found.port.property} in {found.port.unit}"
-        raise CityError(NOT_FOUND, text, near or "see city process check, or give --bind")
+        raise _nothing(name, found, things)
     likely = _like(fits, origin.bound.get(name, []))
     if found.port.many or len(likely) == 1:
         return likely
@@ -115,6 +116,23 @@ def _choose(
         return [stream for stream in likely if stream.name == chosen]
     several = ", ".join(stream.name for stream in likely)
     raise CityError(CONFIG, f"port {name} is ambiguous: {several} fit", f"give --bind {name}=... with one of them")
+
+
+def _unseen_like(found: Fit, things: tuple[str, ...], before: list[str]) -> list[Stream]:
+    """Return the actuators without feedback that are called like the one before: their names are all there is."""
+    tails = {_tail(name) for name in before}
+    unseen = [stream for stream, _ in found.near if is_unseen(found.port, stream)]
+    return [stream for stream in unseen if stream.of(things) and _tail(stream.name) in tails]
+
+
+def _nothing(name: str, found: Fit, things: tuple[str, ...]) -> CityError:
+    """Return the error for a port that nothing of the Things fits: it says what fits elsewhere."""
+    what = "measures" if found.port.role == "sense" else "moves"
+    text = f"port {name}: nothing of {', '.join(things)} {what} {found.port.property} in {found.port.unit}"
+    elsewhere = ", ".join(stream.name for stream in found.fits[:3])
+    near = "; ".join(f"{stream.name}: {why}" for stream, why in found.near[:3])
+    hint = f"elsewhere there is {elsewhere}: other --things?" if elsewhere else near
+    return CityError(NOT_FOUND, text, hint or "see city process check, or give --bind")
 
 
 def _like(fits: list[Stream], before: list[str]) -> list[Stream]:
@@ -131,7 +149,7 @@ def _tail(name: str) -> tuple[bool, str]:
 
 
 def _named(port: str, found: Fit, name: str) -> Stream:
-    for stream in found.fits:
+    for stream in (*found.fits, *(near for near, _ in found.near if is_unseen(found.port, near))):
         if stream.name == name:
             return stream
     why = next((why for stream, why in found.near if stream.name == name), "it is not there, or of another property")
@@ -152,6 +170,7 @@ def _filled(
             responds = document.setdefault("responds", tomlkit.table())
             row = responds.setdefault(name, tomlkit.inline_table())
             row["actuator"] = names[0]
+            row.pop("observe", None)
             if streams[0].observe:
                 row["observe"] = streams[0].observe
     for one in values:
@@ -186,9 +205,17 @@ def _write(dest: Path, document: Any, folders: tuple[Path, ...]) -> None:
         staged.parent.rmdir()
 
 
-def _told(dest: Path, rows: Mapping[str, list[str]], mode: str) -> str:
+def _as_named(where: Where, dest: Path) -> str:
+    """Return the file as configurations of the run directory name it."""
+    there = where.folder.is_dir() and not where.at
+    return json.dumps(os.path.relpath(dest, where.folder) if there else str(dest.absolute()))
+
+
+def _told(where: Where, dest: Path, rows: Mapping[str, list[str]], mode: str) -> str:
     lines = [f"{dest}: written, mode {mode}"]
     lines += [f"  {port:<12} {', '.join(names) or 'not bound'}" for port, names in rows.items()]
     lines.append(f"look through [site], try it: city process test {quoted(dest)} --data ...")
-    lines.append("then name it under [processes] files, and: city process reload")
+    lines.append(f"then name it, {_as_named(where, dest)}, under [processes] files, and: city process reload")
+    if dest.stem in known_streams.instances(where):
+        lines.append(f"{dest.stem} runs here already, and a process is named by its file: rename {quoted(dest)} first")
     return "\n".join(lines)

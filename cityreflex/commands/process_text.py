@@ -6,6 +6,7 @@ from typing import Any
 
 from cityreflex.commands.replay_text import moment, scores
 from cityreflex.commands.terminal import tabled, wrapped
+from processes.fitting import UNSEEN
 
 SHOWN_NEAR = 5
 SHOWN = 20
@@ -14,7 +15,7 @@ SHOWN = 20
 def listed(rows: list[dict[str, Any]]) -> str:
     """Return one row per process, then why one stopped."""
     if not rows:
-        return "no process runs here: name files under [processes] of aggregator.toml"
+        return "no process runs here: name files under [processes] of its configuration"
     heads = ("process", "template", "mode", "runs", "state", "last step")
     table = tabled(heads, [
         (row["instance"], row["template"], row["mode"], row["runs_on"], row["state"],
@@ -30,7 +31,7 @@ def explained(found: dict[str, Any]) -> str:
 
 
 def _head(found: dict[str, Any]) -> Iterator[str]:
-    how = f"{found['state']}, mode {found['mode']}, every {found['every_s']:g} s"
+    how = f"{found['state']}, mode {found['mode']}, {_pace(found['every_s'])}"
     yield f"{found['instance']} ({found['template']}): {how}"
     if found["reason"]:
         yield f"  stopped: {found['reason']}"
@@ -42,6 +43,10 @@ def _head(found: dict[str, Any]) -> Iterator[str]:
     if found["too_late"]:
         lateness = f"lateness_s ({found['lateness_s']:g} s)"
         yield f"  {found['too_late']:,} samples unused: before the first step, or later than {lateness}"
+
+
+def _pace(every_s: float) -> str:
+    return f"every {every_s:g} s" if every_s else "at each arrival"
 
 
 def _inputs(found: dict[str, Any]) -> Iterator[str]:
@@ -72,7 +77,8 @@ def _outcome(found: dict[str, Any]) -> Iterator[str]:
     yield "proposals" if found["proposals"] else "no proposal"
     for row in found["proposals"]:
         yield f"  {row['port']} {row['setpoint']:g} -> {row['actuator'] or 'no actuator'}"
-        for text in (f"because {row['reason']}", row["became"]):
+        newest = f"newest task: {row['newest_task']}" if row.get("newest_task") else ""
+        for text in filter(None, (f"because {row['reason']}", row["became"], newest)):
             yield from textwrap.wrap(text, 80, initial_indent="    ", subsequent_indent="    ")
 
 
@@ -87,17 +93,18 @@ def _port(row: dict[str, Any]) -> Iterator[str]:
     yield f"{row['port']}: {what} of {row['property']} in {row['unit']}"
     bound = {one["name"] for one in row["bound"]}
     for one in row["bound"]:
-        why = one["why"] or "it is not there, or measures something else"
-        yield f"  ok    {one['name']}" if one["fits"] else f"  WRONG {one['name']}: {why}"
+        why = one["why"] or ("" if one["fits"] else "it is not there, or measures something else")
+        yield f"  {'ok   ' if one['fits'] else 'WRONG'} {one['name']}" + (f": {why}" if why else "")
     for name in row["fits"]:
         if name not in bound:
             yield f"  fits  {name}"
-    if not row["fits"]:
-        yield "  nothing fits"
-    for one in [one for one in row["near"] if one["name"] not in bound][:SHOWN_NEAR]:
-        yield f"  no    {one['name']}: {one['why']}"
+    near = [one for one in row["near"] if one["name"] not in bound]
+    if not row["fits"] and not any(one["fits"] for one in row["bound"]):
+        yield "  nothing fits" + (" for sure" if any(one["why"] == UNSEEN for one in near) else "")
+    for one in near[:SHOWN_NEAR]:
+        yield f"  {'maybe' if one['why'] == UNSEEN else 'no   '} {one['name']}: {one['why']}"
     if row["others"]:
-        yield f"        {row['others']} others are of another property"
+        yield f"        {row['others']} {'other is' if row['others'] == 1 else 'others are'} of another property"
 
 
 def tried(found: dict[str, Any]) -> str:

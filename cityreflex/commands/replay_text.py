@@ -69,8 +69,8 @@ def _instead(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {name} was sensed by no process then, so the record has nothing of it"
     for kind, sign in (("added", "+"), ("removed", "-"), ("moved", "~")):
         for row in tasks[kind][:SHOWN]:
-            later = f" ({row['later_s']:+g} s)" if kind == "moved" else ""
-            yield f"  {sign} {moment(row['step_utc_us'])} {row['port']} {row['setpoint']:g}{later}"
+            was = f", was {moment(row['was_utc_us'])} ({row['later_s']:+g} s)" if kind == "moved" else ""
+            yield f"  {sign} {moment(row['step_utc_us'])} {row['port']} {row['setpoint']:g}{was}"
         if len(tasks[kind]) > SHOWN:
             yield f"  {sign} ... and {len(tasks[kind]) - SHOWN} more {kind}"
 
@@ -78,7 +78,7 @@ def _instead(found: dict[str, Any]) -> Iterator[str]:
 def _scores(found: dict[str, Any]) -> Iterator[str]:
     groups = [(row["instance"], row["scores"]) for row in found["instances"]]
     if found["instead"] is not None:
-        groups.append(("with the other", found["instead"]["scores"]))
+        groups.append(("the other one", found["instead"]["scores"]))
     yield from scores(groups)
 
 

@@ -67,7 +67,8 @@ def cancel(where: Where, task_id: str, reason: str, wait_s: float, as_json: bool
 
     Example: city task cancel 5ad01f --reason "done earlier"
     """
-    _tell(TaskDesk(where).cancelled(task_id, reason, wait_s), as_json)
+    row = TaskDesk(where).cancelled(task_id, reason, wait_s)
+    click.echo(json.dumps(row) if as_json else task_text.taken_back(terminal.harmless(row)))
 
 
 @task.command("list")

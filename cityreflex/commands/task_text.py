@@ -30,6 +30,13 @@ def outcome(row: Row) -> str:
     return f"task {short} {row['state']}{more}"
 
 
+def taken_back(row: Row) -> str:
+    """Return what a cancel led to: a task whose effect was seen stays observed, and only its hold ends."""
+    if row["state"] != "observed":
+        return outcome(row)
+    return f"task {row['id'][:SHOWN]} taken back: {row['actuator']} is let go; that it was observed stays on record"
+
+
 def whole(row: Row) -> str:
     """Return a task with all its states, a line each."""
     valid = f"{row['lease_ms'] / 1000:g} s"

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
+from service.addresses import UNIX
 from service.audit_check import MAX_LINES, AuditDesk
 from service.audit_heads import PRIVATE, Book
-from service.sections import UNIX
 
 from ..config import EdgeConfig
 from .city_heads import CityHeads

@@ -90,9 +90,11 @@ def test_explain_names_the_task_a_proposal_became_and_why_the_next_is_not_sent(k
     rig.feed(10_010, 10, 1.0)
     (proposal,) = rig.pages().get("/processes/opener/explain").json()["proposals"]
     assert proposal["became"].startswith("task ")
+    assert proposal["newest_task"].startswith(proposal["became"].split()[1][:12])
     rig.feed(10_020, 10, 1.0)
     (proposal,) = rig.pages().get("/processes/opener/explain").json()["proposals"]
     assert proposal["became"] == IN_FORCE
+    assert " river-1/opening 0.5, dispatched" in proposal["newest_task"], "and which one is in force"
 
 
 def test_a_process_in_mode_advise_says_that_nothing_is_sent(kit: Any, store: Store) -> None:

@@ -244,3 +244,23 @@ def test_where_there_is_no_log(run: Run, folder: Path) -> None:  # noqa: F811
     assert run("audit", "show", *HERE)[0] == exits.NOT_FOUND
     assert run("audit", "verify", "nowhere.jsonl")[0] == exits.USAGE
     assert not (folder / "city" / PRIVATE).exists()
+
+
+def test_a_copy_of_the_files_is_checked_anywhere_and_against_the_book_of_a_witness(run: Run, folder: Path) -> None:  # noqa: F811
+    shutil.copytree(folder / "city", folder / "copy")
+    book = str(folder / "witness" / "city.jsonl")
+    assert run("audit", "verify", "copy", "--heads", book)[0] == exits.OK
+    lines = (folder / "copy" / FILE).read_bytes().splitlines(keepends=True)
+    (folder / "copy" / FILE).write_bytes(b"".join(lines[:-1]))
+    shutil.rmtree(folder / "copy" / PRIVATE)
+    assert run("audit", "verify", "copy")[0] == exits.OK, "nothing in it vouches for its end"
+    code, _, err = run("audit", "verify", "copy", "--heads", book)
+    assert code == exits.UNVERIFIED and "the log had 20 lines and now ends with line 19" in err
+    (folder / "copy" / FILE).write_bytes(b"".join(lines[:3] + lines[4:]))
+    assert "line 4 is missing" in run("audit", "verify", "copy")[2]
+    assert run("audit", "verify", "witness")[0] == exits.NOT_FOUND
+
+
+def test_nothing_found_is_said(run: Run, folder: Path) -> None:  # noqa: F811
+    code, out, err = run("audit", "show", *HERE, "--who", "zoe")
+    assert (code, out) == (exits.OK, "") and "no line of the audit log of city" in err

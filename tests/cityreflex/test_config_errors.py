@@ -227,6 +227,20 @@ def test_the_hint_names_the_file_that_was_asked_for(node: Path) -> None:
     assert caught.value.hint.endswith(f"city config check {node}/edge.toml")
 
 
+def test_two_processes_of_one_name(node: Path) -> None:
+    (node / "more").mkdir()
+    other = node / "more" / "classroom_air.toml"
+    other.write_text((node / "sites" / "classroom_air.toml").read_text())
+    edge = node / "edge.toml"
+    edge.write_text(edge.read_text().replace('classroom_air.toml"]', 'classroom_air.toml", "more/classroom_air.toml"]'))
+    with pytest.raises(ConfigFileError) as caught:
+        config.check(edge)
+    (problem,) = caught.value.problems
+    assert problem.key == "processes.files[1]" and "a process is named by its file, and" in problem.message
+    other.write_text(other.read_text().replace('runs_on = "edge"', 'runs_on = "city"'))
+    assert config.check(edge) == "edge", "it does not run here"
+
+
 SCENARIO = [
     ("riverside", '"weather_mast"', '"weather_mats"', "boards[1].board: found 'weather_mats'; ", "weather_mast"),
     ("riverside", '"bme280"', '"bme180"', "boards[1].chips[0].chip: found 'bme180'; ", "bme280"),

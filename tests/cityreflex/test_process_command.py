@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import tomlkit
 from click.testing import CliRunner, Result
 
+from cityreflex import known_streams
+from cityreflex.client import Client
 from cityreflex.commands import process_text
+from cityreflex.commands.datastream import datastream
 from cityreflex.commands.process import process
 from cityreflex.exits import CONFIG, CityError
 from processes import templates
+from processes.fitting import UNSEEN, Stream
 from tests.waiting import until
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "aggregator"))
@@ -86,15 +91,67 @@ def test_what_is_explained_fits_80_columns_and_names_what_matters() -> None:
         "alarms": [{"key": "threshold_exceedance", "severity": 3, "probability": 0.5}],
         "proposals": [{"port": "gate", "setpoint": 0.5, "actuator": "gate-1/opening",
                        "reason": "P(level > 1.6 m within 3 h) = 0.50 at opening 0.5, 0.61 if left at 0.20",
-                       "became": "held back: the city does not hold the lease of this actuator"}],
+                       "became": "held back: the city does not hold the lease of this actuator",
+                       "newest_task": "0123456789ab gate-1/opening 0.5, waiting: risk high wants 2 people"}],
     }  # fmt: skip
+    assert "at each arrival" in process_text.explained({**found, "every_s": 0.0})
     text = process_text.explained(found)
     assert max(map(len, text.splitlines())) <= 80
     for part in ("1.25 +- 0.01 m, good, 12 s old", "made again", "in 10800 s", "severity 3", "because P(level",
-                 "held back: the city", "nothing within"):  # fmt: skip
+                 "held back: the city", "nothing within", "newest task: 0123456789ab"):  # fmt: skip
         assert part in text, part
 
 
 def test_without_a_city_the_command_says_how_to_start_one(folder: Path) -> None:
     done = city(folder, "list")
     assert isinstance(done.exception, CityError) and done.exception.hint
+
+
+class Services:
+    """A city where nothing runs, with an edge node where something does."""
+
+    @staticmethod
+    def get(client: Client, page: str, **query: Any) -> Any:
+        edge = {"edge": "edge-1", "health": {"processes": [{"instance": "classroom_air"}]}}
+        return {"processes": [], "status": {"edges": [edge]}}[page]
+
+    @staticmethod
+    def post(client: Client, page: str, body: Any = None) -> Any:
+        httpx.Response(404, json={"detail": "Not Found"}, request=httpx.Request("POST", "http://edge/")).raise_for_status()
+
+
+def test_what_runs_at_edge_nodes_alone_is_named_and_how_to_ask_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Client, "get", Services.get)
+    monkeypatch.setattr(Client, "post", Services.post)
+    done = city(tmp_path, "list")
+    assert done.exit_code == 0
+    assert f"on edge-1: classroom_air; ask it: city process list --at unix:{tmp_path}/edge/api.sock" in done.stderr
+    done = city(tmp_path, "reload")
+    assert isinstance(done.exception, CityError) and "SIGHUP" in done.exception.hint
+
+
+def test_bindings_are_told_as_right_wrong_or_unknown() -> None:
+    row = {"port": "fan", "role": "respond", "property": "fan_speed", "unit": "1", "many": False, "fits": [],
+           "others": 1}  # fmt: skip
+    bound = [{"name": "room-1/fan", "fits": True, "why": UNSEEN}, {"name": "x/y", "fits": False, "why": ""}]
+    near = [{"name": "room-1/fan", "why": UNSEEN}, {"name": "room-2/fan", "why": UNSEEN}]
+    text = process_text.checked([{**row, "bound": bound, "near": near}])
+    assert f"  ok    room-1/fan: {UNSEEN}" in text and "  WRONG x/y: it is not there" in text
+    assert f"  maybe room-2/fan: {UNSEEN}" in text and "1 other is of another property" in text
+    assert "nothing fits for sure" in process_text.checked([{**row, "bound": [], "near": near}])
+
+
+def test_datastreams_are_listed_with_property_and_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    senses = [Stream("room-1/co2", "mole_fraction_of_carbon_dioxide_in_air", "[ppm]")]
+    responds = [Stream("room-1/fan", "", ""), Stream("gate-1/opening", "gate_opening_fraction", "1", None, "gate-1/at")]
+    monkeypatch.setattr(known_streams, "find", lambda where: (senses, responds))
+    out = CliRunner().invoke(datastream, ["list"]).output
+    assert "room-1/co2\n  mole_fraction_of_carbon_dioxide_in_air in [ppm]\n" in out
+    assert "actuator without feedback" in out and "shown by gate-1/at: gate_opening_fraction in 1" in out
+    assert "gate-1" not in CliRunner().invoke(datastream, ["list", "room-*"]).output
+    assert [row["role"] for row in json.loads(CliRunner().invoke(datastream, ["list", "--json"]).output)] == [
+        "sense", "respond", "respond",
+    ]  # fmt: skip
+    assert "no datastream of nix" in CliRunner().invoke(datastream, ["list", "nix"]).output

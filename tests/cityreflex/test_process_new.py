@@ -66,6 +66,39 @@ def test_a_file_that_runs_is_copied_and_ports_that_take_many_get_all(tmp_path: P
     assert found["mode"] == tomlkit.parse(dest.read_text())["mode"] == "act"
 
 
+def test_an_actuator_without_feedback_is_bound_if_it_is_called_alike_or_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    senses = [Stream("room-2/co2", "mole_fraction_of_carbon_dioxide_in_air", "[ppm]"),
+              Stream("room-2/door_open", "door_open", "1")]  # fmt: skip
+    responds = [Stream("room-2/fan", "", ""), Stream("room-2/lamp", "", "")]
+    monkeypatch.setattr(known_streams, "find", lambda where: (senses, responds))
+    for name, words, actuator in (("a", [], "room-2/fan"), ("b", ["--bind", "fan=room-2/lamp"], "room-2/lamp")):
+        dest = tmp_path / f"{name}.toml"
+        done = city("new", "classroom_air", str(dest), "--things", "room-2", *words)
+        assert done.exit_code == 0, done.exception
+        assert tomlkit.parse(dest.read_text()).unwrap()["responds"]["fan"]["actuator"] == actuator
+
+
+def test_what_is_new_says_how_to_name_it_and_whether_its_name_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(known_streams, "instances", lambda where: {"flood"})
+    where = ("--things", "mill-*", "--dir", str(tmp_path / "run"))
+    done = city("new", "flood", str(tmp_path / "sites" / "flood_mill.toml"), *where)
+    assert 'name it, "../sites/flood_mill.toml", under [processes] files' in done.output
+    assert "runs here already" not in done.output
+    done = city("new", "flood", str(tmp_path / "mill" / "flood.toml"), *where)
+    assert "flood runs here already, and a process is named by its file" in done.output
+
+
+def test_what_fits_elsewhere_is_named(tmp_path: Path) -> None:
+    done = city("new", "flood", str(tmp_path / "x.toml"), "--things", "farm-*")
+    assert isinstance(done.exception, CityError)
+    assert "elsewhere there is mill-river/water_level" in done.exception.hint
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mill.toml").write_text("mine")
     done = city("new", "flood", str(tmp_path / "mill.toml"), "--things", "mill-*")
@@ -131,6 +164,7 @@ def test_a_trial_reads_csv_with_a_column_per_port_or_a_row_per_sample(tmp_path: 
 @pytest.mark.parametrize(("rows", "code", "says"), [
     (["when,level", "2026-01-01,1"], CONFIG, "expected time"),
     (["time,level", "2026-01-01T00:00,1", "2025-01-01T00:00,1"], CONFIG, "wide.csv:3: time goes back"),
+    (["time,level", "23.18,1"], CONFIG, "wide.csv:2: time: found '23.18'; expected ISO 8601"),
     (["time,level", "yesterday,1"], CONFIG, "wide.csv:2"),
     (["time,datastream,value", "2026-01-01,other/stream,1"], NOT_FOUND, "no sample of"),
 ])  # fmt: skip

@@ -148,3 +148,29 @@ def test_nobody_answers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # n
     monkeypatch.setattr(Client, "get", gone)
     for words in (REQUEST, ("task", "list"), ("actuator", "list"), ("edge", "stop", "--reason", "because")):
         assert run(*words)[0] == exits.NOT_FOUND
+
+
+def test_a_cancel_says_that_the_hold_ends_though_the_effect_was_seen(run: Run, city: City) -> None:  # noqa: F811
+    code, out, _ = run("task", "cancel", ID)
+    assert (code, out) == (
+        0, "task 5ad01f3c9b12 taken back: gate-1/opening is let go; that it was observed stays on record\n"
+    )  # fmt: skip
+
+
+def test_what_a_service_finds_wrong_in_a_body_is_told_in_plain_words(
+    run: Run, city: City, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:  # fmt: skip
+    detail = [
+        {"type": "less_than_equal", "loc": ["body", "valid_s"], "msg": "Input ...", "input": 9e9, "ctx": {"le": 86400}},
+        {"type": "string_too_short", "loc": ["body", "reason"], "input": "x", "ctx": {"min_length": 3}},
+    ]  # fmt: skip
+    answer = httpx.Response(422, json={"detail": detail}, request=httpx.Request("POST", "http://city/tasks"))
+    monkeypatch.setattr(Client, "post", lambda *a, **k: answer.raise_for_status())
+    code, _, err = run(*REQUEST)
+    assert code == exits.USAGE
+    assert "valid_s: found 9000000000.0; expected 86400 or less" in err
+    assert "reason: found 'x'; expected at least 3 characters" in err
+    none = httpx.Response(404, json={"detail": "Not Found"}, request=httpx.Request("POST", "http://city/tasks"))
+    monkeypatch.setattr(Client, "post", lambda *a, **k: none.raise_for_status())
+    code, _, err = run(*REQUEST)
+    assert code == exits.NOT_FOUND and "an edge node has fewer pages" in err

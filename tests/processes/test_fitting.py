@@ -1,7 +1,7 @@
 """Which datastreams fit a port, and why the others do not."""
 
 from processes.contract import Port
-from processes.fitting import Stream, as_rows, fit, from_rows
+from processes.fitting import UNSEEN, Stream, as_rows, fit, from_rows
 
 LEVEL = Port("water_level", "m", "sense", False)
 GATE = Port("gate_opening_fraction", "1", "respond", False)
@@ -43,3 +43,10 @@ def test_a_fused_stream_belongs_to_its_board_and_to_its_node() -> None:
     fused = Stream("edge-1/river-2.level", "water_level", "m")
     assert fused.of(["river-2"]) and fused.of(["edge-*"]) and not fused.of(["river-1"])
     assert Stream("mast-1/rain", "rainfall", "mm").of(["mast-?"])
+
+
+def test_an_actuator_without_feedback_may_fit_and_only_people_know() -> None:
+    found = fit({"gate": GATE}, *from_rows(ROWS, THINGS))
+    assert [(stream.name, why) for stream, why in found["gate"].near] == [("lamp-1/on", UNSEEN)]
+    (row,) = as_rows(found, {"gate": ["lamp-1/on", "gone/on"]})
+    assert [(one["fits"], one["why"]) for one in row["bound"]] == [(True, UNSEEN), (False, "")]
