@@ -159,6 +159,9 @@ class City:
             before = self.dispatcher.held_back.copy()
             sends += self.dispatcher.decided(decision, now, self._stamps(decision))
             self.host.held[decision.instance] = self.dispatcher.held_back - before
+        while self.dispatcher.displaced:
+            edge, text = self.dispatcher.displaced.pop()
+            self.refused.note("foreign_task", edge, text, now.us)
         ledger_view.look_round(self.watch, self.ingest, self.accounts, self.sessions, now)
         sends += [*self.dispatcher.tick(now), *self.orders.tick(now)]
         sends += self.dispatcher.ask_leases(self.host.actuators(), now)
@@ -362,16 +365,12 @@ class City:
         return self.reports.owns(thing) or (thing != edge and thing in self.sessions.by_edge)
 
     def _stamps(self, decision: Any) -> dict[str, int]:
-        """Return what is known of the way of a decision's newest cause, in ns."""
+        """Return what is known of the way of a decision's newest cause, in ns of this city's boottime."""
         origin = self.host.origin(decision)
         if origin is None:
             return {}
         stamps = {"city_rx": origin.city_rx_us * 1000, "city_store": origin.city_store_us * 1000}
-        edges = {self.registry.edge_of(cause[0]) for cause in decision.causes}
-        offsets = [self.sessions.by_edge[e].offset_us() for e in edges if e in self.sessions.by_edge]
-        if offsets and offsets[0] is not None:
-            stamps["sample"] = max(0, self.clock.boottime_us(origin.t_utc_us) + offsets[0]) * 1000
-        return stamps
+        return {**stamps, "sample": self.clock.boottime_us(origin.t_utc_us) * 1000}
 
     def _heartbeats(self, now: Now) -> list[Send]:
         if now.us - self._beat_us < HEARTBEAT_US:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from service.risk import ActuatorSection
 from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
@@ -74,6 +74,14 @@ class GuardSection(Section):
     interlocks: list[list[str]] = Field(default_factory=list)
     actuators: dict[str, ActuatorSection] = Field(default_factory=dict)
 
+    @field_validator("interlocks")
+    @classmethod
+    def _each_excludes(cls, groups: list[list[str]]) -> list[list[str]]:
+        for group in groups:
+            if len(set(group)) != len(group) or len(group) < 2:
+                raise ValueError(f"found {group}; expected two actuators or more, each once")
+        return groups
+
 
 class EdgeConfig(Section):
     """All of edge.toml."""
@@ -94,6 +102,16 @@ class EdgeConfig(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two Things have the id {twice[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "EdgeConfig":
+        things = {board.thing for board in self.boards}
+        for name in (*self.guard.actuators, *(name for group in self.guard.interlocks for name in group)):
+            thing, _, actuator = name.partition("/")
+            if thing not in things or not actuator:
+                known = ", ".join(sorted(things))
+                raise ValueError(f"[guard] names {name!r}; expected THING/ACTUATOR of a board here: {known}")
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from ..tasks.book import TaskRecord, from_map, to_map
 
 _PUT = (
     "INSERT INTO tasks(task_id, task, record) VALUES (?, ?, ?)"
-    " ON CONFLICT(task_id) DO UPDATE SET record = excluded.record"
+    " ON CONFLICT(task_id) DO UPDATE SET task = excluded.task, record = excluded.record"
 )
 _PUT_ORDER = (
     "INSERT INTO orders(task_id, task, record) VALUES (?, ?, ?)"

@@ -120,7 +120,7 @@ def actuator_rows(orders: Orders) -> list[Row]:
             "actuator": name, "edge": session.edge if session else None, "kind": info.kind,
             "lower": info.lower, "upper": info.upper, "safe": info.safe, "feedback": info.feedback,
             **rule._asdict(), "holder": said.get("holder"), "setpoint": said.get("setpoint"),
-            "tripped": said.get("tripped") or "", "stopped": (session.health.get("stopped") or "") if session else "",
+            "tripped": said.get("tripped", ""), "stopped": str(session.health.get("stopped") or "") if session else "",
             "person": held[0].task.person if held else "", "online": bool(session and session.connected),
         })  # fmt: skip
     return rows

@@ -72,6 +72,11 @@ class TaskBook:
             for key in closed[: len(self.by_id) - MAX_RECORDS]:
                 del self.by_id[key]
 
+    def forget(self, record: TaskRecord) -> None:
+        """Know nothing of a record any more; another one under its id will take its place on disk too."""
+        for table in (self.by_id, self._open, self._changed):
+            table.pop(record.task.task_id, None)
+
     def move(self, record: TaskRecord, state: int, code: int, utc_us: int, text: str = "") -> bool:
         """Enter a state if it may follow; return whether the task changed."""
         if state == record.state:

@@ -9,6 +9,7 @@ edge answers or the deadline is over; after it nothing is sent, ever. The caller
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from math import isnan
 from typing import NamedTuple, TypeAlias
 
@@ -37,6 +38,7 @@ LEASE_REQUEST_US = 1_000_000
 GRACE_US = 2_000_000
 FEEDBACK_SHARE = 0.05
 MAX_REASON = 200
+MAX_STAMPS = 32
 _log = structlog.get_logger(__name__)
 
 Send: TypeAlias = tuple[str, TaskOrder | LeaseRequest]
@@ -52,7 +54,10 @@ class Now(NamedTuple):
 
 @dataclass
 class Dispatcher:
-    """State: leases as the edges report them, what is active per actuator, and the book of tasks."""
+    """State: leases as the edges report them, what is active per actuator, and the book of tasks.
+
+    `displaced`: (edge node, text) of tasks that stood under the id of somebody else's, for the audit log.
+    """
 
     registry: Registry
     sessions: Sessions
@@ -64,6 +69,7 @@ class Dispatcher:
     leases: dict[str, LeaseState] = field(default_factory=dict)
     active: dict[str, tuple[int, Active]] = field(default_factory=dict)
     held_back: Counter[str] = field(default_factory=Counter)
+    displaced: list[tuple[str, str]] = field(default_factory=list)
     _asked_us: dict[str, int] = field(default_factory=dict)
 
     def take_lease(self, edge: str, lease: LeaseState) -> None:
@@ -93,7 +99,7 @@ class Dispatcher:
             del self._asked_us[actuator]
 
     def decided(self, decision: Decision, now: Now, stamps: dict[str, int]) -> list[Send]:
-        """Return the orders that a decision leads to. `stamps`: ns, what its causes went through so far."""
+        """Return the orders that a decision leads to. `stamps`: ns of city boottime, the way of its causes so far."""
         if not decision.dispatch:
             return []
         orders = []
@@ -110,7 +116,7 @@ class Dispatcher:
             return None
         if record.task.edge != edge:
             raise PeerError("foreign_task", f"{edge} reports on a task of {record.task.edge}")
-        record.stamps.update(report.stamps)
+        record.stamps |= dict(islice(report.stamps.items(), max(0, MAX_STAMPS - len(record.stamps))))
         record.position = None if isnan(report.position) else report.position
         if self.book.move(record, report.state, report.code, now.utc_us, report.text):
             self._moved(record, now)
@@ -140,7 +146,7 @@ class Dispatcher:
         active_fence, active = self.active.get(actuator, (0, None))
         if not worth_sending(proposal, active if active_fence == fence else None, now.us // 1000):
             return []
-        if decision.task_ids[proposal.port] in self.book.by_id:
+        if self._is_known(decision.task_ids[proposal.port], actuator):
             self.held_back["already_a_task"] += 1
             return []
         task = self._task(decision, proposal, session, fence=fence, now=now, stamps=stamps)
@@ -150,6 +156,17 @@ class Dispatcher:
             self.held_back["invalid_task"] += 1
             _log.warning("a process proposed what is no task", actuator=task.actuator, detail=str(error))
             return []
+
+    def _is_known(self, task_id: bytes, actuator: str) -> bool:
+        """Whether this task was made before, here or by the actuator's own node; ids can be foretold, so a record of
+        another actuator under it is somebody's trick: it makes room."""
+        known = self.book.by_id.get(task_id)
+        if known is None or known.task.actuator == actuator:
+            return known is not None
+        text = f"it had told of a task of {known.task.actuator} under an id that is for {actuator}"
+        self.displaced.append((known.task.edge, text))
+        self.book.forget(known)
+        return False
 
     def _order(self, task: tasks.Task, proposal: Proposal, now: Now) -> list[Send]:
         """Return the signed order; none if it has to wait for people, a selection or a signature."""
@@ -202,7 +219,7 @@ class Dispatcher:
             not_after_us=edge_now_us + start_ms * 1000,
             fence=fence,
             causes=list(decision.causes)[: tasks.MAX_CAUSES],
-            stamps={**stamps, "city_tx": now.us * 1000},
+            stamps={**_for_edge(stamps, session), "city_tx": now.us * 1000},
             reason=proposal.reason[:MAX_REASON],
             epoch=0 if session.proto == 1 else self.epoch,  # version 1 reads no epoch
         )
@@ -262,8 +279,11 @@ class Dispatcher:
             raise PeerError("task_id", f"{edge} reports {report.task_id.hex()} but encloses another task")
         if not self.registry.owns(edge, task.actuator.split("/", 1)[0]):
             raise PeerError("foreign_actuator", f"{edge} does not own {task.actuator}")
+        if task.edge != edge or task.person or task.approved or task.verb not in OWN_VERBS:
+            raise PeerError("foreign_task", f"{edge} tells of a task as its own that a process of its could not make")
         first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
-        record = TaskRecord(task, "edge", [Step(first, codes.OK, task.step_utc_us)], stamps=dict(task.stamps))
+        began = Step(first, codes.OK, min(task.step_utc_us, now.utc_us))
+        record = TaskRecord(task, "edge", [began], stamps=dict(task.stamps))
         record.deadline_us = now.us + START_WITHIN_MS * 1000
         self.watch(record)
         self.book.add(record)
@@ -335,6 +355,16 @@ class Dispatcher:
         return self.sessions.by_edge.get(edge) if edge else None
 
 
+def _for_edge(stamps: Mapping[str, int], session: Session) -> dict[str, int]:
+    """Return the stamps with the sample's in the clock of the node that is to act: its guard asks how old it is."""
+    told, offset_us = dict(stamps), session.offset_us()
+    sample_ns = told.pop("sample", None)
+    if sample_ns is not None and offset_us is not None:
+        told["sample"] = max(0, sample_ns + offset_us * 1000)
+    return told
+
+
+OWN_VERBS = (tasks.OPERATE, tasks.SELECT)
 _IN_FORCE = frozenset({codes.ACCEPTED, codes.ACTING, codes.DONE})
 _LEFT = _IN_FORCE | {codes.DISPATCHED}
 _MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED, codes.UNKNOWN})

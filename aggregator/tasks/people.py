@@ -19,7 +19,7 @@ from .dispatch import MAX_REASON, Now
 from .orders import BEGIN_WITHIN_US, Orders
 
 APPROVE_WITHIN_US = 600_000_000
-MAX_OPEN = 50
+MAX_OPEN, MAX_OPEN_EACH = 200, 20
 VERSION_WITH_PEOPLE = 2
 INSTANCE = "people"
 
@@ -47,7 +47,7 @@ class People:
         if not info.lower <= want.setpoint <= info.upper:
             limits = f"{info.lower:g} to {info.upper:g}"
             raise TaskRefused(codes.OUT_OF_RANGE, f"{want.setpoint:g} is outside {limits}", f"give one of {limits}")
-        self._free(want.actuator, session)
+        self._free(who, want.actuator, session)
         record = self._record(who, want, session, now)
         rule = self.orders.rule(want.actuator)
         if rule.approvals > 1:
@@ -123,14 +123,20 @@ class People:
             raise TaskRefused(codes.UNAUTHORISED, text, f"update {session.edge}")
         return info, session
 
-    def _free(self, actuator: str, session: Session) -> None:
-        """Raises: TaskRefused if its guard said that it is tripped or the node stopped, or if too much is open."""
+    def _free(self, who: str, actuator: str, session: Session) -> None:
+        """Raises: TaskRefused if its guard said that it is tripped or the node stopped, or if too much is open.
+
+        What one person has open is bounded apart, so that nobody can use up what is there for all.
+        """
         if stopped := session.health.get("stopped"):
             text = f"{session.edge} is stopped: {stopped}"
             raise TaskRefused(codes.LOCAL_STOP, text, f"at {session.edge}: city edge clear")
         if tripped := guarded(session, actuator).get("tripped"):
             raise TaskRefused(codes.TRIPPED, str(tripped), f"look at it, then: city actuator reset {actuator}")
-        if sum(record.requester == "operator" for record in self._book.open_records()) >= MAX_OPEN:
+        askers = [record.task.person for record in self._book.open_records() if record.requester == "operator"]
+        if askers.count(who) >= MAX_OPEN_EACH:
+            raise TaskRefused(codes.RATE_LIMITED, f"{MAX_OPEN_EACH} orders of {who} are open", "city task cancel one")
+        if len(askers) >= MAX_OPEN:
             raise TaskRefused(codes.RATE_LIMITED, f"{MAX_OPEN} orders of people are open", "see city task list")
 
     def _record(self, who: str, want: Want, session: Session, now: Now, verb: int = tasks.OPERATE) -> TaskRecord:
@@ -151,10 +157,17 @@ class People:
 
 
 def guarded(session: Session, actuator: str) -> dict[str, Any]:
-    """Return what the guard last said of an actuator: {holder, fence, setpoint, tripped, ...}, {} if nothing."""
+    """Return what the guard last said of an actuator: {holder, setpoint, tripped}, {} if nothing.
+
+    An edge node says what it likes: what has not the right shape is left out.
+    """
     rows = session.health.get("leases")
     found = [r for r in rows if isinstance(r, dict) and r.get("actuator") == actuator] if isinstance(rows, list) else []
-    return found[0] if found else {}
+    if not found:
+        return {}
+    holder, setpoint, tripped = (found[0].get(name) for name in ("holder", "setpoint", "tripped"))
+    number = isinstance(setpoint, int | float) and not isinstance(setpoint, bool)
+    return {"holder": str(holder or ""), "setpoint": setpoint if number else None, "tripped": str(tripped or "")}
 
 
 _NOT_SENT = frozenset({codes.PROPOSED, codes.WAITING, codes.AUTHORISED})

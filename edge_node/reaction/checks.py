@@ -9,18 +9,22 @@ from .guard_state import Actuator
 from .task_entry import TaskEntry
 
 HORIZON_MS = 3_600_000
+AHEAD_US = 1_000_000
+"""How far ahead of now a sample may lie, since clocks are estimated."""
 OK = (codes.OK, "")
 
 
 class Limits(NamedTuple):
     """What the guard knows of the actuator now, whether its board takes commands, and what excludes it.
 
-    `ready`: codes.OK, LINK_DOWN or STALE_CLOCK; `engaged`: actuators that exclude this one now.
+    `ready`: codes.OK, LINK_DOWN or STALE_CLOCK; `engaged`: actuators that exclude this one now; `lost_rules`: rules
+    for this board that name no actuator of it.
     """
 
     actuator: Actuator
     ready: int
     engaged: list[str]
+    lost_rules: list[str]
 
 
 class Node(NamedTuple):
@@ -88,6 +92,9 @@ def _actuator(entry: TaskEntry, limits: Limits, _: int) -> tuple[int, str]:
         return limits.ready, "the board's link is down" if down else "the board's clock is not synchronised"
     if limits.actuator.tripped:
         return codes.TRIPPED, limits.actuator.tripped
+    if limits.lost_rules and task.setpoint != info.safe:
+        names = ", ".join(limits.lost_rules)
+        return codes.UNAUTHORISED, f"edge.toml has a rule for {names}, which its board has not: correct the name"
     if limits.engaged and task.setpoint != info.safe:
         return codes.INTERLOCKED, f"{', '.join(limits.engaged)} is engaged"
     return OK
@@ -116,6 +123,9 @@ def _evidence(entry: TaskEntry, limits: Limits, now_us: int) -> tuple[int, str]:
         if not sample_us or now_us - sample_us > limit_us:
             old = f"{(now_us - sample_us) / 1e6:.0f} s old" if sample_us else "of unknown age"
             return codes.STALE_EVIDENCE, f"its cause is {old}, at most {limit_us / 1e6:g} s are allowed"
+        if sample_us - now_us > AHEAD_US:
+            ahead = f"{(sample_us - now_us) / 1e6:.0f} s ahead"
+            return codes.STALE_EVIDENCE, f"its cause is {ahead}, so it was timed by another clock than this one"
     if actuator.feedback and (actuator.seen_us is None or now_us - actuator.seen_us > limit_us):
         return codes.STALE_EVIDENCE, f"{actuator.feedback} has shown nothing good for over {limit_us / 1e6:g} s"
     return OK

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from protocol import task_codes as codes
 from protocol.board_link import TaskResult
 
+from .checks import AHEAD_US
 from .effects import DoAgain, Effect, Renew
 from .guard_state import Actuator
 from .latches import Latches
@@ -170,11 +171,15 @@ class Following(Latches):
         """Whether this is the own feedback of an actuator whose evidence has a limit."""
         return any(a.rule.evidence_s and a.feedback == datastream for a in self.actuators.values())
 
-    def saw(self, datastream: str, t_us: Column, good: Column) -> None:
-        """Note when an actuator's own feedback was good last; arrays (n,), t_us in edge boottime."""
+    def saw(self, datastream: str, t_us: Column, good: Column, now_us: int) -> None:
+        """Note when an actuator's own feedback was good last; arrays (n,), t_us in edge boottime.
+
+        What claims to be measured after now was not: it would count as fresh until then.
+        """
+        found = t_us[good & (t_us <= now_us + AHEAD_US)]
         for actuator in self.actuators.values():
-            if actuator.feedback == datastream and np.any(good):
-                actuator.seen_us = max(actuator.seen_us or 0, int(t_us[good].max()))
+            if actuator.feedback == datastream and found.size:
+                actuator.seen_us = max(actuator.seen_us or 0, int(found.max()))
 
 
 _MISSED = frozenset({codes.FAILED, codes.REFUSED, codes.EXPIRED})

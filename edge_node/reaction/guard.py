@@ -120,7 +120,7 @@ class Guard(Following):
         if actuator is None:
             return None
         ready = self.ready.get(actuator.thing, codes.LINK_DOWN)
-        return Limits(actuator, ready, self.engaged_with(name, now_us))
+        return Limits(actuator, ready, self.engaged_with(name, now_us), self.rules_for_nobody(actuator.thing))
 
     def _select(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
         """Keep an actuator for one task, if it could be executed now; nothing moves."""

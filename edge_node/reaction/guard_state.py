@@ -153,10 +153,18 @@ class GuardState:
             actuator.said_away = any(abs(value - actuator.info.safe) > actuator.near for value in values)
 
     def engaged_with(self, name: str, now_us: int) -> list[str]:
-        """Return the actuators of the same interlocks that are, or may be, away from their safe setpoint."""
+        """Return the actuators of the same interlocks that are, or may be, away from their safe setpoint.
+
+        Of one that no board has introduced (it is gone, or misspelt) nobody knows that it is safe.
+        """
         partners = {other for group in self.interlocks if name in group for other in group if other != name}
-        known = [(other, self.actuators[other]) for other in sorted(partners) if other in self.actuators]
-        return [other for other, actuator in known if self._away(actuator, now_us)]
+        known = {other: self.actuators.get(other) for other in sorted(partners)}
+        unknown = [f"{other} (which no board here has)" for other, actuator in known.items() if actuator is None]
+        return [*unknown, *(other for other, actuator in known.items() if actuator and self._away(actuator, now_us))]
+
+    def rules_for_nobody(self, thing: str) -> list[str]:
+        """Return the rules of a board that name no actuator of it: somebody meant one of them, and misspelt it."""
+        return sorted(name for name in self.rules if name.split("/", 1)[0] == thing and name not in self.actuators)
 
     def _away(self, actuator: Actuator, now_us: int) -> bool:
         """Whether it is or may still be ordered away, or its board says so; after a start while old orders may last."""

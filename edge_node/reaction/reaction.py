@@ -63,7 +63,7 @@ class Reaction:
         if awaited or core.guard.looks_at(series.datastream):
             t_us = core.clock.boottimes(series.t_utc_us)
             good = series.quality < 3
-            core.guard.saw(series.datastream, t_us, good)
+            core.guard.saw(series.datastream, t_us, good, core.now())
             self.carry_out(core.guard.feedback(series.datastream, t_us, series.value, good))
 
     def advance(self, now_us: int) -> None:

@@ -109,7 +109,7 @@ class Town:
     def show(self, opening: float) -> None:
         """The gate's own sensor shows an opening."""
         at, good = np.array([self.now_us]), np.array([True])
-        self.guard.saw("river-1/feedback", at, good)
+        self.guard.saw("river-1/feedback", at, good, self.now_us)
         self._do(self.guard.feedback("river-1/feedback", at, np.array([opening]), good))
 
 

@@ -7,6 +7,9 @@ from guarded_city import GATE, S, Town, end, states
 
 from aggregator.errors import TaskRefused
 from aggregator.store.store import Store
+from aggregator.tasks.api import actuator_rows
+from aggregator.tasks.people import MAX_OPEN_EACH
+from cityreflex.commands import task_text
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import EdgeHello, LeaseState
@@ -109,6 +112,33 @@ def test_an_order_that_nobody_answers_expires_and_one_that_left_is_unknown(kit: 
     town.to_city.clear()
     town.run(10_000)
     assert end(record) == ("unknown", "timeout")
+
+
+def test_nobody_uses_up_the_orders_that_are_there_for_all(kit: Any, store: Store) -> None:
+    town = Town(kit, store, Rule("high", approvals=2))
+    for n in range(MAX_OPEN_EACH):
+        town.ask("mallory", nonce=str(n))
+    with pytest.raises(TaskRefused, match="20 orders of mallory are open") as refused:
+        town.ask("mallory", nonce="one more")
+    assert refused.value.name == "rate_limited"
+    assert end(town.ask("anna")) == ("waiting", "ok")
+    assert town.people.latch("mallory", tasks.TRIP, GATE, "a boat", "t", town.moment), "a trip is never too much"
+
+
+LIES = [
+    {"actuator": GATE, "setpoint": "\x1b[2J", "holder": {"a": 1}, "tripped": ["x"]},
+    {"actuator": GATE, "setpoint": True, "holder": None},
+    {"actuator": GATE},
+]
+
+
+@pytest.mark.parametrize("lie", LIES, ids=str)
+def test_what_a_node_says_of_its_actuators_is_shown_in_the_right_shape(kit: Any, store: Store, lie: Any) -> None:
+    town = Town(kit, store, LOW)
+    town.city.sessions.by_edge["edge-1"].health = {"leases": [lie], "stopped": 7}
+    (row,) = actuator_rows(town.city.orders)
+    assert row["setpoint"] is None and isinstance(row["holder"], str) and isinstance(row["tripped"], str)
+    assert row["stopped"] == "7" and task_text.actuator(row)
 
 
 def test_a_persons_order_is_taken_back_at_every_stage(kit: Any, store: Store) -> None:

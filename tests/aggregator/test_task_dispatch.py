@@ -1,6 +1,7 @@
 """From decision to closed task: leases, deadlines, signatures, resends, reports, feedback, restarts."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.city import City
+from aggregator.store import task_rows
 from aggregator.store.store import Store, Writes
 from aggregator.tasks.book import Step, TaskBook, TaskRecord, task_row
 from protocol import task_codes as codes
 from protocol import tasks
-from protocol.city_link import LeaseRequest, LeaseState, TaskOrder, TaskReport
+from protocol.city_link import Heartbeat, LeaseRequest, LeaseState, TaskOrder, TaskReport, ThingInfo
 
 US = 1_000_000
 T = 1000 * US
@@ -95,6 +97,68 @@ def test_a_setpoint_within_the_deadband_is_not_sent_again_until_half_its_time_is
     assert len(decide(kit, city, T, 1.0, 0)) == 1
     assert decide(kit, city, T + 100_000, 1.01, 1) == []
     assert len(decide(kit, city, T + 200_000, 1.2, 2)) == 1
+
+
+def test_the_age_of_a_cause_is_told_in_the_clock_of_the_node_that_acts(kit: Any, store: Store) -> None:
+    city = kit.city(store)
+    sense = kit.info()
+    other = ThingInfo("mast-1", "0000000b-1", "vm 1", "cd" * 32, {**kit.manifest(), "thing": "mast-1"}, True)
+    long_up = Heartbeat("edge-2", "eb-2", 900_000 * US, T, [], {})
+    kit.give(city, T, other, long_up, edge="edge-2")
+    kit.give(city, T, sense, Heartbeat("edge-1", "eb-1", 5 * US, T, [], {}))
+    kit.give(city, T, LeaseState("river-1/opening", "city", 7, 8 * US))
+    (runner,) = city.host.engine.runners.values()
+    runner.note_cause("mast-1/water_level", city.clock.event_utc_us(T) - US, ("mast-1", "0000000b-1", 3))
+    (order,) = decide(kit, city, T + US)
+    assert tasks.decode(order.task).stamps["sample"] == pytest.approx(6 * US * 1000, abs=US)
+
+
+def own_task(thing: str, edge: str, **changes: Any) -> tasks.Task:
+    """A task that an edge node may have given itself."""
+    plain = tasks.Task(
+        task_id=bytes(16), actuator=f"{thing}/opening", setpoint=0.4, lease_ms=tasks.MAX_LEASE_MS, instance="mine",
+        step_utc_us=5, edge=edge, edge_boot="b", not_after_us=9, fence=1,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def test_nobody_takes_the_id_of_a_task_of_another_node(kit: Any, store: Store) -> None:
+    city = ready(kit, store)
+    foreign = ThingInfo("mast-1", "0000000b-1", "vm 1", "cd" * 32, {**kit.manifest(), "thing": "mast-1"}, True)
+    step_utc_us = city.clock.event_utc_us(T + US)
+    trick = own_task("mast-1", "edge-2", task_id=tasks.task_id("opener", step_utc_us, "gate"))
+    told = report(trick, codes.OBSERVED, task=tasks.encode(trick))
+    kit.give(city, T, foreign, told, edge="edge-2")
+    assert record(city).task.actuator == "mast-1/opening"
+    (order,) = decide(kit, city, T + US)
+    made = tasks.decode(order.task)
+    assert (made.task_id, made.actuator) == (trick.task_id, "river-1/opening"), "the city is not kept from acting"
+    assert city.refused == {"foreign_task": 1}
+    store.committer.run(lambda c: task_rows.put(c, city.dispatcher.book.take_changed()))
+    (kept,) = store.committer.read(lambda c: task_rows.newest(c, 10))
+    assert kept.task.actuator == "river-1/opening"
+    kit.give(city, T + US, report(trick, codes.FAILED, task=tasks.encode(trick)), edge="edge-2")
+    assert city.refused == {"foreign_task": 2} and record(city).state == codes.DISPATCHED
+
+
+@pytest.mark.parametrize(
+    "changes", [{"edge": "edge-2"}, {"person": "anna"}, {"approved": ["ben"]}, {"verb": tasks.RESET}], ids=str
+)
+def test_an_edge_node_speaks_for_no_person_and_no_other_node(kit: Any, store: Store, changes: dict[str, Any]) -> None:
+    city = ready(kit, store)
+    task = replace(own_task("river-1", "edge-1"), **changes)
+    kit.give(city, T, report(task, codes.DONE, task=tasks.encode(task)))
+    assert city.refused == {"foreign_task": 1} and not city.dispatcher.book.by_id
+
+
+def test_a_record_does_not_grow_and_lies_not_in_the_future(kit: Any, store: Store) -> None:
+    city = ready(kit, store)
+    task = own_task("river-1", "edge-1", step_utc_us=2**63 - 1)
+    for n in range(20):
+        stamps = {f"hop-{n}-{m}": m for m in range(16)}
+        kit.give(city, T, report(task, codes.DONE, task=tasks.encode(task), stamps=stamps))
+    assert len(record(city).stamps) == 32
+    assert task_row(record(city))["history"][0]["utc_us"] == city.clock.event_utc_us(T)
 
 
 def test_the_same_bytes_are_sent_again_until_the_deadline_and_never_after(kit: Any, store: Store) -> None:

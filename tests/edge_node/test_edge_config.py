@@ -44,6 +44,11 @@ def test_absolute_ports_and_urls_stay(tmp_path: Path, port: str) -> None:
         {"clock": {"speed": 480.0}},
         {"clock": {"speed": 0}},
         {"guard": {"city_lease": 3}},
+        {"guard": {"interlocks": [["river-1/opening", "river-2/opening"]]}},
+        {"guard": {"interlocks": [["river-1/opening"]]}},
+        {"guard": {"interlocks": [["river-1/opening", "river-1/opening"]]}},
+        {"guard": {"actuators": {"river-1": {"risk": "high"}}}},
+        {"guard": {"actuators": {"rivr-1/opening": {"risk": "high"}}}},
         {"city": {**CITY, "endpoint": "127.0.0.1:1"}},
     ],
 )

@@ -148,7 +148,7 @@ def test_no_more_commands_in_a_minute_than_the_rule_has_but_always_to_safety() -
 
 
 def seen(guard: Guard, at_us: int, good: bool = True) -> None:
-    guard.saw(f"{GATE}_feedback", np.array([at_us]), np.array([good]))
+    guard.saw(f"{GATE}_feedback", np.array([at_us]), np.array([good]), NOW)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,9 @@ def seen(guard: Guard, at_us: int, good: bool = True) -> None:
         (0, NOW - S, True, "stale_evidence"),
         (NOW - S, NOW - 11 * S, True, "stale_evidence"),
         (NOW - S, NOW - S, False, "stale_evidence"),
+        (NOW + S // 2, NOW + S // 2, True, "ok"),
+        (NOW + 86_400 * S, NOW - S, True, "stale_evidence"),
+        (NOW - S, NOW + 86_400 * S, True, "stale_evidence"),
     ],
 )
 def test_old_evidence_moves_nothing(cause_us: int, feedback_us: int, good: bool, code: str) -> None:

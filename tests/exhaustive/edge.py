@@ -236,7 +236,7 @@ class EdgePart:
     def _seen(self, hands: "Hands", datastream: str, value: float) -> None:
         arrays = np.array([hands.now_us]), np.array([value]), np.array([True])
         if self.guard.looks_at(datastream):
-            self.guard.saw(datastream, arrays[0], arrays[2])
+            self.guard.saw(datastream, arrays[0], arrays[2], hands.now_us)
             self.ruling.seen[datastream.partition("/")[0]] = hands.t * STEP_US
         hands.react(self.guard.feedback(datastream, *arrays))
 
