@@ -57,6 +57,7 @@ from .tasks.orders import Orders
 HEARTBEAT_US = 500_000
 CREDIT_SINCE = 2  # version of the city link
 MAX_BETTER = 4096
+MAX_BOOTTIME_US = 1 << 52  # 142 years
 Send: TypeAlias = tuple[str, Any]
 
 
@@ -318,6 +319,8 @@ class City:
 
     def _take_heartbeat(self, edge: str, beat: Heartbeat, now: Now) -> None:
         """Raises: PeerError for health that is no JSON; for a foreign account, once all else was taken."""
+        if beat.boottime_us > MAX_BOOTTIME_US:
+            raise PeerError("absurd_clock", f"{edge} claims to run since {beat.boottime_us // 1_000_000} s")
         if not is_json(beat.health):
             raise PeerError("health", f"health of {edge} holds what JSON can not")
         self.sessions.by_edge[edge].beat(beat, now.us)

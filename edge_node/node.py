@@ -16,6 +16,8 @@ from service.addresses import UNIX
 from service.audit import AuditLog
 from service.garbage import spare_the_start
 from service.http import listen, make_server
+from service.http_errors import teach
+from service.http_hosts import check_hosts
 from service.http_limits import limit
 from service.threads import share_fairly
 
@@ -79,7 +81,10 @@ async def run(config: EdgeConfig, again: Again | None = None) -> None:
     read = partial(_instances, config, again)
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.ensure_future(reload(core, read, audit.note))))
     add_stop_pages(pages, core, reaction, config.edge.api)
-    limit(pages, config.edge.api, lambda code, who, text: core.guard.refused.note(code, who, text, core.now()))
+    teach(pages)
+    refused = lambda code, who, text: core.guard.refused.note(code, who, text, core.now())  # noqa: E731
+    limit(pages, config.edge.api, refused)
+    check_hosts(pages, config.edge, refused)
     server = make_server(pages, config.edge)
     serving = asyncio.create_task(server.serve(sockets=[listen(config.edge.api)]))
     spare_the_start()

@@ -55,6 +55,11 @@ class ServiceSection(Section):
     @classmethod
     def _check_api(cls, value: str, info: ValidationInfo) -> str:
         if value.startswith(UNIX):
+            if info.data.get("api_behind_proxy"):
+                raise ValueError(
+                    f"found {value!r} and api_behind_proxy: who comes through the proxy would be the socket's owner, "
+                    "who may do everything; let it listen on 127.0.0.1:PORT"
+                )
             return value
         host, _, port = value.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65_535:

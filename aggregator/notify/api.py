@@ -35,7 +35,8 @@ def add_notice_pages(api: FastAPI, parts: Parts, note: Callable[[list[Row]], Non
     """Add GET /notifications and POST /notifications/ID/ack; the token of the message opens the second, no login."""
 
     async def get_notifications(limit: int = MAX_PAGE, offset: int = 0) -> list[Row]:
-        return parts.city.outbox.rows()[max(offset, 0) :][: min(max(limit, 0), MAX_PAGE)]
+        first = max(offset, 0)
+        return parts.city.outbox.rows(first, first + min(max(limit, 0), MAX_PAGE))
 
     async def post_ack(
         message_id: str, body: AckBody, city_ack_token: Annotated[str, Header(max_length=100)] = ""

@@ -5,6 +5,7 @@ overtakes is not sent any more; after its expiry nothing is.
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 MAX_KNOWN = 1000
@@ -110,9 +111,14 @@ class Outbox:
         pending = [(self.entries[d.id], d) for d in self.deliveries.values() if d.pending and d.error]
         return [(entry, d) for entry, d in pending if now_utc_us - entry.sent_utc_us > STUCK_US]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the messages as JSON, newest first; never a token."""
-        return [self._row(entry) for entry in reversed(self.entries.values())]
+    def rows(self, first: int = 0, end: int = MAX_KNOWN) -> list[dict[str, Any]]:
+        """Return messages as JSON, newest first, from `first` to before `end`; never a token."""
+        shown = list(islice(reversed(self.entries.values()), first, end))
+        ways: dict[str, list[Delivery]] = {entry.id: [] for entry in shown}
+        for delivery in self.deliveries.values():
+            if delivery.id in ways:
+                ways[delivery.id].append(delivery)
+        return [_row(entry, ways[entry.id]) for entry in shown]
 
     def take_changed(self) -> list[tuple[Entry, list[Delivery]]]:
         """Return what is to be saved; `unsaved` takes it back if it could not be."""
@@ -140,12 +146,6 @@ class Outbox:
     def _ways(self, number: str) -> list[Delivery]:
         return [d for d in self.deliveries.values() if d.id == number]
 
-    def _row(self, entry: Entry) -> dict[str, Any]:
-        ways = [{name: value for name, value in d._asdict().items() if name != "id"} for d in self._ways(entry.id)]
-        hidden = ("body", "token", "reference")
-        row = {name: value for name, value in entry._asdict().items() if name not in hidden}
-        return {**row, "deliveries": ways, "xml": entry.body.decode()}
-
     def _forget(self, now_utc_us: int) -> None:
         over = [e.id for e in self.entries.values() if e.expires_utc_us <= now_utc_us]
         for number in over[: max(0, len(self.entries) - MAX_KNOWN)]:
@@ -153,3 +153,10 @@ class Outbox:
                 del self.deliveries[number, delivery.way]
                 self._not_before_us.pop((number, delivery.way), None)
             del self.entries[number]
+
+
+def _row(entry: Entry, deliveries: Iterable[Delivery]) -> dict[str, Any]:
+    ways = [{name: value for name, value in d._asdict().items() if name != "id"} for d in deliveries]
+    hidden = ("body", "token", "reference")
+    row = {name: value for name, value in entry._asdict().items() if name not in hidden}
+    return {**row, "deliveries": ways, "xml": entry.body.decode()}

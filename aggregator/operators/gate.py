@@ -24,6 +24,7 @@ UNAUTHORISED, FORBIDDEN, TOO_MANY = 401, 403, 429
 OWNER = Person(LOCAL, frozenset(RIGHTS), frozenset({ANYWHERE}))
 OPEN_TO_ALL = frozenset({"/login", "/notifications/{message_id}/ack", "/requests.json", "/requests.xml"})
 """Pages that anybody may ask: they check a password, the token of a message, or how often reports come."""
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 READS = frozenset({"GET", "HEAD"})
 ALWAYS_READ = frozenset({"/health"})
 _BEARER = "bearer "
@@ -35,21 +36,26 @@ def nobody_refused(code: str, who: str, text: str) -> None:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the gate needs: who holds a token, which zones there are, and where refusals are counted.
+    """What the gate needs: who holds a token or has a name, which zones there are, and where refusals are counted.
 
     `owner_on_socket`: the interface is a unix socket, and its owner needs no login. `reads_need_login`: reading too.
     """
 
     person_of: Callable[[str], Person | None] = lambda token: None
     zones: Zones = field(default_factory=Zones)
+    person_named: Callable[[str], Person | None] = lambda name: None
     owner_on_socket: bool = False
     reads_need_login: bool = False
     refused: Callable[[str, str, str], None] = nobody_refused
 
+    def known(self, name: str) -> Person | None:
+        """Return who has a name now, with the rights of today; None: nobody has it any more."""
+        return OWNER if name == LOCAL and self.owner_on_socket else self.person_named(name)
+
     def who(self, scope: Scope) -> Person:
         """Return who asks. Raises: GateError."""
         token = token_of(scope)
-        if not token and self.owner_on_socket:
+        if not token and self.owner_on_socket and not _came_through_a_proxy(scope):
             return OWNER
         person = self.person_of(token) if token else None
         if person is None:
@@ -64,6 +70,11 @@ def token_of(scope: Scope) -> str:
         if name == b"authorization" and value[: len(_BEARER)].decode("latin-1").lower() == _BEARER:
             return str(value[len(_BEARER) :].decode("latin-1").strip())
     return ""
+
+
+def _came_through_a_proxy(scope: Scope) -> bool:
+    """Whether a proxy says that it asks for somebody else: then it is not the socket's owner who asks."""
+    return any(name in FORWARDED for name, _ in scope["headers"])
 
 
 def peer_of(scope: Scope) -> str:
@@ -93,6 +104,13 @@ def demand(api: FastAPI, person: Person, right: str, thing: str) -> None:
     if not may_at(person, right, zones):
         names = ", ".join(sorted(zones))
         raise _not_allowed(person, right, f"zone {names}" if names else f'every zone ("*"): {thing} lies in none')
+
+
+def still_may(api: FastAPI, name: str, right: str, thing: str) -> bool:
+    """Whether a person of this name is there, and has the right at this Thing, today."""
+    gate = _gate(api)
+    person = gate.known(name)
+    return person is not None and may_at(person, right, gate.zones.of(thing))
 
 
 def demand_everywhere(person: Person, right: str) -> None:

@@ -18,7 +18,7 @@ from service.host_time import boottime_us
 from ..config import AggregatorConfig
 from ..errors import OperatorError
 from .passwords import Passwords
-from .people import ANYWHERE, Person
+from .people import ANYWHERE, Person, of_roles
 from .register import Register, from_map
 
 FILE = "operators.json"
@@ -49,6 +49,11 @@ class OperatorStore:
     def person(self, token: str) -> Person | None:
         """Return who holds a token now."""
         return self.register.person(token, self.now_us())
+
+    def named(self, name: str) -> Person | None:
+        """Return who has this name now."""
+        found = self.register.people.get(name)
+        return of_roles(name, found.roles) if found else None
 
     def add(self, who: str, name: str, roles: Mapping[str, str], password_hash: str) -> None:
         """Enter a new person. Raises: OperatorError, OSError."""

@@ -49,7 +49,8 @@ def make_api(
         return _page(rows, limit, offset)
 
     async def get_tasks(limit: int = MAX_PAGE, offset: int = 0) -> list[dict[str, Any]]:
-        return _page(city().dispatcher.book.rows(), limit, offset)
+        first = max(offset, 0)
+        return city().dispatcher.book.rows(first, first + min(max(limit, 0), MAX_PAGE))
 
     async def get_estimates() -> list[dict[str, Any]]:
         return city().host.rows()

@@ -8,6 +8,8 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from service.addresses import UNIX
+from service.http_errors import teach
+from service.http_hosts import check_hosts
 from service.http_limits import limit
 
 from ..alarms.api import add_alarm_pages
@@ -59,8 +61,10 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     operators = OperatorStore(config, audit)
     api = make_api(lambda: parts.city, parts.now, lambda: parts.gate.alive, parts.desk.reasons)
     gate = make_gate(parts, config, operators)
+    teach(api)
     door.install(api, gate)
     limit(api, config.city.api, gate.refused)
+    check_hosts(api, config.city, gate.refused)
     add_operator_pages(api, Desk(operators))
     add_key_pages(api, parts.desk)
     add_audit_pages(api, config, lambda: parts.city.sessions.by_edge.values())
@@ -82,6 +86,7 @@ def make_gate(parts: Parts, config: AggregatorConfig, operators: OperatorStore) 
 
     return door.Gate(
         person_of=operators.person,
+        person_named=operators.named,
         zones=Zones({name: tuple(patterns) for name, patterns in config.zones.items()}),
         owner_on_socket=config.city.api.startswith(UNIX) and not config.operators.owner_needs_login,
         reads_need_login=config.operators.reads_need_login,

@@ -63,6 +63,7 @@ class ReportDesk:
     def __init__(self, parts: Parts, section: ReportsSection | None, note: Note) -> None:
         self._parts, self.section, self._note = parts, section, note
         self._turn = asyncio.Lock()
+        self._judging: set[str] = set()
         per_s = (section.per_minute / 60, section.total_per_minute / 60) if section else (1.0, 1.0)
         self._rates, self._total = Rates(per_s[0], AT_ONCE), Rates(per_s[1], 10 * AT_ONCE)
 
@@ -104,9 +105,15 @@ class ReportDesk:
             raise FormError(CONFLICT, f"{report.verdict_by} has {report.verdict} it already")
         if self.section is None or report.service not in self.section.services:
             raise FormError(CONFLICT, f"{report.service} is no service any more")
+        if number in self._judging:
+            raise FormError(CONFLICT, "somebody else is judging it right now")
         judged = report._replace(verdict=verdict, verdict_by=who, verdict_utc_us=now.utc_us)
-        self._note([{"event": f"report_{verdict}", "who": who, "id": number, "reason": reason}])
-        await self._keep(judged, QUALITY[verdict], now)
+        self._judging.add(number)
+        try:
+            self._note([{"event": f"report_{verdict}", "who": who, "id": number, "reason": reason}])
+            await self._keep(judged, QUALITY[verdict], now)
+        finally:
+            self._judging.discard(number)
         return judged
 
     async def _keep(self, report: Report, quality: int, now: Now) -> None:

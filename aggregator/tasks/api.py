@@ -13,7 +13,7 @@ from protocol import tasks
 
 from ..city import City
 from ..errors import TaskRefused
-from ..operators.gate import demand, needs
+from ..operators.gate import demand, needs, still_may
 from ..operators.people import Person
 from .book import TaskRecord, task_row
 from .dispatch import Now
@@ -75,6 +75,7 @@ def add_task_pages(
     async def post_approve(task_id: str, person: Approver) -> Row:
         found = People(city().orders).find(_id(task_id))
         demand(api, person, "approve", found.task.actuator)
+        _demand_of_all(found, lambda name, right: still_may(api, name, right, found.task.actuator), person)
         record = _by(person, lambda people: people.approve(person.name, _id(task_id), now()), city())
         return told("task_approved", person.name, record)
 
@@ -133,6 +134,17 @@ def _by(person: Person, do: Callable[[People], TaskRecord], city: City) -> TaskR
     except TaskRefused as error:
         error.who = person.name
         raise
+
+
+def _demand_of_all(record: TaskRecord, may: Callable[[str, str], bool], person: Person) -> None:
+    """Raises: TaskRefused if who asked, or approved before, may do so no more: their word counts as of today."""
+    behind = [(record.task.person, "operate"), *((name, "approve") for name in record.task.approved)]
+    for name, right in behind:
+        if name and not may(name, right):
+            text = f"{name} stands behind it and has not the right {right!r} there any more"
+            error = TaskRefused(codes.UNAUTHORISED, text, "cancel it and ask anew")
+            error.who = person.name
+            raise error
 
 
 def _id(text: str) -> bytes:

@@ -6,6 +6,7 @@ States follow protocol.task_codes.TRANSITIONS; a report that does not fit is cou
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from protocol import task_codes as codes
@@ -118,9 +119,9 @@ class TaskBook:
             elif record.state == codes.DISPATCHED:
                 self.move(record, codes.UNKNOWN, codes.LINK_DOWN, utc_us, "the city restarted")
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of /tasks, newest first."""
-        return [task_row(record) for record in reversed(list(self.by_id.values()))]
+    def rows(self, first: int = 0, end: int = MAX_RECORDS) -> list[dict[str, Any]]:
+        """Return rows of /tasks, newest first, from `first` to before `end`."""
+        return [task_row(record) for record in islice(reversed(self.by_id.values()), first, end)]
 
 
 def task_row(record: TaskRecord) -> dict[str, Any]:

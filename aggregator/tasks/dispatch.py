@@ -169,8 +169,11 @@ class Dispatcher:
         return False
 
     def _order(self, task: tasks.Task, proposal: Proposal, now: Now) -> list[Send]:
-        """Return the signed order; none if it has to wait for people, a selection or a signature."""
-        rule = self.rules.get(task.actuator, LOW)
+        """Return the signed order; none if it has to wait for people, a selection or a signature.
+
+        Raises: ProtocolError if it is no task at all, which nobody must keep.
+        """
+        payload, rule = tasks.encode(task), self.rules.get(task.actuator, LOW)
         plain = rule.automation and not rule.hazardous
         order = self.signed(task) if plain else b""
         if plain and not order:
@@ -178,7 +181,7 @@ class Dispatcher:
         record = self._record(task, order, now)
         self.active[task.actuator] = (task.fence, activated(proposal, now.us // 1000))
         if plain:
-            return [(task.edge, TaskOrder(order, tasks.encode(task)))]
+            return [(task.edge, TaskOrder(order, payload))]
         self._hold_back(record, rule, proposal, now)
         return []
 

@@ -1,5 +1,6 @@
 """The local stop: pages for `city edge stop|clear`, on the node's own unix socket only."""
 
+import asyncio
 from collections.abc import Callable
 
 from fastapi import FastAPI, HTTPException
@@ -8,10 +9,11 @@ from pydantic import BaseModel, Field
 from service.addresses import UNIX
 
 from ..core import Core
-from .effects import Effect
+from .effects import LOCAL, Effect
 from .reaction import Reaction
 
-FORBIDDEN = 403
+FORBIDDEN, NO_ROOM = 403, 507
+KEPT_WITHIN_S, LOOK_S = 5.0, 0.02
 
 
 class StopBody(BaseModel):
@@ -25,16 +27,25 @@ def add_stop_pages(api: FastAPI, core: Core, reaction: Reaction, address: str) -
     """Add POST /stop and POST /clear to an interface that listens at `address`."""
 
     async def post_stop(body: StopBody) -> dict[str, str]:
-        return done(lambda: core.guard.stop(f"{body.who}: {body.reason}", local(body), core.now()))
+        return await done(lambda: core.guard.stop(f"{body.who}: {body.reason}", local(body), core.now()))
 
     async def post_clear(body: StopBody) -> dict[str, str]:
-        return done(lambda: core.guard.clear(local(body), body.reason))
+        return await done(lambda: core.guard.clear(local(body), body.reason))
 
-    def done(what: Callable[[], list[Effect]]) -> dict[str, str]:
+    async def done(what: Callable[[], list[Effect]]) -> dict[str, str]:
+        """Do it at once; say so when it would survive a restart, for whoever climbs into the shaft relies on it."""
         if not address.startswith(UNIX):
             text = f"a node is stopped and cleared over its unix socket only, and this is {address}"
             raise HTTPException(FORBIDDEN, {"reason": "not_local", "text": f"{text}; next: set [edge] api"})
         reaction.carry_out(what())
+        for _ in range(round(KEPT_WITHIN_S / LOOK_S)):
+            if reaction.is_kept(LOCAL):
+                break
+            await asyncio.sleep(LOOK_S)
+        else:
+            now = "stopped" if core.guard.stopped else "free"
+            text = f"{core.edge} is {now}, but its disk did not keep that: a restart would forget it"
+            raise HTTPException(NO_ROOM, {"reason": "not_kept", "text": f"{text}; next: make room on its disk"})
         return {"edge": core.edge, "stopped": core.guard.stopped}
 
     api.post("/stop")(post_stop)

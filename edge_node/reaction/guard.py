@@ -65,7 +65,12 @@ class Guard(Following):
 
     def request(self, requester: str, task: tasks.Task, now_us: int) -> list[Effect]:
         """Take a task from this node's processes ("edge")."""
-        return self._take(requester, task, tasks.encode(task), now_us)
+        try:
+            payload = tasks.encode(task)
+        except FrameError as error:
+            self.refused.note("malformed", requester, str(error), now_us)
+            return []
+        return self._take(requester, task, payload, now_us)
 
     def _take(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
         known = self.entries.get(task.task_id)

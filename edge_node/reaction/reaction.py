@@ -15,6 +15,7 @@ from ..recording import save_log
 from .effects import DoAgain, DoTask, Effect, Latch, Renew, Save
 
 LATCH = "latch "
+KEEP_AGAIN_US = 1_000_000
 
 
 def latch_name(name: str) -> str:
@@ -28,6 +29,9 @@ class Reaction:
     def __init__(self, core: Core, tell: Callable[[Message], bool]) -> None:
         self._core, self._tell = core, tell
         self._bodies: dict[bytes, bytes] = {}
+        self._unkept: dict[str, Latch] = {}
+        self._owed: dict[str, Latch] = {}
+        self._owed_us = 0
         self.commands = 0
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
@@ -74,8 +78,12 @@ class Reaction:
         self.carry_out(effects)
 
     def tick(self, now_us: int) -> None:
-        """Leases, resends, time limits, steps."""
+        """Leases, resends, time limits, latches that a full disk did not keep, steps."""
         self.carry_out(self._core.guard.tick(now_us))
+        if self._owed and now_us - self._owed_us >= KEEP_AGAIN_US:
+            owed, self._owed, self._owed_us = self._owed, {}, now_us
+            for latch in owed.values():
+                self._keep(latch)
         self.advance(now_us)
 
     def result(self, result: TaskResult, at_us: int, now_us: int) -> None:
@@ -95,11 +103,29 @@ class Reaction:
         done = (lambda _: self._intent_saved(task_id)) if save.intent else None
         self._core.journal.submit(lambda c: rows.put_task(c, task_id, state, now_us, blob, table), done)
 
+    def is_kept(self, name: str) -> bool:
+        """Whether the newest latch of this name would survive a restart."""
+        return name not in self._unkept
+
     def _latch(self, latch: Latch) -> None:
-        """Keep it over restarts; what depends on that is told then."""
-        done = lambda _: self.carry_out(latch.after)  # noqa: E731
+        """Keep it over restarts; what depends on that is told then. A newer one of its name takes its place."""
+        self._owed.pop(latch.name, None)
+        self._unkept[latch.name] = latch
+        self._keep(latch)
+
+    def _keep(self, latch: Latch) -> None:
         key, blob = latch_name(latch.name), latch.text.encode()
-        self._core.journal.submit(lambda c: rows.put(c, "snapshots", "name", key, blob), done)
+
+        def kept(_: object) -> None:
+            if self._unkept.get(latch.name) is latch:
+                del self._unkept[latch.name]
+            self.carry_out(latch.after)
+
+        def failed(_: Exception) -> None:
+            if self._unkept.get(latch.name) is latch:
+                self._owed[latch.name] = latch
+
+        self._core.journal.submit(lambda c: rows.put(c, "snapshots", "name", key, blob), kept, failed)
 
     def _intent_saved(self, task_id: bytes) -> None:
         self.carry_out(self._core.guard.intent_saved(task_id, self._core.now()))

@@ -308,6 +308,12 @@ def test_what_concerns_the_whole_city_needs_the_right_everywhere() -> None:
     assert caught.value.status == 403
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+def test_who_comes_to_the_socket_through_a_proxy_is_not_its_owner(store: OperatorStore, header: str) -> None:
+    client = TestClient(make(store, owner_on_socket=True)[0])
+    assert client.post("/reset/river-1", headers={header: "for=192.0.2.7"}).status_code == 401
+
+
 def test_the_owner_of_the_socket_needs_no_login_unless_told_so(store: OperatorStore) -> None:
     client = TestClient(make(store, owner_on_socket=True)[0])
     assert client.post("/reset/river-1").json() == {"who": "local"}

@@ -230,6 +230,18 @@ def test_each_page_is_there_as_xml(kit: Any, store: Store) -> None:
     play(scene)
 
 
+def test_of_two_verdicts_at_the_same_time_one_counts(kit: Any, store: Store) -> None:
+    town = Town(kit, store, {})
+
+    async def scene() -> None:
+        number = (await town.report()).json()[0]["service_request_id"]
+        asked = [town.ask("POST", f"/requests/{number}/{verdict}", "ann", json={}) for verdict in ("confirm", "refute")]
+        assert sorted(answer.status_code for answer in await asyncio.gather(*asked)) == [200, 409]
+
+    play(scene)
+    assert len(town.lines) == 1 and len(town.seen()) == 2
+
+
 def test_off_unless_configured(kit: Any, store: Store) -> None:
     town = Town(kit, store, None)
 

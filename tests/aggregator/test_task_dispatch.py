@@ -16,6 +16,7 @@ from aggregator.tasks.book import Step, TaskBook, TaskRecord, task_row
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import Heartbeat, LeaseRequest, LeaseState, TaskOrder, TaskReport, ThingInfo
+from service.risk import Rule
 
 US = 1_000_000
 T = 1000 * US
@@ -149,6 +150,20 @@ def test_an_edge_node_speaks_for_no_person_and_no_other_node(kit: Any, store: St
     task = replace(own_task("river-1", "edge-1"), **changes)
     kit.give(city, T, report(task, codes.DONE, task=tasks.encode(task)))
     assert city.refused == {"foreign_task": 1} and not city.dispatcher.book.by_id
+
+
+def test_a_clock_that_no_machine_has_is_not_believed(kit: Any, store: Store) -> None:
+    city = ready(kit, store)
+    kit.give(city, T, kit.heartbeat(2**63 - 1, 0))
+    assert city.refused == {"absurd_clock": 1}
+    assert city.sessions.by_edge["edge-1"].edge_now_us(T) == 5 * US
+
+
+def test_what_is_no_task_is_kept_from_the_book_also_where_it_would_wait(kit: Any, store: Store) -> None:
+    city = ready(kit, store, rules={"river-1/opening": Rule(hazardous=True)})
+    city.sessions.by_edge["edge-1"].boot = "b" * 65
+    assert decide(kit, city, T + US) == []
+    assert city.dispatcher.held_back["invalid_task"] == 1 and not city.dispatcher.book.by_id
 
 
 def test_a_record_does_not_grow_and_lies_not_in_the_future(kit: Any, store: Store) -> None:

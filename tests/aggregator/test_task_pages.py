@@ -29,7 +29,8 @@ class Desk:
         self.town, self.rows = town, list[dict[str, Any]]()
         api = FastAPI()
         zones = Zones({"river": ("river-*",), "harbour": ("crane-*",)})
-        install(api, Gate(person_of=PEOPLE.get, zones=zones))
+        self.people = dict(PEOPLE)
+        install(api, Gate(person_of=self.people.get, person_named=self.people.get, zones=zones))
         add_task_pages(api, lambda: town.city, lambda: town.moment, self.rows.extend)
         self.http = TestClient(api)
 
@@ -81,7 +82,7 @@ def test_refusals_have_a_code_and_a_next_step(
 
 
 def test_an_unknown_actuator_is_nobodys_zone_and_unknown_to_who_may_everywhere(desk: Desk) -> None:
-    PEOPLE["root"] = of_roles("root", {"*": "administrator"})
+    desk.people["root"] = of_roles("root", {"*": "administrator"})
     assert desk.post("root", "/tasks", {**ORDER, "actuator": "river-1/door"})[1]["error"] == "no_actuator"
 
 
@@ -89,6 +90,17 @@ def test_anna_cannot_approve_her_own_also_as_supervisor(desk: Desk) -> None:
     _, row = desk.post("ben", "/tasks", ORDER)
     status, refused = desk.post("ben", f"/tasks/{row['id']}/approve")
     assert (status, refused["error"]) == (409, "approval_absent") and not desk.town.moved
+
+
+@pytest.mark.parametrize("roles", [None, {"river": "viewer"}, {"harbour": "operator"}], ids=str)
+def test_who_may_not_ask_any_more_stands_behind_nothing(desk: Desk, roles: dict[str, str] | None) -> None:
+    _, row = desk.post("anna", "/tasks", ORDER)
+    desk.people.pop("anna")
+    if roles is not None:
+        desk.people["anna"] = of_roles("anna", roles)
+    status, refused = desk.post("ben", f"/tasks/{row['id']}/approve")
+    assert (status, refused["error"]) == (409, "unauthorised") and "anna stands behind it" in refused["text"]
+    assert not desk.town.moved and desk.town.city.refused == {"unauthorised": 1}
 
 
 def test_trip_and_reset_and_what_the_list_says(kit: Any, store: Store) -> None:

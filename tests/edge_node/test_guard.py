@@ -101,6 +101,12 @@ def test_refusals_while_the_board_cannot_be_trusted(guard: Guard, code: int) -> 
     assert reported(order(guard, task)).code == code
 
 
+def test_what_is_no_task_is_counted_also_if_a_process_here_asks(guard: Guard) -> None:
+    task = task_for(guard, leased(guard, "edge"), instance="p" * 65)
+    assert guard.request("edge", task, NOW) == []
+    assert guard.refused == {"malformed": 1} and not guard.entries
+
+
 def test_a_wrong_signature_is_refused_and_leaves_no_trace(guard: Guard) -> None:
     payload = tasks.encode(task_for(guard, leased(guard)))
     (report,) = guard.order(bytes(64), payload, NOW)

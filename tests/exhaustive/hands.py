@@ -55,7 +55,7 @@ class Hands:
         """The node's boottime."""
         return self.now_us
 
-    def submit(self, work: Any, done: Any) -> None:
+    def submit(self, work: Any, done: Any, failed: Any = None) -> None:
         """Note what is to be written."""
         caught = Caught()
         work(caught)

@@ -193,7 +193,7 @@ MUTATIONS = (
     ),
     Mutation(
         "person: a trip is let go before that is durable", REACTION,
-        "        self._core.journal.submit(lambda c: rows.put(c, \"snapshots\", \"name\", key, blob), done)\n", "        done(None)\n", "person",
+        "        self._core.journal.submit(lambda c: rows.put(c, \"snapshots\", \"name\", key, blob), kept, failed)\n", "        kept(None)\n", "person",
     ),
     # the board
     Mutation(

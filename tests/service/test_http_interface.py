@@ -56,6 +56,11 @@ def test_this_machine_alone_needs_no_tls(api: str) -> None:
     assert section(api=api).api == api
 
 
+def test_a_proxy_before_the_unix_socket_would_make_everybody_its_owner() -> None:
+    with pytest.raises(ValidationError, match="the socket's owner"):
+        section(api="unix:api.sock", api_behind_proxy=True)
+
+
 @pytest.mark.parametrize("api", ["0.0.0.0:80", "[::]:80", "192.0.2.1:80", "city.example:80", "127.example:80"])
 def test_beyond_this_machine_it_is_tls_or_told(api: str) -> None:
     with pytest.raises(ValidationError, match="api_without_tls = true") as caught:
