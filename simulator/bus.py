@@ -40,12 +40,12 @@ class VirtualI2C:
         if not self.scl_stuck:
             self.sda_held_clocks = max(0, self.sda_held_clocks - 1)
 
-    def transfer(self, address: int, write: bytes, nread: int) -> bytes:
+    def transfer(self, address: int, write: bytes, nread: int, goes_on: bool = False) -> bytes:
         """Write, then after a repeated start read `nread` bytes; both empty is only the address.
 
-        Raises: Nack, Stuck.
+        `goes_on`: begins with a repeated start itself, so it counts with the transfer before. Raises: Nack, Stuck.
         """
-        self.transfers += 1
+        self.transfers += 0 if goes_on else 1
         chip = self.check_answers(address)
         if write or not nread:
             chip.write(write)

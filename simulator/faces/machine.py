@@ -19,7 +19,7 @@ class MachineI2C:
         return self._wire.scan()
 
     def writeto(self, addr: int, buf: bytes | bytearray, stop: bool = True) -> int:
-        """Number of bytes written; without stop they wait for the next call. Raises: OSError."""
+        """Number of bytes written; without stop a read of the same chip goes on. Raises: OSError."""
         self._wire.write(addr, bytes(buf), stop)
         return len(buf)
 

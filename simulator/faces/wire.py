@@ -1,4 +1,4 @@
-"""What all faces stand on: transfers that take time, and bytes that wait for a repeated start."""
+"""What all faces stand on: transfers that take time, and writes that a read goes on from without a stop."""
 
 from collections.abc import Callable
 
@@ -14,24 +14,24 @@ class Wire:
         """`on_transfer(bytes)` is called before each transfer, e.g. to let time pass."""
         self._bus = bus
         self._on_transfer = on_transfer
-        self._pending = b""
-        self._address = -1
+        self._open = -1
 
     def write(self, address: int, data: bytes, stop: bool = True) -> None:
-        """Write; without stop the bytes wait for a read at this address. Raises: Nack, Stuck."""
-        self._end_pending()
-        if stop:
-            self._transfer(address, data, 0)
-            return
-        self._bus.check_answers(address)
-        self._pending = data
-        self._address = address
+        """Write; without stop a read of this chip goes on with a repeated start. Raises: Nack, Stuck."""
+        self._open = -1
+        if data or stop:
+            self._pass(len(data) + (2 if stop else 1))
+            self._bus.transfer(address, data, 0)
+        else:
+            self._bus.check_answers(address)
+        if not stop:
+            self._open = address
 
     def read(self, address: int, count: int) -> bytes:
-        """What the chip sends after the bytes that wait for it. Raises: Nack, Stuck."""
-        if address != self._address:
-            self._end_pending()
-        return self._transfer(address, b"", count)
+        """What the chip sends. Raises: Nack, Stuck."""
+        goes_on, self._open = self._open == address, -1
+        self._pass(count + (1 if goes_on else 2))
+        return self._bus.transfer(address, b"", count, goes_on)
 
     def acknowledged(self, address: int) -> bool:
         """Whether a write of nothing is acknowledged."""
@@ -46,13 +46,6 @@ class Wire:
         self._bus.check_lines()
         return [address for address in ADDRESSES if self.acknowledged(address)]
 
-    def _end_pending(self) -> None:
-        """A repeated start that is no read of the same chip ends the write that waited for one."""
-        if self._pending:
-            self._transfer(self._address, b"", 0)
-
-    def _transfer(self, address: int, write: bytes, count: int) -> bytes:
-        write, self._pending = self._pending + write, b""
+    def _pass(self, count: int) -> None:
         if self._on_transfer is not None:
-            self._on_transfer(len(write) + count + 2)
-        return self._bus.transfer(address, write, count)
+            self._on_transfer(count)

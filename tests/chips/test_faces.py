@@ -96,6 +96,19 @@ def test_a_write_without_stop_is_ended_by_anything_but_a_read_of_the_same_chip()
     assert second.log == [1]
 
 
+def test_a_write_without_stop_arrives_at_once() -> None:
+    chip = Notebook()
+    virtual = VirtualI2C([chip])
+    face = faces.MachineI2C(virtual)
+    face.writeto(ADDRESS, b"\x10", False)
+    assert chip.log == [b"\x10"]
+    face.readfrom(ADDRESS, 1)
+    assert chip.log == [b"\x10", 1]
+    assert virtual.transfers == 1
+    face.readfrom(ADDRESS, 1)
+    assert virtual.transfers == 2
+
+
 def test_busio_face_needs_its_lock() -> None:
     face = faces.BusioI2C(VirtualI2C([Notebook()]))
     calls = (
