@@ -72,8 +72,8 @@ class NoticeDesk:
         box = self._parts.city.outbox
         found = [
             Cause(UNANSWERED, entry.chain, f"nobody has answered {entry.kind} {entry.id} on channel {entry.channel}",
-                  entry.ack_by_utc_us, frozenset({f"message:{entry.id}"}))
-            for entry in box.unanswered(now.utc_us)
+                  due_utc_us, frozenset({f"message:{entry.id}"}))
+            for entry, due_utc_us in box.unanswered(now.utc_us)
         ]  # fmt: skip
         for entry, delivery in box.stuck(now.utc_us):
             text = f"channel {entry.channel}: {delivery.way} does not take messages: {delivery.error}"

@@ -101,10 +101,15 @@ class Outbox:
         self._changed[number] = None
         return True
 
-    def unanswered(self, now_utc_us: int) -> list[Entry]:
-        """Return what should have been answered by now: the last of its chain, not expired."""
-        late = [e for e in self.entries.values() if e.ack_by_utc_us and e.acked_utc_us is None]
-        return [e for e in late if e.ack_by_utc_us < now_utc_us < e.expires_utc_us and self.chain(e.chain)[-1] is e]
+    def unanswered(self, now_utc_us: int) -> list[tuple[Entry, int]]:
+        """Return (last message, since when an answer is due) of each chain that should have been answered by now.
+
+        An Update gives nobody more time: what was due before it, and is not answered since, is due still.
+        """
+        last = {entry.chain: entry for entry in self.entries.values()}
+        waiting = [e for e in last.values() if e.ack_by_utc_us and now_utc_us < e.expires_utc_us]
+        found = [(entry, self._due_utc_us(entry)) for entry in waiting if entry.acked_utc_us is None]
+        return [(entry, due_utc_us) for entry, due_utc_us in found if due_utc_us < now_utc_us]
 
     def stuck(self, now_utc_us: int) -> list[tuple[Entry, Delivery]]:
         """Return what failed at least once and has not got out for a minute."""
@@ -128,6 +133,15 @@ class Outbox:
     def unsaved(self, changed: Iterable[tuple[Entry, list[Delivery]]]) -> None:
         """What was taken could not be saved."""
         self._changed = dict.fromkeys(entry.id for entry, _ in changed) | self._changed
+
+    def _due_utc_us(self, last: Entry) -> int:
+        """Return when the first message of a chain that nobody has answered since was to be answered."""
+        due_utc_us = last.ack_by_utc_us
+        for entry in reversed(self.chain(last.chain)):
+            if entry.acked_utc_us is not None:
+                break
+            due_utc_us = entry.ack_by_utc_us or due_utc_us
+        return due_utc_us
 
     def _why_closed(self, entry: Entry, delivery: Delivery, now_utc_us: int) -> str:
         if now_utc_us >= entry.expires_utc_us:

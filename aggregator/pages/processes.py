@@ -67,7 +67,8 @@ def _newest(city: City, decision: Decision | None, port: str) -> str:
         task, step = record.task, record.steps[-1]
         if decision is not None and task.instance == decision.instance and task.actuator == actuator:
             state = task_codes.STATES.get(record.state, record.state)
-            text = f"{task.task_id.hex()[:12]} {actuator} {task.setpoint:g}, {state}"
+            code = f" {task_codes.CODES.get(step.code, step.code)}" if step.code else ""
+            text = f"{task.task_id.hex()[:12]} {actuator} {task.setpoint:g}, {state}{code}"
             return f"{text}: {step.text}" if step.text else text
     return ""
 

@@ -252,6 +252,28 @@ def test_an_answer_by_token_or_by_file_and_none_in_time(kit: Any, store: Store, 
     assert fresh.city.outbox.entries[name].acked_by == "warden Kim"
 
 
+def message(number: int, kind: str, sent_s: int, **changes: Any) -> Entry:
+    """A message of the chain `c`: an answer is due 60 s after it, it expires after 1,000 s."""
+    entry = Entry(str(number), "wardens", "c", kind, sent_s * S, (sent_s + 1000) * S, b"", "t", "r", "s",
+                  0 if kind == "Cancel" else (sent_s + 60) * S)  # fmt: skip
+    return entry._replace(**changes)
+
+
+def test_an_update_gives_nobody_more_time_and_an_answer_does() -> None:
+    def due(now_s: int, *entries: Entry) -> list[tuple[str, int]]:
+        return [(entry.id, since // S) for entry, since in Outbox(entries).unanswered(now_s * S)]
+
+    alert, update = message(1, "Alert", 0), message(2, "Update", 500)
+    answered = alert._replace(acked_utc_us=400 * S)
+    assert due(59, alert) == [] and due(61, alert) == [("1", 60)]
+    assert due(501, alert, update) == [("2", 60)], "the same incident, of the newest message"
+    assert due(501, answered, update) == [] and due(561, answered, update) == [("2", 560)]
+    assert due(561, alert, update._replace(acked_utc_us=560 * S)) == []
+    assert due(561, alert, update, message(3, "Cancel", 560)) == []
+    assert due(1501, alert, update) == [], "it has expired"
+    assert due(1561, alert, update, message(4, "Alert", 1510)) == [], "a new Alert begins anew"
+
+
 def test_an_ack_file_counts_as_an_answer(kit: Any, store: Store, tmp_path: Path) -> None:
     town = Town(kit, store, {"file": tmp_path, "ack_within_s": 30.0})
     play(lambda: town.pass_(1, True))
