@@ -39,12 +39,12 @@ class Renew(NamedTuple):
 class Latch(NamedTuple):
     """Keep over restarts that `name` (an actuator, or LOCAL) is tripped or stopped, and why; "" ends it.
 
-    `after`: what may be told once that is durable.
+    `after`: what may be told, to the city or a board, once that is durable.
     """
 
     name: str
     text: str
-    after: tuple[TaskReport, ...] = ()
+    after: tuple[TaskReport | Renew, ...] = ()
 
 
 Effect: TypeAlias = Save | DoTask | DoAgain | Renew | Latch | TaskReport | LeaseState

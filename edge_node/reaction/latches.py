@@ -12,6 +12,8 @@ from .effects import LOCAL, Effect, Latch, Renew
 from .guard_state import Actuator, GuardState
 
 NO_MORE = 1 << 30
+LATCHED = 2
+"""What a board says of its stop when its input is free and it was not told yet that the node knows of it."""
 
 
 class Latches(GuardState):
@@ -47,13 +49,24 @@ class Latches(GuardState):
         return [Latch(LOCAL, "")]
 
     def board_counts(self, thing: str, counters: Mapping[str, int], now_us: int) -> list[Effect]:
-        """Trip all actuators of a board whose own stop input is, or since its last status was, active."""
+        """Trip all actuators of a board whose own stop input is, or since the guard heard of it last was, active.
+
+        The board stays stopped until it is told that this is durable: it is told again as long as it says so.
+        """
         stops, before = counters.get("stops", 0), self.stops.get(thing)
         self.stops[thing] = stops
         if not counters.get("stopped") and (before is None or stops <= before):
             return []
-        free = [name for name, actuator in self.actuators.items() if actuator.thing == thing and not actuator.tripped]
-        return [effect for name in free for effect in self.trip(name, f"the stop input of {thing}", now_us, thing)]
+        mine = {name: actuator for name, actuator in self.actuators.items() if actuator.thing == thing}
+        free = [name for name, actuator in mine.items() if not actuator.tripped]
+        effects = [effect for name in free for effect in self.trip(name, f"the stop input of {thing}", now_us, thing)]
+        return [*effects, *(self._taken_over(mine) if counters.get("stopped") == LATCHED else [])]
+
+    @staticmethod
+    def _taken_over(mine: Mapping[str, Actuator]) -> list[Effect]:
+        """Return what tells a board that its stop was taken over: after the newest of its latches is durable."""
+        releases = tuple(Renew(actuator.thing, actuator.info.index, 0) for actuator in mine.values())
+        return [Latch(name, actuator.tripped, releases) for name, actuator in [*mine.items()][-1:]]
 
     def latch(self, kept: dict[str, str]) -> None:
         """Know what was latched in earlier runs, before any board is announced."""

@@ -1,8 +1,8 @@
 """Actuators with their leases: who may command, until when, and the safe state when nobody may. Both VMs.
 
-At start, when a lease lapses, is released, or the link falls silent, and while the board's stop input is active,
-the actuator goes to its safe state by itself. A task is reported as accepted, acting, then done or failed; a newer
-one supersedes it.
+At start, when a lease lapses, is released, or the link falls silent, while the board's stop input is active, and
+after that until the host has taken the stop over, the actuator is in its safe state. A task is reported as
+accepted, acting, then done or failed; a newer one supersedes it.
 """
 
 from protocol import task_numbers as codes
@@ -16,7 +16,6 @@ LINK_SILENT = 4
 BROKEN = 5
 STOPPED = 6
 REASONS = ("start", "task", "lease lapsed", "released", "link silent", "driver failed", "stopped here")
-STOP_HOLD_MS = 3000
 
 MOVING_MS = 20
 RESTING_MS = 100
@@ -55,7 +54,11 @@ class Actuator:
 
 
 class Actuators:
-    """All actuators of a board; `results` holds (task id, state, code, wrap, ticks, position) to report."""
+    """All actuators of a board; `results` holds (task id, state, code, wrap, ticks, position) to report.
+
+    `stopped` is 1 while the stop input is active, 2 when it was and the host has not taken that over yet, 3 when it
+    has while the input is active; `stops` counts.
+    """
 
     def __init__(self, clock) -> None:  # type: ignore[no-untyped-def]
         """Nothing to move yet."""
@@ -64,10 +67,9 @@ class Actuators:
         self.results = []
         self.errors = 0
         self.stops = 0
-        self.stopped = False
+        self.stopped = 0
         self._stop_input = _nobody_stops
         self._stop_level = 1
-        self._free_ms = 0
 
     def watch_stop(self, read, level: int) -> None:  # type: ignore[no-untyped-def]
         """Obey a stop input: `read()` gives its level, `level` is that of somebody who stops."""
@@ -76,16 +78,15 @@ class Actuators:
         self._look_at_stop()
 
     def _look_at_stop(self) -> None:
-        """Go safe at once; after the release stay so until the host has had time to hear of it."""
+        """Go safe at once; after the release stay so until the host has taken it over, however long that takes."""
         if self._stop_input() == self._stop_level:
-            self._free_ms = self._clock.ms + STOP_HOLD_MS
             if not self.stopped:
-                self.stopped = True
+                self.stopped = 1
                 self.stops += 1
                 for actuator in self.actuators:
                     self._end_lease(actuator, STOPPED)
-        elif self.stopped and self._clock.ms >= self._free_ms:
-            self.stopped = False
+        elif self.stopped:
+            self.stopped = 0 if self.stopped == 3 else 2
 
     def add(self, driver, entry: dict) -> None:  # type: ignore[no-untyped-def,type-arg]
         """Add an actuator and send it to its safe state."""
@@ -151,8 +152,9 @@ class Actuators:
             self._end_lease(actuator, RELEASED)
 
     def renew(self, actuator: Actuator, lease_ms: int) -> bool:
-        """Return whether the lease was renewed; 0 ms releases it, a lapsed one stays lapsed."""
+        """Return whether the lease was renewed; 0 ms releases it, and says that the host knows of a stop."""
         if lease_ms == 0:
+            self.stopped = self.stopped and 3
             self._end_lease(actuator, RELEASED)
             return True
         lease_ms = min(lease_ms, actuator.lease_ms)

@@ -347,43 +347,12 @@ def test_the_stop_input_of_a_board_trips_its_actuators(counters: list[dict[str, 
     assert guard.board_counts("river-1", counters[-1], NOW) == [], "told once"
 
 
-def acted(guard: Guard, task: tasks.Task) -> None:
-    """The board does what the task says."""
-    dispatch(guard, task)
-    for state in (codes.ACCEPTED, codes.DONE):
-        guard.result(result(task, state), NOW, NOW)
-
-
-def test_a_persons_lease_lasts_as_long_as_the_order_without_a_city_that_renews_it() -> None:
-    guard = guard_of()
-    fence = leased(guard, "operator")
-    acted(guard, asked(guard, fence, lease_ms=60_000))
-    for second in range(1, 60):
-        guard.tick(NOW + second * S)
-        (kept,) = guard.lease(GATE, "edge", NOW + second * S)
-        assert isinstance(kept, LeaseState) and (kept.holder, kept.fence) == ("operator", fence)
-    guard.tick(NOW + 61 * S)
-    (after,) = guard.lease(GATE, "edge", NOW + 61 * S)
-    assert isinstance(after, LeaseState) and after.holder == "edge", "the order is over"
-
-
-def test_a_shorter_order_of_a_person_ends_the_hold_of_a_longer_one() -> None:
-    guard = guard_of()
-    fence = leased(guard, "operator")
-    acted(guard, asked(guard, fence, lease_ms=60_000))
-    acted(guard, asked(guard, fence, 2, lease_ms=5000))
-    for second in range(1, 6):
-        guard.tick(NOW + second * S)
-    guard.tick(NOW + 6 * S)
-    (after,) = guard.lease(GATE, "city", NOW + 6 * S)
-    assert isinstance(after, LeaseState) and after.holder == "city"
-
-
-def test_what_ends_an_order_ends_its_hold() -> None:
-    guard = guard_of()
-    acted(guard, asked(guard, leased(guard, "operator"), lease_ms=60_000))
-    guard.trip(GATE, "a boat", NOW + S, "anna")
-    for second in range(2, 5):
-        guard.tick(NOW + second * S)
-    (after,) = guard.lease(GATE, "city", NOW + 5 * S)
-    assert isinstance(after, LeaseState) and after.holder == "city"
+def test_a_stop_that_was_pressed_while_the_node_was_down_is_taken_over_once_it_is_durable() -> None:
+    guard = two_gates()
+    effects = guard.board_counts("river-1", {"stops": 1, "stopped": 2}, NOW)
+    assert guard.actuators[GATE].tripped == "the stop input of river-1"
+    newest = [effect for effect in effects if isinstance(effect, Latch)][-1]
+    assert (newest.name, newest.text, newest.after) == (GATE, guard.actuators[GATE].tripped, (Renew("river-1", 0, 0),))
+    (again,) = guard.board_counts("river-1", {"stops": 1, "stopped": 2}, NOW)
+    assert again == newest, "what told the board may have got lost"
+    assert guard.board_counts("river-1", {"stops": 1, "stopped": 0}, NOW) == []

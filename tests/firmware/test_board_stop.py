@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from firmware.core.actuators import REASONS, STOP_HOLD_MS, STOPPED
+from edge_node.reaction.latches import LATCHED
+from firmware.core.actuators import REASONS, STOPPED
 from firmware.kit import board_file, describe
 from firmware.kit.errors import BoardFileError
 from protocol import board_link
@@ -31,7 +32,7 @@ def results(messages: list[Any]) -> list[tuple[int, int]]:
     return [(m.state, m.code) for m in messages if isinstance(m, TaskResult)]
 
 
-def test_a_stop_ends_what_moves_and_refuses_all_until_a_while_after(gate: Any, drive: Any, button: list[int]) -> None:
+def test_a_stop_ends_what_moves_and_refuses_all_until_the_host_knows(gate: Any, drive: Any, button: list[int]) -> None:
     gate.task(0.9)
     gate.run(50)
     button[0] = 1
@@ -41,12 +42,43 @@ def test_a_stop_ends_what_moves_and_refuses_all_until_a_while_after(gate: Any, d
     gate.task(0.2)
     assert results(gate.run(50)) == [(codes.REFUSED, codes.LOCAL_STOP)] * 2
     button[0] = 0
-    gate.run(STOP_HOLD_MS - 200)
+    gate.run(60_000)
     gate.task(0.8)
-    assert results(gate.run(50)) == [(codes.REFUSED, codes.LOCAL_STOP)]
-    gate.run(200)
+    assert results(gate.run(50)) == [(codes.REFUSED, codes.LOCAL_STOP)], "latched, as nobody has taken it over"
+    gate.lease(0)
+    gate.run(50)
     gate.task(0.8)
     assert results(gate.run(600))[-1] == (codes.DONE, codes.OK)
+
+
+@pytest.mark.parametrize("told_while_pressed", [True, False])
+def test_no_word_of_the_host_ends_a_stop_that_is_pressed(
+    gate: Any, button: list[int], told_while_pressed: bool
+) -> None:
+    button[0] = 1
+    gate.run(50)
+    if told_while_pressed:
+        gate.lease(0)
+        gate.run(50)
+    gate.task(0.8)
+    assert (codes.REFUSED, codes.LOCAL_STOP) in results(gate.run(50))
+    button[0] = 0
+    gate.run(50)
+    gate.task(0.8)
+    assert ((codes.REFUSED, codes.LOCAL_STOP) in results(gate.run(600))) != told_while_pressed
+
+
+def test_each_press_has_to_be_taken_over(gate: Any, button: list[int]) -> None:
+    gate.lease(0)
+    for pressed in (1, 2):
+        button[0] = 1
+        gate.run(50)
+        button[0] = 0
+        gate.run(50)
+        assert gate.node.actuators.stopped and gate.node.actuators.stops == pressed
+        gate.lease(0)
+        gate.run(50)
+        assert not gate.node.actuators.stopped
 
 
 def test_no_renewal_holds_against_a_stop(gate: Any, drive: Any, button: list[int]) -> None:
@@ -62,9 +94,10 @@ def test_a_short_press_is_counted_in_the_status(gate: Any, button: list[int]) ->
     button[0] = 1
     gate.run(2)
     button[0] = 0
-    (status,) = [m for m in gate.run(1000) if isinstance(m, Status)][-1:]
-    assert (status.counters["stops"], status.counters["stopped"]) == (1, 1)
-    (status,) = [m for m in gate.run(STOP_HOLD_MS + 1000) if isinstance(m, Status)][-1:]
+    (status,) = [m for m in gate.run(60_000) if isinstance(m, Status)][-1:]
+    assert (status.counters["stops"], status.counters["stopped"]) == (1, LATCHED)
+    gate.lease(0)
+    (status,) = [m for m in gate.run(2000) if isinstance(m, Status)][-1:]
     assert (status.counters["stops"], status.counters["stopped"]) == (1, 0)
 
 
