@@ -40,6 +40,7 @@ from .caps.caps import Caps
 from .clocks.retiming import Better
 from .errors import PeerError
 from .ingest import Frame, Group, Ingest, joined
+from .keys import reflexes
 from .keys.keyring import Keyring
 from .ledger import view as ledger_view
 from .ledger.view import Accounts
@@ -217,6 +218,7 @@ class City:
         self.sessions.add(message.edge, now.us, now.utc_us)
         if isinstance(content, EdgeHello):
             self._take_hello(content, now)
+            reflexes.take(self.ring, message.key, content, self.refused, now.us)
         self._check_version(message, now)
         if self.sessions.is_new(message.edge, message.routing_id) and self._must_wait(message, now):
             return
@@ -348,7 +350,9 @@ class City:
             own = [r for r in self.dispatcher.book.open_records() if r.requester == "edge" and r.task.edge == edge]
             self.caps.quota.task(edge, len(own))
         acted = known is not None and "board_act" in known.stamps
-        record = self.dispatcher.report(edge, report, now)
+        key = self.sessions.by_edge[edge].key if known is None and report.task else ""
+        signer = reflexes.signer(self.ring, key, edge, report, self.refused, now.us)
+        record = self.dispatcher.report(edge, report, now, signer)
         if record is not None and not acted and "board_act" in record.stamps:
             task_hops(self.hops, record.stamps, self.sessions.by_edge[edge].offset_us())
 

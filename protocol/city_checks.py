@@ -47,14 +47,14 @@ _Z85 = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 
 
 def _edge_hello(items: list[Any], _: bytes) -> EdgeHello:
-    proto, edge, boot, boottime_us, proto_min, epoch = items
+    proto, edge, boot, boottime_us, proto_min, epoch, reflex = items
     integer("EdgeHello.proto", proto, 0, 255)
     integer("EdgeHello.proto_min", proto_min, 0, 255)
     integer("EdgeHello.epoch", epoch)
     name("EdgeHello.edge", edge)
     name("EdgeHello.boot", boot)
     integer("EdgeHello.boottime_us", boottime_us)
-    return EdgeHello(proto, edge, boot, boottime_us, proto_min, epoch)
+    return EdgeHello(proto, edge, boot, boottime_us, proto_min, epoch, _or_none("EdgeHello.reflex", reflex, 32))
 
 
 def _thing_info(items: list[Any], _: bytes) -> ThingInfo:
@@ -136,14 +136,15 @@ def _task_bytes(where: str, payload: bytes) -> bytes:
 
 
 def _task_report(items: list[Any], payload: bytes) -> TaskReport:
-    task_id, state, code, said, position, stamps = items
+    task_id, state, code, said, position, stamps, signature = items
     binary("TaskReport.task_id", task_id, 16)
     integer("TaskReport.state", state, 0, len(task_codes.STATES) - 1)
     integer("TaskReport.code", code, 0, 255)
     text("TaskReport.text", said, 200)
     position = checks.position("TaskReport.position", position)
     stamps = checks.stamps("TaskReport.stamps", stamps)
-    return TaskReport(task_id, state, code, said, position, stamps, _task_bytes("TaskReport.task", payload))
+    signature = _or_none("TaskReport.signature", signature, 64)
+    return TaskReport(task_id, state, code, said, position, stamps, signature, _task_bytes("TaskReport.task", payload))
 
 
 def _lease_state(items: list[Any], _: bytes) -> LeaseState:
@@ -257,6 +258,11 @@ def _audit_head(items: list[Any], _: bytes) -> AuditHead:
     integer("AuditHead.utc_us", utc_us)
     binary("AuditHead.key", key, 32)
     return AuditHead(log, n, sha256, utc_us, key, binary("AuditHead.sig", sig, 64))
+
+
+def _or_none(where: str, value: Any, size: int) -> bytes:
+    """Return a bin of that size, or an empty one."""
+    return bytes(binary(where, value, size)) if value != b"" else b""
 
 
 def _public(where: str, value: Any) -> bytes:

@@ -58,6 +58,7 @@ class EdgeHello:
     """Edge to city: who I am; first message of a connection. `boot` changes with each start of the host.
 
     It speaks versions `proto_min` to `proto`; `epoch`: the restore epoch of the city it last saw, durably.
+    `reflex`: the Ed25519 key (32 bytes) under which it signs what its own processes ask, empty: none.
     """
 
     KIND: ClassVar[int] = 1
@@ -67,6 +68,7 @@ class EdgeHello:
     boottime_us: int
     proto_min: int = later(2, 1)
     epoch: int = later(2, 0)
+    reflex: bytes = later(2, b"")
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class Heartbeat:
 class TaskReport:
     """Edge to city: the state of a task; `position` NaN if no feedback; `stamps` hop to nanoseconds.
 
-    `task`: the bytes of `tasks.encode`, sent when the city did not order it (a reflex, an operator).
+    `task`: the bytes of `tasks.encode`, sent when the city did not order it (a reflex); `signature`: the node's.
     """
 
     KIND: ClassVar[int] = 6
@@ -147,6 +149,7 @@ class TaskReport:
     text: str
     position: float
     stamps: dict[str, int] = field(default_factory=dict)
+    signature: bytes = later(2, b"")
     task: bytes = b""
 
 

@@ -19,6 +19,7 @@ MAX_BYTES = MAX_TASK
 MAX_CAUSES = 32
 MAX_LEASE_MS = 24 * 3600 * 1000
 SIGNATURE_SIZE = 64
+REFLEX = b"cityreflex reflex 1\0"
 ITEMS_V1 = 13
 ITEMS = 18
 MAX_SURPLUS = 16
@@ -173,6 +174,16 @@ def verify(public: bytes, data: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def sign_reflex(private: bytes, data: bytes) -> bytes:
+    """Return a node's signature of a task of its own processes: never one that a city could have made."""
+    return sign(private, REFLEX + data)
+
+
+def verify_reflex(public: bytes, data: bytes, signature: bytes) -> bool:
+    """Return whether `signature` is that of `sign_reflex` under the raw 32-byte public key."""
+    return verify(public, REFLEX + data, signature)
 
 
 def public_of(private: bytes) -> bytes:

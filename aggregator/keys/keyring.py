@@ -35,7 +35,8 @@ VERSION = 1
 class Key:
     """A key that is admitted. `retire_us`: when its successor has taken over for good.
 
-    `by`: the fingerprint of the key over whose link it was offered; "" for one from outside the link.
+    `by`: the fingerprint of the key over whose link it was offered; "" for one from outside the link; `reflex`: the
+    Ed25519 key (hex) that the node named over the link of this key, for its reflexes.
     """
 
     edge: str
@@ -46,17 +47,19 @@ class Key:
     used_us: int = 0
     retire_us: int = 0
     by: str = ""
+    reflex: str = ""
 
 
 @dataclass(frozen=True)
 class Dead:
-    """A key that is never admitted again, and why: revoked, retired or replaced; `origin` and `by` as of the key."""
+    """A key that is never admitted again, and why: revoked, retired or replaced; the rest as of the key."""
 
     edge: str
     reason: str
     at_us: int
     origin: str = ""
     by: str = ""
+    reflex: str = ""
 
 
 @dataclass
@@ -108,6 +111,27 @@ class Keyring:
         elif not self.keys[current].retire_us:
             self.keys[current].retire_us = self.now_us + self.grace_us
             self._tell("key_first_used", key.edge, name, retires=current)
+
+    def vouch(self, name: str, reflex: bytes) -> None:
+        """Note the key of a node's reflexes, named over the link of key `name`; the first named there stays.
+
+        Raises: KeyringError for another one.
+        """
+        key = self.keys[name]
+        if not reflex or key.reflex == reflex.hex():
+            return
+        if key.reflex:
+            text = f"{key.edge} names another key for its reflexes than before over key {name}; rotate that one instead"
+            raise KeyringError("another_reflex_key", text)
+        key.reflex = reflex.hex()
+        self._tell("reflex_key", key.edge, name, reflex=key.reflex)
+
+    def reflex_keys(self, name: str) -> list[bytes]:
+        """Return the reflex keys of a link key, and of those that it followed by rotation and nobody revoked."""
+        dead = [self.dead[one] for one in self._lineage(name) if one in self.dead]
+        past = [one.reflex for one in dead if one.reason == "retired"]
+        live = [self.keys[one].reflex for one in self._lineage(name) if one in self.keys]
+        return [bytes.fromhex(key) for key in [*live, *past] if key]
 
     def answer(self, edge: str, name: str, public: bytes) -> KeyTaken | Refusal:
         """Return the answer to a KeyOffer; it may leave once what changed is durable."""
@@ -265,7 +289,7 @@ class Keyring:
 
     def _kill(self, name: str, reason: str) -> None:
         key = self.keys.pop(name)
-        self.dead[name] = Dead(key.edge, reason, self.now_us, key.origin, key.by)
+        self.dead[name] = Dead(key.edge, reason, self.now_us, key.origin, key.by, key.reflex)
         self._tell(f"key_{reason}", key.edge, name, used_us=key.used_us)
         self._forget_rotated(key.edge)
 

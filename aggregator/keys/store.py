@@ -159,7 +159,8 @@ def _name(path: Path, key: bytes) -> str:
 
 def _key_row(key: Row) -> Row:
     times = {f"{name}_utc_us": key[f"{name}_us"] or None for name in ("since", "used", "retire")}
-    return {name: key[name] for name in ("edge", "slot", "origin", "by")} | times
+    reflex = fingerprint(bytes.fromhex(key["reflex"])) if key["reflex"] else ""
+    return {**{name: key[name] for name in ("edge", "slot", "origin", "by")}, "reflex": reflex, **times}
 
 
 def _dead_row(dead: Dead) -> Row:

@@ -41,7 +41,8 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[TaskRecord]:
 
 
 def _is_order(record: TaskRecord) -> bool:
-    """Whether 0.1.0 would stumble over it: more items in its task, or a state that it does not know."""
+    """Whether 0.1.0 would stumble over it: more items in its task or record, or a state that it does not know."""
     task = record.task
     states = (step.state > codes.SUPERSEDED for step in record.steps)
-    return task.rank != "city" or bool(task.approved) or task.verb != tasks.OPERATE or any(states)
+    later = task.rank != "city" or bool(task.approved or record.proof) or task.verb != tasks.OPERATE
+    return later or any(states)

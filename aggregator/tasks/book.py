@@ -15,6 +15,7 @@ from protocol.tasks import Task
 
 MAX_RECORDS = 2000
 WAIT_AGAIN_US = 300_000_000
+UNSIGNED = "unsigned"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Step:
 
 @dataclass
 class TaskRecord:
-    """A task and its life. Times are city boottime µs; `order` is the signature, empty for an edge's own."""
+    """A task and its life. Times are city boottime µs; `order` is the signature, empty for an edge's own.
+
+    Of an edge's own, `signed_by` is the fingerprint of the node's key, or UNSIGNED; `proof` the signature.
+    """
 
     task: Task
     requester: str
@@ -43,6 +47,8 @@ class TaskRecord:
     done_us: int = 0
     stamps: dict[str, int] = field(default_factory=dict)
     position: float | None = None
+    signed_by: str = ""
+    proof: bytes = b""
 
     @property
     def state(self) -> int:
@@ -137,6 +143,7 @@ def task_row(record: TaskRecord) -> dict[str, Any]:
         "fence": task.fence,
         "lease_ms": task.lease_ms,
         "requester": record.requester,
+        "signed_by": record.signed_by,
         "verb": tasks.VERBS[task.verb],
         "person": task.person,
         "approved": list(task.approved),
@@ -167,9 +174,11 @@ def to_map(record: TaskRecord) -> dict[str, Any]:
         "tolerance": record.tolerance,
         "stamps": record.stamps,
         "position": record.position,
+        **({"signed_by": record.signed_by, "proof": record.proof} if record.proof else {}),
     }
 
 
 def from_map(task: Task, kept: Mapping[str, Any]) -> TaskRecord:
     """Return the record that `to_map` described; its clock times start anew."""
-    return TaskRecord(**{**kept, "task": task, "steps": [Step(*step) for step in kept["steps"]]})
+    unsigned = {"signed_by": UNSIGNED} if kept["requester"] == "edge" else {}
+    return TaskRecord(**{**unsigned, **kept, "task": task, "steps": [Step(*step) for step in kept["steps"]]})

@@ -30,7 +30,7 @@ from service.risk import LOW, Rule
 from ..errors import PeerError, SignerError
 from ..link.sessions import Session, Sessions
 from ..registry import Registry
-from .book import Step, TaskBook, TaskRecord
+from .book import UNSIGNED, Step, TaskBook, TaskRecord
 
 START_WITHIN_MS = 5000
 RESEND_US = 500_000
@@ -108,9 +108,9 @@ class Dispatcher:
                 orders += self._propose(decision, proposal, now, stamps)
         return orders
 
-    def report(self, edge: str, report: TaskReport, now: Now) -> TaskRecord | None:
-        """Take a guard's word about a task; return its record. Raises: PeerError."""
-        record = self.book.by_id.get(report.task_id) or self._foreign_task(edge, report, now)
+    def report(self, edge: str, report: TaskReport, now: Now, signer: str = UNSIGNED) -> TaskRecord | None:
+        """Take a guard's word about a task; return its record. `signer`: of its own one. Raises: PeerError."""
+        record = self.book.by_id.get(report.task_id) or self._foreign_task(edge, report, now, signer)
         if record is None:
             self.book.ignored["unknown_task"] += 1
             return None
@@ -273,7 +273,7 @@ class Dispatcher:
             if respond.actuator == task.actuator:
                 record.observe, record.within_us = respond.observe or "", round(respond.within_s * 1e6)
 
-    def _foreign_task(self, edge: str, report: TaskReport, now: Now) -> TaskRecord | None:
+    def _foreign_task(self, edge: str, report: TaskReport, now: Now, signer: str) -> TaskRecord | None:
         """Return a record for a task the edge gave itself, if the report says what it was."""
         if not report.task:
             return None
@@ -287,6 +287,7 @@ class Dispatcher:
         first = codes.DISPATCHED if codes.may_become(codes.DISPATCHED, report.state) else codes.PROPOSED
         began = Step(first, codes.OK, min(task.step_utc_us, now.utc_us))
         record = TaskRecord(task, "edge", [began], stamps=dict(task.stamps))
+        record.signed_by, record.proof = signer, b"" if signer == UNSIGNED else report.signature
         record.deadline_us = now.us + START_WITHIN_MS * 1000
         self.watch(record)
         self.book.add(record)

@@ -46,8 +46,15 @@ def whole(row: Row) -> str:
         f"why       {row['reason']}",
         f"who       {who(row)} ({row['requester']})",
         f"where     {row['edge']}, fence {row['fence']}",
+        *([f"signed    {_signer(row)}"] if row.get("signed_by") else []),
     ]
     return "\n".join([*head, *(_step(step) for step in row["history"])])
+
+
+def _signer(row: Row) -> str:
+    """Return whose signature a task carries that an edge node gave itself."""
+    unsigned = row["signed_by"] == "unsigned"
+    return "by nobody: only the link vouches for it" if unsigned else f"by {row['edge']}, key {row['signed_by']}"
 
 
 def _step(step: Row) -> str:

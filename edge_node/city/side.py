@@ -49,6 +49,7 @@ class CitySide:
         self.epoch = CityEpoch(core, self._send_now, self._welcome)
         self._beat_us = self._gaps_us = 0
         self._told: set[Named] = set()
+        self._named = b""
 
     def tell(self, message: Message) -> bool:
         """Send one message if the city is there."""
@@ -117,7 +118,7 @@ class CitySide:
         if presence.greeted(hello.start, now_us):
             self._begin(now_us)
         elif spoken != core.city_proto:
-            self._send_now(self._hello(now_us))  # the first was in version 1's shape and left things out
+            self._say_all(now_us)  # the first was in version 1's shape and left things out
 
     def _welcome(self, hello: CityHello) -> None:
         """A new epoch is durable here."""
@@ -188,6 +189,8 @@ class CitySide:
             self._send_now(self._hello(now_us))
         if not core.uplink.connected:
             return
+        if self._named != self._reflex():
+            self._say_all(now_us)  # the link begins anew under another key, which has a key of reflexes of its own
         if now_us - self._beat_us >= HEARTBEAT_US:
             self._beat_us = now_us
             self._beat(now_us)
@@ -238,15 +241,24 @@ class CitySide:
         return True
 
     def _hello(self, now_us: int) -> EdgeHello:
-        return EdgeHello(
-            city_link.PROTO, self._core.edge, self._core.boot, now_us, epoch=self._core.journal.streams.epoch
-        )
+        core = self._core
+        epoch = core.journal.streams.epoch
+        return EdgeHello(city_link.PROTO, core.edge, core.boot, now_us, epoch=epoch, reflex=self._reflex())
+
+    def _reflex(self) -> bytes:
+        """The key of this node's reflexes, which belongs to the link key in use."""
+        return self._core.guard.reflex.public if self._core.guard.reflex else b""
+
+    def _say_all(self, now_us: int) -> None:
+        """Say hello in full, to a city whose version is known."""
+        if self._send_now(self._hello(now_us)):
+            self._named = self._reflex()
 
     def _tell_everything(self, now_us: int) -> None:
         """A city that may know nothing of us: who we are, our Things, leases, the last states of tasks."""
         core = self._core
         self._told.clear()
-        self._send_now(self._hello(now_us))
+        self._say_all(now_us)
         everything: list[Message] = [*core.infos.to_announce()]
         everything += [actuator.arbiter.state(now_us) for actuator in core.guard.actuators.values()]
         everything += core.guard.reports()

@@ -53,6 +53,11 @@ class NodeKeys:
         return self.city[self._city_at], pair.public, pair.secret
 
     @property
+    def named(self) -> str:
+        """The fingerprint of our key in use."""
+        return self.own[self._own_at].fingerprint
+
+    @property
     def state(self) -> str:
         """How far a rotation is: "steady", "offering" or "changing"."""
         if len(self.own) < 2:

@@ -18,6 +18,7 @@ from service.keys import is_credential, read_curve_key, read_ed25519_key, read_s
 from ..audit.city_heads import CityHeads
 from ..config import CitySection
 from .node_keys import OWN, NodeKeys, Pair
+from .reflex import forget, reflex_key
 
 if TYPE_CHECKING:  # `city keys` needs the files alone, and the core brings kernels with it
     from ..core import Core
@@ -63,6 +64,7 @@ class KeySide:
     def __init__(self, section: CitySection, core: "Core", socket: Socket, audit: AuditLog) -> None:
         self._section, self._core, self._socket, self.audit = section, core, socket, audit
         self.heads = CityHeads(audit)
+        self._take_reflex_key()
         self._has_next = bool(core.guard.next_verify_key)
         self._audit_us = 0
         self._problem = ""
@@ -80,14 +82,26 @@ class KeySide:
         self._follow_guard()
         if keys.reconnect:
             keys.reconnect = False
+            self._take_reflex_key()
             self._socket.reconnect()
         self._tell_problem(keys.problem)
         if now_us - self._audit_us >= AUDIT_EVERY_US:
             self._audit_us = now_us
             self._write_audit(now_us)
             self.heads.tick(now_us)
-            problems = [*self.audit.problems, *self.heads.problems()]
+            problems = [*self.audit.problems, *self.heads.problems(), *filter(None, [self._reflex_problem])]
             self._core.audit = {"head": self.audit.head, "problems": problems, "city": self.heads.row()}
+
+    def _take_reflex_key(self) -> None:
+        """Sign reflexes with the key that belongs to the link key in use; without it they go unsigned: told."""
+        keys, guard = self._core.keys, self._core.guard
+        guard.reflex, self._reflex_problem = None, ""
+        try:
+            guard.reflex = reflex_key(self.audit.folder, keys.named)
+            forget(self.audit.folder, [pair.fingerprint for pair in keys.own])
+        except (KeyFileError, OSError) as error:
+            self._reflex_problem = f"reflexes are not signed: {error}"
+            _log.error("reflexes are not signed", detail=str(error))
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem and problem:

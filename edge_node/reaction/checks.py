@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from protocol import task_codes as codes
+from protocol.tasks import OPERATE, SELECT
 
 from .arbiter import RANKS
 from .guard_state import Actuator
@@ -54,16 +55,25 @@ def refusal(entry: TaskEntry, node: Node, limits: Limits | None, now_us: int) ->
 
 def addressed(entry: TaskEntry, node: Node, now_us: int) -> tuple[int, str]:
     """Return why this node does not even look at what an order says of an actuator, (OK, "") if it does."""
-    found = _address(entry, node)
-    return found if found[0] != codes.OK else _time(entry, now_us)
+    for found in (_requester(entry), _address(entry, node)):
+        if found[0] != codes.OK:
+            return found
+    return _time(entry, now_us)
 
 
-def _address(entry: TaskEntry, node: Node) -> tuple[int, str]:
+def _requester(entry: TaskEntry) -> tuple[int, str]:
     task = entry.task
     if entry.requester not in RANKS:
         return codes.UNAUTHORISED, f"{entry.requester!r} may not command actuators"
     if entry.requester == "operator" and not task.person:
         return codes.UNAUTHORISED, "an operator's order names no person"
+    if entry.requester == "edge" and _speaks_for_people(entry):
+        return codes.UNAUTHORISED, "a node's own key moves actuators for its processes, and says nothing for people"
+    return OK
+
+
+def _address(entry: TaskEntry, node: Node) -> tuple[int, str]:
+    task = entry.task
     if task.edge != node.edge:
         return codes.FOREIGN, f"the task is for {task.edge}, this is {node.edge}"
     if task.epoch < node.epoch:
@@ -71,6 +81,11 @@ def _address(entry: TaskEntry, node: Node) -> tuple[int, str]:
     if task.edge_boot != node.boot:
         return codes.STALE_CLOCK, f"the deadline is in the clock of boot {task.edge_boot}, this is {node.boot}"
     return OK
+
+
+def _speaks_for_people(entry: TaskEntry) -> bool:
+    task = entry.task
+    return task.rank != "city" or bool(task.person or task.approved) or task.verb not in (OPERATE, SELECT)
 
 
 def _time(entry: TaskEntry, now_us: int) -> tuple[int, str]:

@@ -64,26 +64,36 @@ class Guard(Following):
         return bool(signers)
 
     def request(self, requester: str, task: tasks.Task, now_us: int) -> list[Effect]:
-        """Take a task from this node's processes ("edge")."""
+        """Take a task from this node's processes ("edge"), signed with the node's key if it has one."""
         try:
             payload = tasks.encode(task)
         except FrameError as error:
             self.refused.note("malformed", requester, str(error), now_us)
             return []
-        return self._take(requester, task, payload, now_us)
+        return self.own(requester, self.reflex.sign(payload) if self.reflex else b"", payload, now_us)
 
-    def _take(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
+    def own(self, requester: str, signature: bytes, payload: bytes, now_us: int) -> list[Effect]:
+        """Take a task of this node's own; where the node has a key, nothing counts before its signature is verified."""
+        task = tasks.decode(payload)
+        if self.reflex and not tasks.verify_reflex(self.reflex.public, payload, signature):
+            self._count(codes.UNSIGNED, requester, f"a task for {task.actuator} is not signed by this node", now_us)
+            return []
+        return self._take(requester, task, payload, now_us, signature)
+
+    def _take(
+        self, requester: str, task: tasks.Task, payload: bytes, now_us: int, signature: bytes = b""
+    ) -> list[Effect]:
         known = self.entries.get(task.task_id)
         if task.verb == tasks.CANCEL:
             return self._cancel(requester, task, payload, known, now_us)
         if known is not None:
             return self._known(known, requester, payload, now_us)
         if task.verb == tasks.SELECT:
-            return self._select(requester, task, payload, now_us)
+            return self._select(requester, task, payload, now_us, signature)
         if not has_room(self.entries, self.running, self.boot, now_us):
             self.refused.note("too_many_tasks", requester, f"{task.actuator}: {len(self.entries)} are open", now_us)
             return []
-        entry = TaskEntry(payload, task, requester, codes.DISPATCHED)
+        entry = TaskEntry(payload, task, requester, codes.DISPATCHED, signature=signature)
         entry.stamps = {"edge_rx": now_us * 1000}
         return self._latch(entry, now_us) if task.verb in (tasks.TRIP, tasks.RESET) else self._operate(entry, now_us)
 
@@ -127,9 +137,11 @@ class Guard(Following):
         ready = self.ready.get(actuator.thing, codes.LINK_DOWN)
         return Limits(actuator, ready, self.engaged_with(name, now_us), self.rules_for_nobody(actuator.thing))
 
-    def _select(self, requester: str, task: tasks.Task, payload: bytes, now_us: int) -> list[Effect]:
+    def _select(
+        self, requester: str, task: tasks.Task, payload: bytes, now_us: int, signature: bytes
+    ) -> list[Effect]:
         """Keep an actuator for one task, if it could be executed now; nothing moves."""
-        entry = TaskEntry(payload, task, requester, codes.SELECTED, selected=True)
+        entry = TaskEntry(payload, task, requester, codes.SELECTED, selected=True, signature=signature)
         code, text = self._refusal(entry, now_us)
         actuator = self.actuators.get(task.actuator)
         if code == codes.OK and actuator is not None and actuator.kept_from(task, now_us):
@@ -204,11 +216,19 @@ class Guard(Following):
         entry.sends, entry.sent_us = 1, now_us
         lease_ms = min(actuator.info.lease_ms or self.lease_ms, entry.task.lease_ms)
         effects = self._supersede(entry)
+        self._note_reflex(entry, actuator.active)
         actuator.active, actuator.renewed_us = entry, now_us
         actuator.sent_us.append(now_us)
         if entry.task.setpoint != actuator.info.safe:
             actuator.may_act(entry.task.not_after_us, lease_ms)
         return [*effects, DoTask(entry, actuator.info.index, lease_ms), entry.report()]
+
+    def _note_reflex(self, entry: TaskEntry, before: TaskEntry | None) -> None:
+        """Let the audit log know what this node does by itself, with its signature; not that it goes on doing so."""
+        task = entry.task
+        if entry.signature and (before is None or before.task.setpoint != task.setpoint):
+            what = {"actuator": task.actuator, "setpoint": f"{task.setpoint:g}", "task": task.task_id.hex()}
+            self._did("reflex", task.instance, **what, signature=entry.signature.hex())
 
     def _supersede(self, newer: TaskEntry) -> list[Effect]:
         effects: list[Effect] = []

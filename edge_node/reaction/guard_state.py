@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from protocol import task_codes as codes
 from protocol import tasks
@@ -19,6 +19,17 @@ from .task_entry import TaskEntry
 FEEDBACK_SHARE = 0.05
 MINUTE_US = 60_000_000
 MAX_DEEDS = 100
+
+class Signer(Protocol):
+    """The node's own key, for what its own processes ask of its own actuators."""
+
+    @property
+    def public(self) -> bytes:
+        """The raw public half."""
+
+    def sign(self, payload: bytes) -> bytes:
+        """Return the signature of an encoded task."""
+
 
 Observe: TypeAlias = Callable[[tasks.Task], tuple[str, float] | None]
 
@@ -92,7 +103,8 @@ class GuardState:
     """State of all actuators of this node. `observe(task)` gives (datastream, within_s) or None.
 
     `epoch`: the city's restore epoch that this node knows durably; `stopped`: why nothing may move at this node;
-    `deeds`: what people did, for the audit log; `stops`: how often each board was stopped at its own input.
+    `reflex`: signs what processes here ask, None: a node without a key; `deeds`: for the audit log; `stops`: how often
+    each board was stopped at its own input.
     """
 
     edge: str
@@ -109,6 +121,7 @@ class GuardState:
     latched: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     next_verify_key: bytes = b""
+    reflex: Signer | None = None
     observe: Observe = lambda task: None
     actuators: dict[str, Actuator] = field(default_factory=dict)
     entries: OrderedDict[bytes, TaskEntry] = field(default_factory=OrderedDict)

@@ -19,7 +19,7 @@ class TaskEntry:
     """A task and where it stands. Times in edge boottime us; stamps in ns of boottime.
 
     `sends`: copies of its command that left; `observe`: the datastream that must show the effect; `selected`: it
-    was selected before, or is a selection itself.
+    was selected before, or is a selection itself; `signature`: the node's own, of a task of its own processes.
     """
 
     payload: bytes
@@ -37,6 +37,7 @@ class TaskEntry:
     within_us: int = 20_000_000
     seen: float | None = None
     selected: bool = False
+    signature: bytes = b""
 
     @property
     def thing(self) -> str:
@@ -52,7 +53,7 @@ class TaskEntry:
     def table(self) -> str:
         """Where the journal keeps it: apart if release 0.1.0 could not read it."""
         plain = self.task.rank == "city" and not self.task.approved and self.task.verb == OPERATE
-        return "tasks" if plain and self.state <= codes.SUPERSEDED else "orders"
+        return "tasks" if plain and self.state <= codes.SUPERSEDED and not self.signature else "orders"
 
     @property
     def open(self) -> bool:
@@ -86,13 +87,13 @@ class TaskEntry:
     def report(self) -> TaskReport:
         """Return what the city is told; with the task itself if the city did not order it."""
         own = self.payload if self.requester == "edge" else b""
-        stamps = dict(self.stamps)
-        return TaskReport(self.task.task_id, self.state, self.code, self.text, self.position, stamps, own)
+        said = self.state, self.code, self.text, self.position
+        return TaskReport(self.task.task_id, *said, dict(self.stamps), self.signature, own)
 
     def to_bytes(self) -> bytes:
         """Return what the journal keeps."""
         kept = [self.payload, self.requester, self.state, self.code, self.text, self.position, self.stamps]
-        return bytes(msgpack.packb(kept))
+        return bytes(msgpack.packb([*kept, self.signature] if self.signature else kept))
 
 
 def has_room(
@@ -113,7 +114,8 @@ def has_room(
 
 def from_bytes(blob: bytes) -> TaskEntry:
     """Return an entry of an earlier run: what was not final is unknown now and never executed again."""
-    payload, requester, state, code, text, position, stamps = msgpack.unpackb(blob)
+    payload, requester, state, code, text, position, stamps, *signature = msgpack.unpackb(blob)
     entry = TaskEntry(payload, decode(payload), requester, state, code, text, position, stamps)
+    entry.signature = signature[0] if signature else b""
     entry.become(codes.UNKNOWN, codes.TIMEOUT, "the edge node restarted")
     return entry

@@ -103,7 +103,7 @@ def test_open_tasks_and_leases_of_a_node_are_bounded(kit: Any, store: Store) -> 
     kit.give(city, T, kit.info())
     for at in range(10):
         task = tasks.Task(bytes([at]) * 16, "river-1/opening", 0.9, 1000, "i", 1, "edge-1", "eb-1", 1, 7)
-        kit.give(city, T, TaskReport(task.task_id, codes.ACCEPTED, 0, "", 0.1, {}, tasks.encode(task)))
+        kit.give(city, T, TaskReport(task.task_id, codes.ACCEPTED, 0, "", 0.1, {}, task=tasks.encode(task)))
         kit.give(city, T, LeaseState(f"river-1/opening-{at}", "edge", 1, 9 * US))
     assert len(city.dispatcher.book.open_records()) == 4
     assert city.refused == {"too_many_tasks": 6, "unknown_actuator": 10}

@@ -11,6 +11,7 @@ import pytest
 from protocol import city_link as cl
 from protocol import task_codes as codes
 from protocol import tasks
+from service import audit
 from tests.waiting import until
 
 from .stack import Stack
@@ -123,6 +124,12 @@ def test_without_the_city_the_local_process_moves_the_gate(stack: Stack) -> None
     stack.city.start()
     until(lambda: any(r.state == codes.OBSERVED and r.task for r in stack.city.of(cl.TaskReport)))
     until(stack.everything_arrived)
+    named = {hello.reflex for hello in stack.city.of(cl.EdgeHello) if hello.reflex}
+    reflexes = [report for report in stack.city.of(cl.TaskReport) if report.task]
+    assert len(named) == 1 and all(tasks.verify_reflex(*named, r.task, r.signature) for r in reflexes)
+    logged = [row for row in audit.read(stack.folder / "edge") if row["event"] == "reflex"]
+    assert [row["setpoint"] for row in logged][:2] == ["0.4", "0.9"]
+    assert {row["signature"] for row in logged} <= {report.signature.hex() for report in reflexes}
 
 
 def test_a_board_that_restarts_begins_a_new_stream(stack: Stack) -> None:

@@ -208,8 +208,16 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield made
 
 
+def reflex_of(town: Town) -> str:
+    """The fingerprint of the key under which edge-1 signs what it does by itself, as the city knows it."""
+    rows = town.get("keys")["keys"]
+    return next((row["reflex"] for row in rows if (row["edge"], row["slot"]) == ("edge-1", "current")), "")
+
+
 def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(living: Town) -> None:
     town, first = living, own_key(living)
+    until(lambda: reflex_of(town), "the node named its key for reflexes")
+    reflex = reflex_of(town)
     rows = json.loads(town.city("keys", "rotate", "--config", "edge.toml", "--json"))
     second = rows["keys"][0]["fingerprint"]
     assert rows["state"] == "steady" and second != first
@@ -227,12 +235,14 @@ def test_a_rotation_under_load_with_kills_at_its_steps_loses_nothing(living: Tow
     until(lambda: stored(town) > already + 50, "samples arrive after the kills")
     until(lambda: own_key(town) == third and town.get("keys", "edge")["state"] == "steady", "the rotation ends")
     balanced(town)
+    until(lambda: reflex_of(town) not in ("", reflex), "a key for reflexes goes with the link key")
     assert [row["reason"] for row in town.get("keys")["dead"] if row["fingerprint"] == first] == ["retired"]
     book = town.folder / "city" / "audit" / "edges" / "edge-1.jsonl"
     until(book.exists, "the city keeps the head of the node's audit log")
+    until(lambda: town.get("audit/heads"), "the node keeps the head of the city's")
     for part in ("city", "edge"):
         found = json.loads(town.city("audit", "verify", "--part", part, "--dir", str(town.folder), "--json"))
-        assert found["ok"] and found["witnessed"] == (part == "edge"), "whole after the kills"
+        assert found["ok"] and found["witnessed"], "whole after the kills"
 
 
 def test_the_citys_own_keys_change_while_the_node_goes_on(living: Town) -> None:

@@ -22,6 +22,7 @@ BOOT = bytes.fromhex("fecaad0b0c000000")
 NONCE = bytes(range(8))
 TASK_ID = bytes(range(16))
 KEY = bytes(range(32))
+REFLEX = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
 
 
 def t6(wrap: int, ticks: int) -> bytes:
@@ -132,13 +133,14 @@ def city_link() -> list[dict[str, Any]]:
     """Return header and payload of each kind of the city link; `required`: items (kind included) it may not lack."""
     stream = ["river-1", "0badcafe-12"]
     task = msgpack.packb(TASK_V1)
+    reflex = REFLEX.sign(b"cityreflex reflex 1\0" + task)
     rows: dict[str, tuple[int, list[Any], bytes]] = {
-        "EdgeHello": (5, [1, 2, "edge-1", "eb-1", 5_000_000, 1, 3], b""),
+        "EdgeHello": (5, [1, 2, "edge-1", "eb-1", 5_000_000, 1, 3, REFLEX.public_key().public_bytes_raw()], b""),
         "ThingInfo": (7, [2, *stream, "MicroPython v1.29", "ab" * 32, {"thing": "river-1"}, True], b""),
         "Batch": (8, [3, *stream, 70, 2, CLOCK, 10, 20], bytes.fromhex(records()[0]["record"]) * 2),
         "GapRecord": (8, [4, *stream, 3, 0, 5, "quota", "edge-1"], b""),
         "Heartbeat": (7, [5, "edge-1", "eb-1", 5_000_000, 77, [ACCOUNT], {"edge": "edge-1"}], b""),
-        "TaskReport": (7, [6, TASK_ID, 5, 0, "", 0.5, {"board_act": 9}], task),
+        "TaskReport": (7, [6, TASK_ID, 5, 0, "", 0.5, {"board_act": 9}, reflex], task),
         "LeaseState": (5, [7, "gate-1/opening", "city", 4, 9_000_000], b""),
         "ClockRecord": (7, [8, *stream, 7, 1000, 9_000_000, CLOCK], b""),
         "StoredAsk": (3, [9, *stream], b""),

@@ -39,7 +39,8 @@ def batches(draw):
 
 
 messages = st.one_of(
-    st.builds(city_link.EdgeHello, st.integers(0, 255), names, names, times, st.integers(0, 255), times),
+    st.builds(city_link.EdgeHello, st.integers(0, 255), names, names, times, st.integers(0, 255), times,
+              st.sampled_from([b"", bytes(32)])),
     st.builds(city_link.ThingInfo, names, names, names, names, health, st.booleans()),
     batches(),
     st.tuples(u32, u32).map(sorted).flatmap(
@@ -50,7 +51,7 @@ messages = st.one_of(
     st.builds(city_link.Heartbeat, names, names, times, times, st.lists(account, max_size=3), health),
     st.builds(
         city_link.TaskReport, st.binary(min_size=16, max_size=16), st.integers(0, 11), st.integers(0, 16),
-        names, reals, stamps, st.binary(max_size=30),
+        names, reals, stamps, st.sampled_from([b"", bytes(64)]), st.binary(max_size=30),
     ),
     st.builds(city_link.LeaseState, names, st.sampled_from(["city", "edge", "operator", ""]), u32, times),
     st.tuples(times, times).map(sorted).flatmap(
@@ -79,12 +80,12 @@ messages = st.one_of(
 )  # fmt: skip
 
 EXAMPLES = [
-    city_link.EdgeHello(2, "edge-1", "b", 1, 1, 3),
+    city_link.EdgeHello(2, "edge-1", "b", 1, 1, 3, bytes(32)),
     city_link.ThingInfo("river-1", "b", "vm", "00", {}, True),
     city_link.Batch("river-1", "b", 0, 1, Clock(0, 0, 1.0, 1.0, True), 1, 2, bytes(12)),
     city_link.GapRecord("river-1", "b", 1, 0, 5, "overflow", "board"),
     city_link.Heartbeat("edge-1", "b", 1, 1, [{"thing": "t", "boot": "b", "sent": 1, "buffered": []}], {}),
-    city_link.TaskReport(bytes(16), 5, 0, "", 0.5, {"board_act": 1}),
+    city_link.TaskReport(bytes(16), 5, 0, "", 0.5, {"board_act": 1}, bytes(64)),
     city_link.LeaseState("gate-1/opening", "city", 1, 5),
     city_link.ClockRecord("river-1", "b", 1, 0, 5, Clock(0, 0, 1.0, 1.0, True)),
     city_link.StoredAsk("river-1", "b"),

@@ -52,7 +52,7 @@ def test_the_release_finds_all_that_the_city_of_today_stored(tmp_path: Path) -> 
         [
             Batch(thing, boot, end, 3, CLOCK, 10, 20, bytes(36)),
             GapRecord(thing, boot, 999, end + 3, end + 5, "overflow", thing),
-            TaskReport(task.task_id, 5, 0, "", 0.5, {}, encode(task)),
+            TaskReport(task.task_id, 5, 0, "", 0.5, {}, task=encode(task)),
         ],
     )
     found = as_0_1_0.city(folder / "city" / "store.db")
