@@ -12,9 +12,9 @@ Datasheet: 19-5170 revision 10 (March 2015), figure 1 (register map) and the sec
     clock.set_time(utc_s)           # seconds since 2000-01-01 00:00 UTC, as MicroPython's time counts
     clock.time()                    # the same; raises DriverError when the clock has stopped in the meantime
 
-Board file keys: `bus`.
 Also: `set_daily_alarm(second_of_day)` and `alarm()` (whether it was reached since the last call; pin INT/SQW is low
 until then). The address is always 0x68.
+Board file keys: `bus`.
 Limits: whole seconds; 2 ppm from 0 to 40 Cel, 3.5 ppm beyond. A clock whose battery ran out says so until it is set:
 `time()` never gives a time that was not kept. Set years 2000 to 2099; the chip takes 2100 for a leap year.
 """

@@ -13,9 +13,10 @@ Datasheet: DocID17530 revision 2 (December 2016), FIFO: application note AN3308;
     wait_ms = sensor.start()        # 330 ms the first time, nothing later
     sensor.read_into(values)        # values[0..2] means of the samples since the last reading, values[3] deviation
 
+`vibration` is the root of the mean square of what the samples deviate from their mean, all axes together.
+
 Board file keys: `bus`; `address` (0x18, 0x19 with SA0 at VDD); `range_g` (2; 4, 8, 16); `rate_hz` (100; 1, 10, 25,
 50, 200, 400).
-`vibration` is the root of the mean square of what the samples deviate from their mean, all axes together.
 `channels(cfg)` gives the ranges for the entry's `range_g`; the table is for 2 g.
 Limits: the FIFO holds 32 samples: when more came since the last reading, a reading is of the newest 32 (`overruns`
 counts). Offset is up to 0.4 m/s2 after soldering: calibrate a tilt. Vibration above half of `rate_hz` folds down.

@@ -13,9 +13,9 @@ Datasheet: 19-6171 revision 7 (November 2016), "Register Summary" and the sectio
     gauge.read_into(values)         # values[0] V, values[1] % of the cell's capacity, values[2] % per hour
 
 Board file keys: `bus`; `rcomp` (0x97): the compensation of the cell, from its maker.
-`rate` is positive while the cell charges.
-Limits: charge comes from a model of a usual lithium-ion cell, not from counting current: sigma is a usual error, other
-chemistries differ more. The cell powers the chip: below 2.5 V there is no answer. The address is always 0x36.
+Limits: rate is positive while the cell charges. Charge comes from a model of a usual lithium-ion cell, not from
+counting current: sigma is a usual error, other chemistries differ more. The cell powers the chip: below 2.5 V there is
+no answer. The address is always 0x36.
 """
 
 from .errors import BAD_ID, NOT_READY, DriverError, check_range
