@@ -191,12 +191,14 @@ class Runner:
 
     def _step_times(self, last_utc_us: int, now_utc_us: int) -> list[int]:
         if self._every_us:
-            times = list(range(last_utc_us + self._every_us, now_utc_us + 1, self._every_us))
-        else:
-            spans = [track.times(last_utc_us, now_utc_us) for track in self.tracks.values()]
-            times = np.unique(np.concatenate(spans)).tolist()
-        self.counters["skipped"] += max(0, len(times) - MAX_STEPS)
-        return times[-MAX_STEPS:]
+            grid = range(last_utc_us + self._every_us, now_utc_us + 1, self._every_us)
+            times = list(grid[-MAX_STEPS:])  # never all of them: a clock may have been years behind
+            self.counters["skipped"] += len(grid) - len(times)
+            return times
+        spans = [track.times(last_utc_us, now_utc_us) for track in self.tracks.values()]
+        found: list[int] = np.unique(np.concatenate(spans)).tolist()
+        self.counters["skipped"] += max(0, len(found) - MAX_STEPS)
+        return found[-MAX_STEPS:]
 
     def _step(self, step_utc_us: int) -> Outcome:
         last = self.history[-1]

@@ -13,7 +13,10 @@ Rows = npt.NDArray[Any]
 
 
 class Track:
-    """Samples of one port, sorted by (time, source, value); equal rows count once; the oldest drop."""
+    """Samples of one port, sorted by (time, source, value); equal rows count once; the oldest drop.
+
+    Of several sources the one with most rows drops first: one that floods, or lies about its times, silences no other.
+    """
 
     def __init__(self) -> None:
         self.rows: Rows = np.empty(0, ROW)
@@ -80,8 +83,31 @@ class Track:
         tail = _sorted(np.concatenate([self.rows[cut:], *self._pending]))
         self._pending = []
         rows = np.concatenate([self.rows[:cut], tail])
-        self.dropped += max(0, rows.size - MAX_ROWS)
-        self.rows = rows[-MAX_ROWS:]
+        self.rows = _newest(rows, MAX_ROWS)
+        self.dropped += rows.size - self.rows.size
+
+
+def _newest(rows: Rows, most: int) -> Rows:
+    """Return at most `most` rows, each source's newest."""
+    if rows.size <= most:
+        return rows
+    counts = np.bincount(rows["source"])
+    share = _share(sorted(counts[counts > 0].tolist()), most)
+    keep = np.ones(rows.size, np.bool_)
+    for source in np.flatnonzero(counts > share):
+        mine = np.flatnonzero(rows["source"] == source)
+        keep[mine[: mine.size - share]] = False
+    return rows[keep]
+
+
+def _share(counts: list[int], most: int) -> int:
+    """Return how many each may have at most, so that all together have no more than `most`; counts rise."""
+    for at, count in enumerate(counts):
+        left = len(counts) - at
+        if count * left > most:
+            return most // left
+        most -= count
+    return counts[-1]
 
 
 def _sorted(rows: Rows) -> Rows:

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgpack
+
 from durable import RotError, chained_log
 from processes import log
+from processes.errors import ProcessError
 from processes.feed import Arrived
 from processes.instance import Instance, make_instance
 from processes.log import Entry
@@ -77,11 +80,25 @@ class Recording:
                 break
             for body in row.bodies:
                 chain = None if chain is None else chained_log.chained(chain, body)
-                yield from log.unpack(body)
+                with readable(f"row {row.number} of the engine's log"):
+                    entries = log.unpack(body)
+                yield from entries
             if chain is not None and chain != row.chain:
                 raise RotError(f"row {row.number} of the engine's log is not what followed the one before it")
             chain = row.chain
             progress(row.number - begin, last - begin)
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Who edits a log, and its chain with it, can write anything there: say so, do not stumble. Raises: RotError."""
+    try:
+        yield
+    except (RotError, ProcessError):
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgpack.UnpackException) as error:
+        text = f"{what} is not what this release writes: {type(error).__name__}: {error}"
+        raise RotError(text[:300]) from error
 
 
 @contextmanager

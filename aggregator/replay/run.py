@@ -12,7 +12,7 @@ from processes.moves import Moves, compare
 from processes.replaying import Lane, Replay
 from processes.scoring import Scores
 
-from .recording import Progress, Recording, builder
+from .recording import Progress, Recording, builder, readable
 
 MAX_SHOWN = 1000
 JUDGE_EVERY = 500
@@ -57,7 +57,8 @@ class Run:
     def run(self, progress: Progress = lambda done, of: None) -> dict[str, Any]:
         """Return the report as JSON has it. Raises: NoRecordingError, DamagedError, processes.errors.ProcessError."""
         for entry in self._recording.entries(*self._span, progress):
-            self._take(entry)
+            with readable("an entry of the engine's log"):
+                self._take(entry)
         for tally in self._all():
             tally.scores.judge()
         return self._report()
@@ -133,7 +134,8 @@ class Run:
 def setup_at(recording: Recording, from_utc_us: int) -> list[dict[str, Any]]:
     """Return the instances of the setup with which a replay from this time begins."""
     for entry in recording.entries(from_utc_us, 2**62):
-        return list(entry[1]["instances"])
+        with readable("the setup in the engine's log"):
+            return [{"name": row["name"], "config": {**row["config"]}} for row in entry[1]["instances"]]
     return []
 
 

@@ -16,6 +16,8 @@ from processes.errors import TemplateError
 from processes.instance import make_instance
 from processes.log import EngineLog
 from processes.outcomes import MAX_PROPOSALS, checked, sealed
+from processes.runner import MAX_STEPS
+from processes.samples import ROW, _newest
 
 S = 1_000_000
 T0 = 1_700_000_000 * S
@@ -201,6 +203,27 @@ def test_a_template_that_ends_python_while_it_is_read_is_an_error_with_its_line(
     with pytest.raises(TemplateError, match=r"process\.py:3: SystemExit: bye"):
         make_instance("quit", data, [tmp_path])
     assert sys.modules
+
+
+def test_a_clock_that_was_years_behind_costs_neither_memory_nor_time(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path, lambda *_: GOOD._replace(proposals=()))
+    feed(engine, 1)
+    made = engine.advance(T0 + 1_000_000_000 * S)
+    assert len(made) == MAX_STEPS and engine.health()[0]["skipped"] == 1_000_000_000 - 1 - MAX_STEPS
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=5), st.integers(5, 600))
+def test_a_source_that_floods_a_port_silences_no_other(counts: list[int], most: int) -> None:
+    rows = np.zeros(sum(counts), ROW)
+    rows["source"] = np.repeat(np.arange(len(counts)), counts)
+    rows["t"] = np.arange(rows.size)
+    kept = _newest(rows, most)
+    left = np.bincount(kept["source"], minlength=len(counts)).tolist()
+    assert kept.size == min(rows.size, most) or most - kept.size < len(counts)
+    for source, (had, has) in enumerate(zip(counts, left, strict=True)):
+        assert has == had or has >= most // len(counts), "each has its share, or all it had"
+        mine = rows["t"][rows["source"] == source]
+        assert kept["t"][kept["source"] == source].tolist() == mine[had - has :].tolist(), "the newest stay"
 
 
 def test_what_a_step_writes_into_its_samples_stays_with_it(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 import tomlkit
 from click.testing import CliRunner, Result
@@ -16,8 +18,9 @@ from aggregator.replay.recording import opened
 from aggregator.replay.run import Run
 from cityreflex.commands.process_test import test as trial
 from cityreflex.commands.replay import replay
+from cityreflex.exits import CityError
+from durable import chained_log, sealed
 from durable import opened as blob_of
-from durable import sealed
 from processes import replaying
 from processes.fingerprint import fingerprint
 
@@ -155,3 +158,42 @@ def test_a_trial_on_recorded_data_says_what_a_process_would_do(recorded: Path, t
     assert found["tasks"] and found["fault"] == "" and found["too_late"] == 0
     part = CliRunner().invoke(trial, [str(file), "--data", str(recorded), "--from", "2023-11-15T01:00", "--json"])
     assert 0 < json.loads(part.output)["steps"] < found["steps"]
+
+
+def rewrite(folder: Path, change: Any) -> None:
+    """Change the entries of the first row of the log, and the chain with it, as who knows how it is made can."""
+    query = "SELECT number, body FROM engine_log ORDER BY number"
+    with sqlite3.connect(folder / "store.db") as store:
+        chain = bytes(chained_log.CHAIN)
+        for at, (number, stored) in enumerate(store.execute(query).fetchall()):
+            bodies = msgpack.unpackb(zlib.decompress(blob_of(stored) or b""))
+            if at == 0:
+                version, entries = msgpack.unpackb(bodies[0], strict_map_key=False)
+                bodies[0] = msgpack.packb(change(version, entries))
+            for body in bodies:
+                chain = chained_log.chained(chain, body)
+            packed = sealed(zlib.compress(msgpack.packb(bodies)))
+            store.execute("UPDATE engine_log SET chain = ?, body = ? WHERE number = ?", (chain, packed, number))
+
+
+FORGERIES: dict[str, Any] = {
+    "another version": lambda version, entries: [version + 1, entries],
+    "no pair": lambda version, entries: [version],
+    "no list": lambda version, entries: [version, [7, *entries]],
+    "no kind": lambda version, entries: [version, [[], *entries]],
+    "no setup": lambda version, entries: [version, [["start", None, [], b""], *entries]],
+    "no name": lambda version, entries: [version, [["start", {"instances": [{"name": 5}]}, [], b""], *entries]],
+    "no arrays": lambda version, entries: [version, [*entries, ["samples", "x", b"123", 1, 2, 3, None]]],
+    "no time": lambda version, entries: [version, [*entries, ["tick", "noon", [], {}]]],
+    "no rows": lambda version, entries: [version, [*entries, ["tick", 1, [[[]]], {}]]],
+}
+
+
+@pytest.mark.parametrize("forged", FORGERIES.values(), ids=list(FORGERIES))
+def test_a_log_that_was_forged_with_its_chain_is_damaged_not_a_traceback(copy: Path, forged: Any) -> None:
+    rewrite(copy, forged)
+    found = city("--data", str(copy))
+    error = found.exception
+    code = error.code if isinstance(error, CityError) else found.exit_code
+    assert isinstance(error, CityError | SystemExit), repr(error)
+    assert code == 6, found.output
