@@ -42,8 +42,14 @@ FULL_NAMES = {
     "ina226": "INA226",
     "lis3dh": "LIS3DH",
     "max17048": "MAX17048",
-    "scd41": "SCD41",
     "sht4x": "SHT4x",
+    "nmea_gnss": "GNSS receiver",
+    "pms5003": "PMS5003",
+    "scd41": "SCD41",
+    "sdm120": "SDM120",
+    "sgp41": "SGP41",
+    "sps30": "SPS30",
+    "veml7700": "VEML7700",
     "tipping_bucket": "rain gauge",
     "contact": "contact",
 }
@@ -56,7 +62,23 @@ RANGES = {
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
     "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
     "max17048": "the cell's voltage is impossible: check the cell's holder and its two wires",
+    "nmea_gnss": "the value is impossible: restart the receiver; if it is only `clock_error`, check the pulse's wire",
+    "pms5003": "more than 1000 ug/m3: look for smoke, fog or spray at its inlet, then for dust on its fan",
     "scd41": "the value is impossible: let it run 3 minutes, then replace the sensor",
+    "sdm120": "the value is beyond what the meter may carry: compare with its display, then its type plate",
+    "sps30": "more than 1000 ug/m3 or 3000/cm3: look for smoke, fog or spray at its inlet, then let it clean its fan",
+    "veml7700": "more light than full sun: look for a lamp or a mirror beside it, and at `window` in the board file",
+}
+SERIAL_SETTINGS = {
+    "a02yyuw": "baud rate is 9600",
+    "nmea_gnss": "baud rate is the receiver's (9600 as most are delivered)",
+    "pms5003": "baud rate is 9600",
+    "sdm120": "baud rate is that of the meter's menu (2400 as delivered), that A and B are not swapped",
+}
+STALLS = {
+    "nmea_gnss": "give its antenna a free view of the sky and wait 15 minutes; with `pps_pin`, check that wire, too",
+    "sps30": "measure 5 V at the sensor while the board runs; clear its inlet: its fan stands or its laser failed",
+    "sdm120": "the meter says that it is busy: wait a minute, then switch its supply off and on",
 }
 
 
@@ -142,12 +164,11 @@ def _bad_id(at: Fault) -> Hint:
 
 
 def _bad_checksum(at: Fault) -> Hint:
-    if at.chip == "a02yyuw":
+    if at.chip in SERIAL_SETTINGS:
         return Hint(
             f"{at.name}: bytes arrive at {at.place}, but no valid frame",
-            "check that the sensor's TX goes to the board's RX, that the baud rate is 9600, and the "
-            "common ground "
-            f"({at.lines})",
+            f"check that the sensor's TX goes to the board's RX, that the {SERIAL_SETTINGS[at.chip]}, and the "
+            f"common ground ({at.lines})",
         )
     return Hint(
         f"{at.name}: checksum wrong at {at.place}",
@@ -173,8 +194,11 @@ def _out_of_range(at: Fault) -> Hint:
 def _not_ready(at: Fault) -> Hint:
     return Hint(
         f"{at.name}: answers at {at.place}, but has no measurement",
-        f"the supply probably dips: measure 3.3 V at the {at.name} while the board runs; a new start "
-        "follows by itself",
+        STALLS.get(
+            at.chip,
+            f"the supply probably dips: measure 3.3 V at the {at.name} while the board runs; a new start "
+            "follows by itself",
+        ),
     )
 
 

@@ -68,6 +68,8 @@ class WiredBoard:
         for chip in self.chips:
             if chip.place.uart:
                 uart = VirtualUart(chip.place.baud, f"{self.place.thing}-{chip.place.uart}")
+                if hasattr(chip.chip, "receive"):
+                    uart.far_end = chip.chip.receive
                 self.io.uarts[unit_number(chip.place.uart)] = uart
 
     def sensor(self, name: str) -> WiredChip | PulseMaker:

@@ -27,7 +27,7 @@ PROTOCOL = (
     "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
     "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
-DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
+DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion", "rs485")
 KEY_BYTES = 32
 
 

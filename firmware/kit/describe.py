@@ -5,7 +5,7 @@ from typing import Any
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
 from .board_file import driver_channels
-from .schema import Actuator, BoardFile, Channel, Sensor
+from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
 NEVER = 1e38  # a threshold that no float32 sample of a sensor crosses
@@ -83,7 +83,7 @@ def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
         "led": board.led or "",
         "link": board.link.model_dump(),
         "i2c": {name: {"id": int(name[-1]), **bus.model_dump()} for name, bus in board.buses.items()},
-        "uarts": {name: {"id": int(name[-1]), **uart.model_dump()} for name, uart in board.uarts.items()},
+        "uarts": {name: {"id": int(name[-1]), **_uart(uart)} for name, uart in board.uarts.items()},
         "outputs": [
             [output.pin, int(not output.active_high)]
             for actuator in board.actuators
@@ -93,6 +93,11 @@ def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
         "sensors": _sensors(board),
         "actuators": [_actuator(board, actuator) for actuator in board.actuators],
     }
+
+
+def _uart(uart: Uart) -> dict[str, Any]:
+    """Return a UART's keys; those of a transceiver only if there is one, as every key takes room on the board."""
+    return uart.model_dump(exclude=set() if uart.de else {"de", "turnaround_us"})
 
 
 def _block(board: BoardFile) -> int:

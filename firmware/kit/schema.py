@@ -30,11 +30,13 @@ class Strict(BaseModel):
 
 
 class Uart(Strict):
-    """One UART of the chip."""
+    """One UART of the chip; `de` switches an RS-485 transceiver, `turnaround_us` before and after what is sent."""
 
     baud: int = Field(default=9600, ge=300, le=921_600)
     tx: Pin
     rx: Pin
+    de: Pin | None = None
+    turnaround_us: int = Field(default=100, ge=0, le=5000)
 
 
 class Link(Strict):
@@ -222,9 +224,14 @@ def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
         yield from ((i2c.sda, f"buses.{bus}.sda"), (i2c.scl, f"buses.{bus}.scl"))
     for name, uart in board.uarts.items():
         yield from ((uart.tx, f"uarts.{name}.tx"), (uart.rx, f"uarts.{name}.rx"))
+        if uart.de:
+            yield uart.de, f"uarts.{name}.de"
     for sensor in board.sensors:
         if sensor.pin:
             yield sensor.pin, f"sensors.{sensor.name}"
+        for key, value in sensor.options.items():
+            if key.endswith("_pin"):
+                yield str(value), f"sensors.{sensor.name}.options.{key}"
     for actuator in board.actuators:
         wires: list[tuple[str, Output | Input]] = [*actuator.outputs.items(), *actuator.inputs.items()]
         for key, wire in wires:
@@ -248,6 +255,7 @@ def _dangling_names(board: BoardFile) -> Iterator[str]:
             yield f"sensors.{sensor.name}: bus {sensor.bus!r} is not among [buses] {sorted(board.buses)}"
         if sensor.uart and sensor.uart not in board.uarts:
             yield f"sensors.{sensor.name}: uart {sensor.uart!r} is not among [uarts] {sorted(board.uarts)}"
+        yield from _dangling_options(board, sensor)
     channels = {channel.name for sensor in board.sensors for channel in sensor.channels}
     for actuator in board.actuators:
         if actuator.feedback and actuator.feedback not in channels:
@@ -257,6 +265,16 @@ def _dangling_names(board: BoardFile) -> Iterator[str]:
         for output in interlock.outputs:
             if output not in outputs:
                 yield f"interlocks: {output!r} is not among outputs {sorted(outputs)}"
+
+
+def _dangling_options(board: BoardFile, sensor: Sensor) -> Iterator[str]:
+    """Yield options `..._from` that name no [sensor, channel]; what a driver calls its channels is not known here."""
+    named = [[other.name, channel.name] for other in board.sensors for channel in other.channels]
+    bare = [other.name for other in board.sensors if not other.channels]
+    for key, value in sensor.options.items():
+        known = value in named or (isinstance(value, list) and len(value) == 2 and value[0] in bare)
+        if key.endswith("_from") and not known:
+            yield f"sensors.{sensor.name}.options.{key}: {value!r} is not among [sensor, channel] {named}"
 
 
 def _same_names(board: BoardFile) -> Iterator[str]:

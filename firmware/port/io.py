@@ -41,10 +41,15 @@ class Io:
         return open_bus
 
     def uart(self, name: str, baud: int):  # type: ignore[no-untyped-def]
-        """The UART of this name."""
+        """The UART of this name; half duplex if the board file names the transceiver's DE pin."""
         entry = self._config["uarts"][name]
         tx, rx = machine.Pin(entry["tx"]), machine.Pin(entry["rx"])
-        return machine.UART(entry["id"], baudrate=baud, tx=tx, rx=rx, rxbuf=SENSOR_RXBUF, timeout=0)
+        uart = machine.UART(entry["id"], baudrate=baud, tx=tx, rx=rx, rxbuf=SENSOR_RXBUF, timeout=0)
+        if "de" not in entry:
+            return uart
+        from drivers.rs485 import half_duplex  # noqa: PLC0415 (its code takes room only where it is needed)
+
+        return half_duplex(uart, machine.Pin, entry)
 
     def input(self, pin: str, pull: str):  # type: ignore[no-untyped-def]
         """A callable that gives the pin's level."""
@@ -55,9 +60,9 @@ class Io:
         groups = [group for group in self._groups if pin in group.pins]
         return Output(pin, active_high, groups, self._clock)
 
-    def pulses(self, pin: str, debounce_ms: int) -> Pulses:
-        """A counter of closings to ground."""
-        return Pulses(pin, debounce_ms)
+    def pulses(self, pin: str, debounce_ms: int, rising: bool = False) -> Pulses:
+        """A counter of closings to ground, or of rising edges."""
+        return Pulses(pin, debounce_ms, rising)
 
     def millis(self) -> int:
         """Milliseconds since start, now."""

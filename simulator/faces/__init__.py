@@ -1,4 +1,4 @@
-"""Faces of a virtual bus for programs on CPython: `machine.I2C`, `busio.I2C`, `smbus2.SMBus`, and our own contract.
+"""Faces of virtual wires for programs on CPython: `machine.I2C`, `busio.I2C`, `smbus2.SMBus`, our contract, a port.
 
 Unmodified drivers and third-party libraries meet virtual chips through these; docs/simulator.md says what each has.
 """
@@ -6,6 +6,7 @@ Unmodified drivers and third-party libraries meet virtual chips through these; d
 from .busio import BusioI2C
 from .contract import ContractI2C
 from .machine import LinePin, MachineI2C
+from .serial import Serial
 from .smbus import SMBus
 
-__all__ = ["BusioI2C", "ContractI2C", "LinePin", "MachineI2C", "SMBus"]
+__all__ = ["BusioI2C", "ContractI2C", "LinePin", "MachineI2C", "SMBus", "Serial"]

@@ -39,11 +39,13 @@ class Clock:
 
 
 class Bench:
-    """What a check gets: the clock and the three faces of a bus with one chip."""
+    """What a check gets: the clock, and the three faces of a bus with one chip, or its serial port."""
 
     def __init__(self, clock: Clock, chip: Any) -> None:
         self.clock = clock
-        self.bus = VirtualI2C([chip])
+        on_a_bus = hasattr(chip, "address")
+        self.bus = VirtualI2C([chip] if on_a_bus else [])
+        self.serial = None if on_a_bus else faces.Serial(chip, clock, lambda wait_ns: clock.sleep(wait_ns / 1e9))
         self.busio = faces.BusioI2C(self.bus, clock.on_transfer)
         self.smbus = faces.SMBus(self.bus, clock.on_transfer)
         self.machine = faces.MachineI2C(self.bus, clock.on_transfer)
@@ -80,7 +82,7 @@ def main(name: str) -> None:
     time.time = clock.look
     stand_in("micropython", const=lambda value: value)
     stand_in("busio", I2C=faces.BusioI2C, SPI=object, UART=object)
-    stand_in("digitalio", DigitalInOut=object)
+    stand_in("digitalio", DigitalInOut=object, Direction=object)
     stand_in("circuitpython_typing", ReadableBuffer=bytes, WriteableBuffer=bytearray)
     stand_in("circuitpython_typing.device_drivers", I2CDeviceDriver=object)
     check = loaded(Path(__file__).parent / "third_party" / f"{name}.py")

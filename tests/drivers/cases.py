@@ -19,8 +19,8 @@ class Case(NamedTuple):
     """The chip's physical attribute for each value of a reading, `name` or `name[index]`."""
     heap: int
     """Most bytes that one start and reading may allocate on a 32-bit board; 256 is the limit for all."""
-    first_nack: int = errors.NACK
-    """Code of a reading whose very first transfer is not acknowledged."""
+    first_nack: int | None = errors.NACK
+    """Code of a reading whose very first transfer is not acknowledged; None: that is no fault."""
     too_early: int | None = errors.NOT_READY
     """Code of a reading before the wait is over; None: the driver waits for the rest, or it has no wait."""
     power_dip: bool = True

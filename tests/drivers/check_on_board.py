@@ -18,11 +18,6 @@ class Replay(I2CBus):
         super().__init__("i2c0")
         self.steps = [(s[0], bytes(s[1]) if s[1] is not None else None, bytes(s[2])) for s in steps]
         self.at = 0
-        self.now = 0
-
-    def millis(self):
-        self.now += 1
-        return self.now
 
     def transaction(self, address, write, read):
         step = self.steps[self.at]
@@ -35,19 +30,53 @@ class Replay(I2CBus):
                 read[i] = answer[i]
 
 
+class ReplayUart:
+    def __init__(self, steps):
+        self.steps = [(what, content if what == "any" else bytes(content)) for what, content in steps]
+        self.at = 0
+
+    def step(self, what):
+        found = self.steps[self.at]
+        self.at += 1
+        if found[0] != what:
+            raise AssertionError(f"step {self.at}: expected {found}, found {what}")
+        return found[1]
+
+    def any(self):
+        return self.step("any")
+
+    def readinto(self, buf, count):
+        data = self.step("readinto")
+        for i in range(len(data)):
+            buf[i] = data[i]
+        return len(data)
+
+    def write(self, data):
+        if self.step("write") != data:
+            raise AssertionError(f"step {self.at}: found {data}")
+        return len(data)
+
+
 class IO:
-    def __init__(self, bus):
-        self.bus = bus
-        self.millis = bus.millis
+    def __init__(self, case):
+        self.case = case
+        self.clock = case["millis"]
+        self.at = 0
 
     def i2c(self, name):
-        return self.bus
+        return Replay(self.case["steps"])
+
+    def uart(self, name, baud):
+        return ReplayUart(self.case["steps"])
+
+    def millis(self):
+        self.at += 1
+        return self.clock[self.at - 1]
 
 
 def replay(case):
-    bus = Replay(case["steps"])
     module = __import__("drivers." + case["name"], None, None, ("make",))
-    driver = module.make(IO(bus), case["cfg"])
+    driver = module.make(IO(case), case["cfg"])
     values = [0.0] * len(case["values"])
     used = 0
     for _ in range(case["cycles"]):

@@ -10,10 +10,13 @@ from drivers.errors import BusError
 from drivers.machine_bus import MachineI2C
 from simulator import faces
 from simulator.bus import VirtualI2C
+from simulator.line import Line
 
 BYTE_NS = 90_000  # nine bits at 100 kHz
 LOOK_NS = 10_000  # what asking for the time takes
-READS_MAX = 8
+READS_MAX = 40
+FIFO = 128  # bytes, as the firmware opens its UARTs
+PUMP_NS = 10_000_000
 
 
 class Clock:
@@ -37,19 +40,58 @@ class Clock:
 
 
 class Uart:
-    """Receive side of a UART."""
+    """A UART with a FIFO of `FIFO` bytes; a virtual chip may be at its far end, heard at its baud rate.
 
-    def __init__(self) -> None:
+    `keep(index, byte)` sees every byte that arrives and gives what becomes of it (None: lost), `deaf` takes no bytes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
         self.received = bytearray()
+        self.sent = bytearray()
+        self.deaf = False
+        self.keep: Callable[[int, int], int | None] = lambda _index, byte: byte
+        self.chip: Any = None
+        self._clock = clock
+        self._pumped_ns = 0
+        self._arrived = 0
+
+    def plug(self, chip: Any) -> None:
+        """Put a virtual chip at the far end."""
+        self.chip = chip
+        self._line = Line(chip.baud)
+        self._pumped_ns = self._clock.ns()
 
     def any(self) -> int:
+        self._pump()
         return len(self.received)
 
     def readinto(self, buf: bytearray, count: int) -> int:
+        self._pump()
         count = min(count, len(self.received))
         buf[:count] = self.received[:count]
         del self.received[:count]
         return count
+
+    def write(self, data: bytes) -> int | None:
+        self._pump()
+        if self.deaf:
+            return None
+        self.sent += data
+        if self.chip is not None:
+            self.chip.receive(bytes(data))
+        return len(data)
+
+    def _pump(self) -> None:
+        """Let the chip talk in small steps up to now, and the FIFO fill."""
+        now_ns = self._clock.ns()
+        while self.chip is not None and self._pumped_ns < now_ns:
+            self._pumped_ns = min(now_ns, self._pumped_ns + PUMP_NS)
+            self._line.push(self.chip.tick(self._pumped_ns), self._pumped_ns)
+            for byte in self._line.take(self._pumped_ns):
+                kept = self.keep(self._arrived, byte)
+                self._arrived += 1
+                if kept is not None and len(self.received) < FIFO:
+                    self.received.append(kept)
 
 
 class Output:
@@ -70,6 +112,7 @@ class Output:
 
 class Pulses:
     count = 0
+    ticks_us = 0
 
 
 class FailingBus(I2CBus):
@@ -118,7 +161,7 @@ class Bench:
         return self.bus
 
     def uart(self, name: str, baud: int) -> Uart:
-        return self.uarts.setdefault(name, Uart())
+        return self.uarts.setdefault(name, Uart(self.clock))
 
     def input(self, pin: str, pull: str) -> Callable[[], int]:
         self.levels.setdefault(pin, 1 if pull == "up" else 0)
@@ -127,7 +170,7 @@ class Bench:
     def output(self, pin: str, active_high: bool) -> Output:
         return self.outputs.setdefault(pin, Output())
 
-    def pulses(self, pin: str, debounce_ms: int) -> Pulses:
+    def pulses(self, pin: str, debounce_ms: int, rising: bool = False) -> Pulses:
         return self.pulse_counts.setdefault(pin, Pulses())
 
     def reading(self, sensor: str, channel: str) -> tuple[float, int, int]:

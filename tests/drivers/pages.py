@@ -11,6 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "chips"
+LIST = "support.md"
 HEAD = """| channel | property | unit | range | resolution | sigma | bound | response s |
 |---|---|---|---|---|---|---|---|"""
 WIRES = {"i2c": "I2C", "uart": "UART", "pulses": "pulses", "output": "pins out", "input": "pin"}
@@ -67,7 +68,7 @@ def index() -> str:
     on_hardware = [f"{_row(name)} {how['board']} | {how['day']} | {how['report']} |" for name, how in real.items()]
     shown = [*_head("board", "day", "report"), *on_hardware] if on_hardware else ["none yet."]
     lines = ["Tried on hardware:", "", *shown, "", "Simulated only:", "", *_head(), *simulated]
-    return replaced((PAGES / "README.md").read_text(encoding="utf-8"), "chips", "\n".join(lines))
+    return replaced((PAGES / LIST).read_text(encoding="utf-8"), "chips", "\n".join(lines))
 
 
 def _head(*more: str) -> list[str]:
@@ -87,7 +88,7 @@ def main() -> None:
     """Write the pages and the list."""
     for name in drivers():
         (PAGES / f"{name}.md").write_text(page(name), encoding="utf-8")
-    (PAGES / "README.md").write_text(index(), encoding="utf-8")
+    (PAGES / LIST).write_text(index(), encoding="utf-8")
 
 
 if __name__ == "__main__":

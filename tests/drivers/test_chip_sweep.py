@@ -14,6 +14,14 @@ from tests.drivers.cases import CASES, plug, set_physical
 STEPS = 21
 
 
+def code_of_a_reading(bench: Any, driver: Any, count: int) -> int | None:
+    try:
+        bench.acquire(driver, count)
+    except errors.DriverError as error:
+        return error.code
+    return None
+
+
 @pytest.mark.parametrize("adapter", ["machine_bus", "linux_bus"])
 @pytest.mark.parametrize("name", CASES)
 def test_reads_back_the_whole_range(bench: Any, name: str, adapter: str) -> None:
@@ -44,10 +52,8 @@ def test_an_error_at_any_step_is_reported_and_the_next_start_recovers(
     for step in range(steps):
         driver, _ = plug(bench, name)
         bench.bus.count, bench.bus.fail_at, bench.bus.code = 0, step, code
-        with pytest.raises(errors.DriverError) as caught:
-            bench.acquire(driver, count)
         expected = CASES[name].first_nack if step == 0 and code == errors.NACK else code
-        assert caught.value.code == expected
+        assert code_of_a_reading(bench, driver, count) == expected
         assert all(math.isfinite(value) for value in bench.acquire(driver, count))
 
 

@@ -81,7 +81,7 @@ def test_page_is_what_is_declared(name: str) -> None:
 
 
 def test_list_of_chips_is_what_there_is() -> None:
-    assert (pages.PAGES / "README.md").read_text() == pages.index(), "run `make chip-pages`"
+    assert (pages.PAGES / pages.LIST).read_text() == pages.index(), "run `make chip-pages`"
     assert set(pages.tried()) <= set(pages.drivers())
 
 

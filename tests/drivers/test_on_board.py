@@ -1,4 +1,4 @@
-"""The same files on real MicroPythons: recorded bus traffic gives the same values, with little heap."""
+"""The same files on real MicroPythons: recorded traffic gives the same values, with little heap."""
 
 import json
 import shutil
@@ -11,6 +11,7 @@ import pytest
 
 from drivers.bus import I2CBus
 from tests.drivers.cases import CASES, plug
+from tests.drivers.serial_cases import SERIAL_CASES, plug_serial
 
 ROOT = Path(__file__).parents[2]
 DRIVERS = ROOT / "drivers"
@@ -18,7 +19,7 @@ BIN = Path(sys.executable).parent
 WASM = Path(sys.prefix) / "npm/node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
 HOST_ONLY = ("hints", "smbus_bus")
 BOARD_FILES = sorted(path for path in DRIVERS.glob("*.py") if path.stem not in HOST_ONLY)
-HEAP_LIMIT_32_BIT = {**{name: case.heap for name, case in CASES.items()}, "a02yyuw": 64}
+HEAP_LIMIT_32_BIT = {name: case.heap for name, case in (*CASES.items(), *SERIAL_CASES.items())} | {"a02yyuw": 64}
 
 
 class Recorder(I2CBus):
@@ -34,19 +35,58 @@ class Recorder(I2CBus):
         self.steps.append([address, None if write is None else list(write), list(read or b"")])
 
 
+class UartRecorder:
+    """Writes down each call and what it gave."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.steps: list[Any] = []
+
+    def any(self) -> int:
+        self.steps.append(["any", self.inner.any()])
+        return int(self.steps[-1][1])
+
+    def readinto(self, buf: bytearray, count: int) -> int:
+        count = self.inner.readinto(buf, count)
+        self.steps.append(["readinto", list(buf[:count])])
+        return count
+
+    def write(self, data: bytes) -> int | None:
+        self.steps.append(["write", list(data)])
+        return self.inner.write(data)  # type: ignore[no-any-return]
+
+
 def record(bench: Any, name: str) -> dict[str, Any]:
-    """Two cycles of a driver against its chip: the traffic and the last values."""
-    driver, _ = plug(bench, name)
-    bench.bus.inner = recorder = Recorder(bench.machine_bus())
+    """Two readings of a driver from its chip: the traffic, what the clock said, and the last values."""
+    seen: list[int] = []
+    look = bench.clock.millis
+
+    def millis() -> int:
+        seen.append(look())
+        return seen[-1]
+
+    bench.clock.millis = millis
+    case = CASES.get(name) or SERIAL_CASES[name]
+    width = CASES[name].values if name in CASES else SERIAL_CASES[name].width
+    recorder: Any
+    if name in CASES:
+        driver, _ = plug(bench, name)
+        bench.bus.inner = recorder = Recorder(bench.machine_bus())
+    else:
+        driver, _, uart = plug_serial(bench, name)
+        driver._uart = recorder = UartRecorder(uart)
     for _ in range(2):
-        values = bench.acquire(driver, CASES[name].values)
+        values = bench.acquire(driver, width)
         bench.clock.advance_ms(5000)
-    return {"name": name, "cfg": CASES[name].cfg, "steps": recorder.steps, "values": values, "cycles": 2}
+    bench.clock.millis = look
+    return {
+        "name": name, "cfg": case.cfg, "steps": recorder.steps, "millis": seen, "values": values, "cycles": 2,
+    }  # fmt: skip
 
 
 @pytest.fixture
 def script(bench: Any, tmp_path: Path) -> Path:
-    text = json.dumps([record(bench, name) for name in CASES])
+    text = json.dumps([record(bench, name) for name in (*CASES, *SERIAL_CASES)])
     path = tmp_path / "check.py"
     check = Path(__file__).with_name("check_on_board.py").read_text()
     path.write_text(f"TRANSCRIPTS = {text!r}\n{check}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from firmware.kit import board_file, describe, pins
+from firmware.kit import board_file, bundle, describe, pins, schema
 from firmware.kit.errors import BoardFileError
 from protocol import manifest
 
@@ -36,11 +36,50 @@ def test_board_files_are_right_and_fit_a_hello(name: str) -> None:
         assert channel.lower < channel.upper
 
 
-def test_the_fullest_board_has_every_driver() -> None:
+def test_the_fullest_board_has_every_kind_of_actuator_and_as_many_kinds_of_sensor_as_fit() -> None:
     board = board_file.load(board_file.board_path("fullest"))
-    used = {s.chip for s in board.sensors} | {a.kind for a in board.actuators}
-    others = {"__init__", "bus", "errors", "hints", "machine_bus", "motion", "smbus_bus"}
-    assert used == {path.stem for path in board_file.DRIVERS.glob("*.py")} - others
+    acting = {name for name in board_file.driver_names() if not hasattr(board_file.driver_module(name), "CHANNELS")}
+    assert {actuator.kind for actuator in board.actuators} == acting
+    assert len({sensor.chip for sensor in board.sensors}) >= 6
+
+
+SENSORS = [name for name in board_file.driver_names() if hasattr(board_file.driver_module(name), "CHANNELS")]
+
+
+@pytest.mark.parametrize("chip", SENSORS)
+def test_every_sensor_can_stand_on_a_board(chip: str) -> None:
+    source = (board_file.DRIVERS / f"{chip}.py").read_text()
+    wires = {"io.i2c(": {"bus": "i2c0", "address": 0x40}, "io.uart(": {"uart": "uart1"}}
+    wired = next((wire for call, wire in wires.items() if call in source), {"pin": "GP15"})
+    plain = data("river_gauge") | {"buses": {"i2c0": {"sda": "GP8", "scl": "GP9"}}}
+    plain["sensors"] = [{"name": "probe", "chip": chip, "period_ms": 3_600_000, **wired}]
+    board = board_file.check(plain, "b.toml")
+    names = [channel.name for channel in describe.manifest(board, "thing-1").channels]
+    assert names == [f"probe_{channel[0]}" for channel in board_file.driver_channels(board.sensors[0])]
+    assert chip in {path.stem for path in bundle.sources(board)}
+
+
+def test_the_keys_of_a_transceiver_are_told_only_to_a_board_that_has_one() -> None:
+    meter = board_file.load(board_file.board_path("energy_meter"))
+    assert describe.board_config(meter, "")["uarts"]["uart1"]["de"] == "GP7"
+    assert ("GP7", "uarts.uart1.de") in schema.pin_uses(meter)
+    gauge = board_file.load(board_file.board_path("river_gauge"))
+    assert set(describe.board_config(gauge, "")["uarts"]["uart1"]) == {"id", "baud", "tx", "rx"}
+
+
+def test_a_pin_of_a_transceiver_or_an_option_serves_nothing_else() -> None:
+    wrong = data("energy_meter")
+    wrong["uarts"]["uart1"]["de"] = "GP9"
+    assert "GP9 is used twice" in problems(wrong)
+
+
+def test_an_option_that_names_a_channel_names_one_that_is_there() -> None:
+    wrong = data("air_station")
+    gases = next(sensor for sensor in wrong["sensors"] if sensor["chip"] == "sgp41")
+    gases["options"] = {"humidity_from": ["light", "illuminance"]}
+    board_file.check(wrong, "b.toml")
+    gases["options"] = {"humidity_from": ["light", "humidity"]}
+    assert "sensors.gases.options.humidity_from" in problems(wrong)
 
 
 def test_water_level_is_scaled_from_the_distance() -> None:

@@ -21,7 +21,7 @@ def test_a_driver_declares_every_key_it_reads(kind: str) -> None:
 
 
 def test_every_driver_declares_its_keys() -> None:
-    assert KINDS == ["a02yyuw", "ads1115", "bme280", "contact", "gate_drive", "relay", "scd41", "tipping_bucket"]
+    assert board_file.driver_names() == KINDS
 
 
 @pytest.mark.parametrize(
