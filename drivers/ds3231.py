@@ -13,8 +13,8 @@ Datasheet: 19-5170 revision 10 (March 2015), figure 1 (register map) and the sec
     clock.time()                    # the same; raises DriverError when the clock has stopped in the meantime
 
 Also: `set_daily_alarm(second_of_day)` and `alarm()` (whether it was reached since the last call; pin INT/SQW is low
-until then). The address is always 0x68.
-Board file keys: `bus`.
+until then).
+Board file keys: `bus`; `address` (0x68, there is no other).
 Limits: whole seconds; 2 ppm from 0 to 40 Cel, 3.5 ppm beyond. A clock whose battery ran out says so until it is set:
 `time()` never gives a time that was not kept. Set years 2000 to 2099; the chip takes 2100 for a leap year.
 """
@@ -30,7 +30,6 @@ _REG_CONTROL = 0x0E  # "Control Register"; status follows at 0x0F
 _REG_STATUS = 0x0F
 _REG_TEMPERATURE = 0x11  # two bytes
 
-_ADDRESS = 0x68
 _CONVERT = 0x20
 _INTERRUPT_ON_ALARM_1 = 0x05  # INTCN, A1IE
 _STOPPED = 0x80  # status: OSF
@@ -110,8 +109,9 @@ def registers_of(utc_s: int, seven) -> None:
 class DS3231:
     """The clock on an I2C bus."""
 
-    def __init__(self, bus) -> None:
+    def __init__(self, bus, address: int = 0x68) -> None:
         self._bus = bus
+        self._address = address
         self._two = bytearray(2)
         self._five = bytearray(5)
         self._started = False
@@ -122,7 +122,7 @@ class DS3231:
         self._started = False
         control, status = self._control()
         if not status & _BUSY:
-            self._bus.write_register(_ADDRESS, _REG_CONTROL, control | _CONVERT)
+            self._bus.write_register(self._address, _REG_CONTROL, control | _CONVERT)
         self._started = True
         self._left = _RETRIES
         return _CONVERSION_MS
@@ -133,7 +133,7 @@ class DS3231:
             raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._started = False
         five = self._five
-        self._bus.read_register_into(_ADDRESS, _REG_CONTROL, five)
+        self._bus.read_register_into(self._address, _REG_CONTROL, five)
         if five[0] & _CONVERT or five[1] & _BUSY:
             if not self._left:
                 raise DriverError(NOT_READY, self.where() + ": conversion did not end")
@@ -150,7 +150,7 @@ class DS3231:
         if status & _STOPPED:
             raise DriverError(NOT_READY, self.where() + ": the clock stopped (battery?); set it")
         seven = bytearray(7)
-        self._bus.read_register_into(_ADDRESS, _REG_SECONDS, seven)
+        self._bus.read_register_into(self._address, _REG_SECONDS, seven)
         try:
             return compensate_time(seven)
         except ValueError:
@@ -164,9 +164,9 @@ class DS3231:
         eight = bytearray(8)
         seven = memoryview(eight)[1:]
         registers_of(utc_s, seven)
-        self._bus.write(_ADDRESS, eight)
-        self._bus.write_register(_ADDRESS, _REG_CONTROL, control & 0x7F)  # also run from the battery
-        self._bus.write_register(_ADDRESS, _REG_STATUS, status & ~_STOPPED)
+        self._bus.write(self._address, eight)
+        self._bus.write_register(self._address, _REG_CONTROL, control & 0x7F)  # also run from the battery
+        self._bus.write_register(self._address, _REG_STATUS, status & ~_STOPPED)
 
     def set_daily_alarm(self, second_of_day: int) -> None:
         """Let the alarm be reached each day at this second, 0 to 86399. Raises: DriverError, ValueError."""
@@ -177,20 +177,20 @@ class DS3231:
         five[2] = to_bcd(second_of_day // 60 % 60)
         five[3] = to_bcd(second_of_day // 3600)
         control, status = self._control()
-        self._bus.write(_ADDRESS, five)
-        self._bus.write_register(_ADDRESS, _REG_STATUS, status & ~_ALARM_1)
-        self._bus.write_register(_ADDRESS, _REG_CONTROL, control | _INTERRUPT_ON_ALARM_1)
+        self._bus.write(self._address, five)
+        self._bus.write_register(self._address, _REG_STATUS, status & ~_ALARM_1)
+        self._bus.write_register(self._address, _REG_CONTROL, control | _INTERRUPT_ON_ALARM_1)
 
     def alarm(self) -> bool:
         """Whether the alarm was reached since the last call. Raises: DriverError."""
         _, status = self._control()
         if status & _ALARM_1:
-            self._bus.write_register(_ADDRESS, _REG_STATUS, status & ~_ALARM_1)
+            self._bus.write_register(self._address, _REG_STATUS, status & ~_ALARM_1)
         return bool(status & _ALARM_1)
 
     def _control(self) -> tuple:
         """Control and status; bits that are always 0 are the only identity there is."""
-        self._bus.read_register_into(_ADDRESS, _REG_CONTROL, self._two)
+        self._bus.read_register_into(self._address, _REG_CONTROL, self._two)
         control, status = self._two[0], self._two[1]
         if status & _STATUS_NEVER_SET:
             text = f": expected status 0b?000????, found 0x{status:02x}: this is no DS3231"
@@ -199,9 +199,9 @@ class DS3231:
 
     def where(self) -> str:
         """The chip, its address and its bus, for people."""
-        return f"DS3231 at 0x{_ADDRESS:02x} on {self._bus.name}"
+        return f"DS3231 at 0x{self._address:02x} on {self._bus.name}"
 
 
 def make(io, cfg) -> DS3231:
     """The clock that a board file's entry describes."""
-    return DS3231(io.i2c(cfg["bus"]))
+    return DS3231(io.i2c(cfg["bus"]), cfg.get("address") or 0x68)

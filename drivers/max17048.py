@@ -12,10 +12,10 @@ Datasheet: 19-6171 revision 7 (November 2016), "Register Summary" and the sectio
     wait_ms = gauge.start()         # 250 ms after it was powered, nothing later
     gauge.read_into(values)         # values[0] V, values[1] % of the cell's capacity, values[2] % per hour
 
-Board file keys: `bus`; `rcomp` (0x97): the compensation of the cell, from its maker.
+Board file keys: `bus`; `address` (0x36, there is no other); `rcomp` (0x97): the cell's compensation, from its maker.
 Limits: rate is positive while the cell charges. Charge comes from a model of a usual lithium-ion cell, not from
 counting current: sigma is a usual error, other chemistries differ more. The cell powers the chip: below 2.5 V there is
-no answer. The address is always 0x36.
+no answer.
 """
 
 from .errors import BAD_ID, NOT_READY, DriverError, check_range
@@ -33,7 +33,6 @@ _REG_CONFIG = 0x0C  # CONFIG Register: RCOMP, sleep, alert threshold
 _REG_CRATE = 0x16  # CRATE Register
 _REG_STATUS = 0x1A  # STATUS Register
 
-_ADDRESS = 0x36
 _VERSION = 0x0010
 _RESET_INDICATOR = 0x01  # STATUS: RI, in the high byte
 _ALERT_AT_4_PERCENT = 0x1C
@@ -58,8 +57,9 @@ def compensate_rate(word: int) -> float:
 class MAX17048:
     """The gauge on an I2C bus."""
 
-    def __init__(self, bus, rcomp: int = 0x97) -> None:
+    def __init__(self, bus, address: int = 0x36, rcomp: int = 0x97) -> None:
         self._bus = bus
+        self._address = address
         self._four = bytearray(4)
         self._word = bytearray(2)
         self._setup = bytearray((_REG_CONFIG, rcomp, _ALERT_AT_4_PERCENT))
@@ -72,9 +72,9 @@ class MAX17048:
             return 0
         self._identify()
         was_reset = self._register(_REG_STATUS) >> 8 & _RESET_INDICATOR
-        self._bus.write(_ADDRESS, self._setup)
+        self._bus.write(self._address, self._setup)
         if was_reset:
-            self._bus.write(_ADDRESS, self._clear)
+            self._bus.write(self._address, self._clear)
         self._running = True
         return _FIRST_WAIT_MS
 
@@ -85,7 +85,7 @@ class MAX17048:
             raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         if self._register(_REG_STATUS) >> 8 & _RESET_INDICATOR:
             raise DriverError(NOT_READY, self.where() + ": was reset (cell changed, or its voltage dipped)")
-        self._bus.read_register_into(_ADDRESS, _REG_VCELL, self._four)
+        self._bus.read_register_into(self._address, _REG_VCELL, self._four)
         four = self._four
         if not (four[0] or four[1]):
             raise DriverError(NOT_READY, self.where() + ": has not measured yet")
@@ -101,14 +101,14 @@ class MAX17048:
             raise DriverError(BAD_ID, self.where() + f": expected version 0x001x, found 0x{found:04x}")
 
     def _register(self, register: int) -> int:
-        self._bus.read_register_into(_ADDRESS, register, self._word)
+        self._bus.read_register_into(self._address, register, self._word)
         return self._word[0] << 8 | self._word[1]
 
     def where(self) -> str:
         """The chip, its address and its bus, for people."""
-        return f"MAX17048 at 0x{_ADDRESS:02x} on {self._bus.name}"
+        return f"MAX17048 at 0x{self._address:02x} on {self._bus.name}"
 
 
 def make(io, cfg) -> MAX17048:
     """The gauge that a board file's entry describes."""
-    return MAX17048(io.i2c(cfg["bus"]), cfg.get("rcomp", 0x97))
+    return MAX17048(io.i2c(cfg["bus"]), cfg.get("address") or 0x36, cfg.get("rcomp", 0x97))

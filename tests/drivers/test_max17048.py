@@ -66,3 +66,9 @@ def test_another_chip_is_named(bench: Any, pair: Any) -> None:
     with pytest.raises(errors.DriverError, match="expected version 0x001x, found 0x0003") as caught:
         driver.start()
     assert caught.value.code == errors.BAD_ID
+
+
+def test_an_address_that_it_cannot_have_is_not_answered(bench: Any, pair: Any) -> None:
+    with pytest.raises(errors.BusError, match="0x37 on i2c0") as caught:
+        max17048.make(bench, {"bus": "i2c0", "address": 0x37}).start()
+    assert caught.value.code == errors.NACK
