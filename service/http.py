@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.addresses import UNIX
+from service.http_patience import Patient
 from service.sections import ServiceSection
 from service.tls import read_tls
 
@@ -27,7 +28,7 @@ def make_server(api: FastAPI, section: ServiceSection, stop_within_s: int = 2) -
     """Return the server of the application; run it with `serve(sockets=[listen(address)])`. Raises: KeyFileError."""
     config = uvicorn.Config(
         api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=stop_within_s,
-        proxy_headers=section.api_behind_proxy, forwarded_allow_ips="127.0.0.1,::1",
+        proxy_headers=section.api_behind_proxy, forwarded_allow_ips="127.0.0.1,::1", http=Patient,
     )  # fmt: skip
     if section.api_cert is not None and section.api_key is not None and not section.api.startswith(UNIX):
         tls = read_tls(section.api_cert, section.api_key)
