@@ -86,6 +86,6 @@ def test_a_fault_is_sent_from_python(
         thread.start()
         (example,) = [text for text in examples("simulator.md", "python") if "simulator.faults" in text]
         exec(compile(example, "simulator.md", "exec"), {})
-        thread.join(5)
+        thread.join(90)
     assert heard == [{"fault": "silent", "thing": "river-1", "sensor": "level"}]
     assert capsys.readouterr().out == "{'ok': True}\n"

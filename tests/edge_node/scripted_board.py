@@ -78,7 +78,7 @@ class ScriptedBoard:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(90)
         os.close(self.master)
         os.close(self._slave)
 

@@ -67,7 +67,7 @@ class SmallCity:
     def kill(self) -> None:
         self._stop.set()
         assert self._thread is not None
-        self._thread.join(5)
+        self._thread.join(90)
         self._context.term()
 
     def restore(self, stored: dict[tuple[str, str], Ranges]) -> None:

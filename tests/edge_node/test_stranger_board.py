@@ -41,7 +41,7 @@ class OnPty:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(90)
         os.close(self.master)
         os.close(self._slave)
 

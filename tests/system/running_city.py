@@ -1,6 +1,7 @@
 """A whole city of real processes for tests: starts, kills, asks as an operator does, waits with a limit."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,19 @@ class RunningCity(Stack):
         return float(self.truth()[-1]["gate_opening"])
 
     def until(self, condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-        """Return the condition's first true value; fail with the logs' ends after the limit, or if a part ended."""
+        """Return the condition's first true value; fail with the logs' ends after the limit, or if a part ended.
+
+        What was waited for, and how long, is shown with a test that fails.
+        """
+        began = time.monotonic()
 
         def checked() -> Any:
             self.check()
             return condition()
 
-        return until(checked, what, limit_s, self.tails, TICK_S)
+        found = until(checked, what, limit_s, self.tails, TICK_S)
+        print(f"{time.monotonic() - began:6.1f} s: {what}")
+        return found
 
     def tails(self) -> str:
         """Return the end of every log."""
