@@ -19,8 +19,6 @@ from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PYTEST = ("-m", "pytest", "-n", "{jobs}")
-LONGEST = "tests/system/test_demo_recorded.py"
-"""Started first, so that no worker is left alone with it at the end."""
 
 
 class Part(NamedTuple):
@@ -31,8 +29,7 @@ class Part(NamedTuple):
 
 
 SYSTEM = Part(
-    "system tests",
-    (*PYTEST, "--dist", "loadfile", "--no-loadscope-reorder", "-m", "system", LONGEST, "tests", "hil_tests"),
+    "system tests", (*PYTEST, "--dist", "loadfile", "--no-loadscope-reorder", "-m", "system", "tests", "hil_tests")
 )
 BESIDE = (
     Part("types", ("-m", "mypy")),

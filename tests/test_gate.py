@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import gate
+from tests.conftest import LONGEST
 from tests.gate import Gate, Part
 
 POLICY = "import os; print(os.sched_getscheduler(0), os.getsid(0))"
@@ -37,6 +38,10 @@ def test_the_last_line_says_what_failed_and_all_else_ran(
     assert said[-1].startswith("gate: FAILED: ")
     assert set(said[-1].removeprefix("gate: FAILED: ").partition(" (")[0].split(", ")) == {"system tests", "part 0"}
     assert "why" in said and "2" in said
+
+
+def test_the_longest_are_there() -> None:
+    assert [name for name in LONGEST if not (gate.ROOT / "tests" / name).exists()] == []
 
 
 def test_a_failed_system_test_alone_fails_the_gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ class RunningCity(Stack):
 
     def __init__(self, folder: Path, *options: str, scenario: str = "riverside") -> None:
         super().__init__(folder, options, scenario)
+        self.waited: list[str] = []
+
+    def __exit__(self, *error: Any) -> None:
+        """Stop everything; how long each wait took is shown with a test that failed."""
+        print("\n".join(self.waited))
+        super().__exit__(*error)
 
     def up(self) -> "RunningCity":
         """Start everything and return once the edge's boards are all linked."""
@@ -62,10 +68,7 @@ class RunningCity(Stack):
         return float(self.truth()[-1]["gate_opening"])
 
     def until(self, condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-        """Return the condition's first true value; fail with the logs' ends after the limit, or if a part ended.
-
-        What was waited for, and how long, is shown with a test that fails.
-        """
+        """Return the condition's first true value; fail with the logs' ends after the limit, or if a part ended."""
         began = time.monotonic()
 
         def checked() -> Any:
@@ -73,7 +76,7 @@ class RunningCity(Stack):
             return condition()
 
         found = until(checked, what, limit_s, self.tails, TICK_S)
-        print(f"{time.monotonic() - began:6.1f} s: {what}")
+        self.waited.append(f"{time.monotonic() - began:6.1f} s: {what}")
         return found
 
     def tails(self) -> str:

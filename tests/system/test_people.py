@@ -16,7 +16,7 @@ from service import audit
 pytestmark = pytest.mark.system
 GATE = "gate-1/opening"
 SAFE = 0.2
-RULE = 'risk = "high"\nhazardous = true\nautomation = true\nmax_per_min = 2\nevidence_s = 3\n'
+RULE = 'risk = "high"\nhazardous = true\nautomation = true\nmax_per_min = 2\nevidence_s = 8\n'
 REFUSED = 7
 
 
@@ -118,7 +118,7 @@ def test_people_move_the_gate_and_are_refused_what_they_may_not(
 
     city.fault("sda_low", thing="gate-1", bus="i2c0")
     silent = time.monotonic()
-    city.until(lambda: time.monotonic() - silent > 5, "evidence to grow old")
+    city.until(lambda: time.monotonic() - silent > 10, "evidence to grow old")
     refused(staff.both(0.5), "stale_evidence")
     city.fault("clear", thing="gate-1")
     city.until(lambda: staff.both(0.6)[0] == 0, "the gate moves again")
