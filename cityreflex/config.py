@@ -99,7 +99,7 @@ def read(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise CityError(NOT_FOUND, f"{path}: no such file", "check the path") from error
+        raise CityError(NOT_FOUND, f"{path}: no such file", "check the path, your folder and --dir") from error
     except PermissionError as error:
         raise CityError(PERMISSION, f"{path}: not readable", f"ls -l {path}") from error
     except (OSError, UnicodeDecodeError) as error:

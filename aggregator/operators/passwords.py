@@ -23,7 +23,7 @@ class Passwords:
     def hash(self, password: str) -> str:
         """Return the hash to keep. Raises: OperatorError for a password that is too short or too long."""
         if len(password) < MIN_CHARS:
-            raise OperatorError("weak_password", f"found {len(password)} characters; expected at least {MIN_CHARS}")
+            raise OperatorError("weak_password", f"a password has {MIN_CHARS} characters or more, not {len(password)}")
         if len(password.encode()) > MAX_BYTES:
             raise OperatorError("weak_password", f"a password has at most {MAX_BYTES} bytes")
         return self._hasher.hash(password)

@@ -10,7 +10,7 @@ from cityreflex.commands.task import wait_option
 from cityreflex.task_desk import TaskDesk
 from cityreflex.where import Where
 
-reason_option = click.option("--reason", required=True, help="Why; it is shown and stays in the audit logs.")
+reason_option = click.option("--reason", required=True, help="Why, 3 characters or more; it stays in the audit logs.")
 
 
 @click.group()

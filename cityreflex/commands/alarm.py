@@ -8,7 +8,7 @@ import rich_click as click
 
 from cityreflex import asking
 from cityreflex.commands import terminal
-from cityreflex.commands.alarm_text import SEVERITY
+from cityreflex.commands.alarm_text import SEVERITY, chance
 from cityreflex.commands.incident_text import utc
 from cityreflex.commands.options import json_option, seconds, where_options
 from cityreflex.where import Where
@@ -65,7 +65,7 @@ def ack(where: Where, name: str, reason: str, as_json: bool) -> None:
 @alarm.command()
 @click.argument("name", metavar="INSTANCE/KEY")
 @click.option("--for", "for_s", callback=seconds, required=True, help="How long, such as 90s, 15m, 2h or 1d.")
-@click.option("--reason", required=True, help="Why; it is shown and stays in the audit log.")
+@click.option("--reason", required=True, help="Why, 3 characters or more; shown, and kept in the audit log.")
 @where_options
 @json_option
 def shelve(where: Where, name: str, for_s: float, reason: str, as_json: bool) -> None:
@@ -106,7 +106,7 @@ def lines_of(row: Row) -> list[str]:
     name = f"{row['instance']}/{row['key']}"
     if "severity" not in row:
         return [f"{name}: {row['state']}"]
-    head = f"{name}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}, P {row['probability']:.2f}"
+    head = f"{name}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}{chance(row)}"
     since = f", since {utc(row['raised_utc_us'])}" if row["raised_utc_us"] else ""
     more = [str(row.get("text") or ""), _acked(row), _shelf(row), _notes(row)]
     return [head + since, *[f"  {line}" for line in more if line]]

@@ -14,11 +14,16 @@ def alarm_lines(found: Row) -> list[str]:
     incidents = [row for row in found.get("open_incidents", ()) if named(row, "process", "alarm", "message")]
     told = {member for row in incidents for member in row["members"]}
     return [incident_line(row) for row in incidents] + [
-        f"alarm {row['instance']}/{row['key']}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}, "
-        f"P {row['probability']:.2f}"
+        f"alarm {row['instance']}/{row['key']}: {row['state']}, {SEVERITY.get(row['severity'], row['severity'])}"
+        f"{chance(row)}"
         for row in found.get("process_alarms", ())
         if f"alarm:{row['instance']}/{row['key']}" not in told
     ]
+
+
+def chance(row: Row) -> str:
+    """Return `, P 0.35`; nothing of a condition that holds no more: what was said of it last says nothing of now."""
+    return f", P {row['probability']:.2f}" if row.get("holds", True) else ""
 
 
 def incident_line(row: Row) -> str:

@@ -12,7 +12,7 @@ _SHOWN = {"n", "utc_us", "event", "who", "prev"}
 def line(row: dict[str, Any]) -> str:
     """Return one line: when, number, what, who, and the rest by name."""
     at = moment(row.get("utc_us", 0))
-    rest = " ".join(f"{name}={value}" for name, value in row.items() if name not in _SHOWN)
+    rest = " ".join(f"{name}={value}" for name, value in row.items() if name not in _SHOWN and value != "")
     text = f"{at} {row['n']:>6} {row.get('event', '?')} {row.get('who', '-')}{': ' if rest else ''}{rest}"
     return str(harmless(text))
 

@@ -41,7 +41,7 @@ def run(path: Path) -> None:
 
 
 @edge.command()
-@click.option("--reason", required=True, help="Why; everybody who wants to move something reads it.")
+@click.option("--reason", required=True, help="Why, 3 characters or more; whoever wants to move something reads it.")
 @run_dir_option
 @json_option
 def stop(folder: Path, reason: str, as_json: bool) -> None:

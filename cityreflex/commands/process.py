@@ -96,8 +96,8 @@ def reload(where: Where, as_json: bool) -> None:
         if error.code == NOT_FOUND and isinstance(error.__cause__, httpx.HTTPStatusError):
             error.hint = "an edge node reads its process files anew on SIGHUP: there, kill -HUP PID or systemctl reload"
         raise
-    changed = ", ".join(found["changed"]) or "nothing changed"
-    click.echo(json.dumps(found) if as_json else f"began again: {changed}; running: {', '.join(found['running'])}")
+    changed = f"began again: {', '.join(found['changed'])}" if found["changed"] else "nothing has changed"
+    click.echo(json.dumps(found) if as_json else f"{changed}; running: {', '.join(found['running'])}")
 
 
 @process.command()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from processes.errors import ProcessError
 from processes.fitting import Fit, Stream, fit, is_unseen
 
 FORM = "PORT=DATASTREAM"
+EXAMPLE = re.compile(r"\A# An example: .*\n")  # a copy is none any more
 
 
 class Source(NamedTuple):
@@ -195,7 +197,7 @@ def _write(dest: Path, document: Any, folders: tuple[Path, ...]) -> None:
     staged = dest.with_name(f".{dest.name}.new") / dest.name
     staged.parent.mkdir()
     try:
-        staged.write_text(tomlkit.dumps(document), encoding="utf-8")
+        staged.write_text(EXAMPLE.sub("", tomlkit.dumps(document)), encoding="utf-8")
         config.check(staged, folders)
         dest.hardlink_to(staged)
     except FileExistsError as error:

@@ -27,7 +27,7 @@ def task() -> None:
 @click.argument("actuator", metavar="THING/NAME")
 @click.argument("setpoint", type=float)
 @click.option("--for", "valid_s", callback=seconds, required=True, help="How long it holds, such as 90s, 15m or 2h.")
-@click.option("--reason", required=True, help="Why; it is shown and stays in the audit logs.")
+@click.option("--reason", required=True, help="Why, 3 characters or more; it stays in the audit logs.")
 @wait_option
 @where_options
 @json_option

@@ -11,9 +11,7 @@ from protocol import task_codes
 from ..core import Core
 
 NOT_FOUND = 404
-NOT_SENT = (
-    "not sent: the city holds the lease, or a task with this setpoint is in force and half of its time is not over"
-)
+IN_FORCE = "not sent anew: a task with this setpoint is in force, and half of its time is not over"
 
 
 def add_process_pages(api: FastAPI, core: Core) -> None:
@@ -37,5 +35,18 @@ def add_process_pages(api: FastAPI, core: Core) -> None:
 def _became(core: Core, decision: Decision | None, port: str) -> str:
     entry = core.guard.entries.get(decision.task_ids[port]) if decision is not None else None
     if entry is None:
-        return NOT_SENT
+        return _not_sent(core, decision.actuators[port]) if decision is not None else ""
     return f"task {entry.task.task_id.hex()}: {task_codes.STATES.get(entry.state, entry.state)}"
+
+
+def _not_sent(core: Core, name: str) -> str:
+    """Return why a proposal of the newest step has become no task, by what holds its actuator now."""
+    actuator = core.guard.actuators.get(name)
+    if actuator is None:
+        return f"not sent: no board of this node has {name}"
+    holder = actuator.arbiter.holder(core.now())
+    if holder not in ("", "edge"):
+        return f"not sent: the lease of {name} is held by {holder}"
+    if not holder:
+        return f"not sent: this node does not hold the lease of {name}"
+    return IN_FORCE

@@ -8,6 +8,7 @@ import pytest
 
 from cityreflex import exits
 from cityreflex.client import Client, UnreachableError
+from cityreflex.commands.alarm_text import chance
 
 from .test_cli import Run, run  # noqa: F401 (a fixture)
 
@@ -94,3 +95,7 @@ def test_nobody_answers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # n
     monkeypatch.setattr(Client, "get", gone)
     monkeypatch.setattr(Client, "post", gone)
     assert run("alarm", "list")[0] == run("alarm", "ack", "flood/x")[0] == exits.NOT_FOUND
+
+
+def test_a_condition_that_holds_no_more_has_no_probability() -> None:
+    assert (chance({"probability": 1.0, "holds": False}), chance({"probability": 1.0})) == ("", ", P 1.00")

@@ -54,6 +54,7 @@ def test_a_template_is_copied_to_a_site_in_one_command(tmp_path: Path) -> None:
         "actuator": "mill-gate/opening", "observe": "mill-gate/opening_feedback", "within_s": 20,
     }  # fmt: skip
     assert (made["mode"], made["site"]["threshold_m"], made["site"]["area_km2"]) == ("advise", 1.2, 29.0)
+    assert "# An example" not in dest.read_text()
     assert "# at the threshold" in dest.read_text() and list(dest.parent.iterdir()) == [dest]
 
 
