@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from ..alarms.incidents import Cause
@@ -92,7 +92,11 @@ class NoticeDesk:
         if name in self._trying or section is None:
             return
         left_s = (entry.expires_utc_us - now.utc_us) / 1e6 / self._parts.city.clock.speed
-        task = asyncio.create_task(self._try(box, entry, delivery, section, left_s))
+        self.spawn(name, self._try(box, entry, delivery, section, left_s))
+
+    def spawn(self, name: tuple[str, str], work: Coroutine[Any, Any, None]) -> None:
+        """Let a try go on by itself; until it ends there is no other of its name."""
+        task = asyncio.create_task(work)
         self._trying[name] = task
         task.add_done_callback(lambda _: self._trying.pop(name, None))
 

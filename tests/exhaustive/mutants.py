@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.simtest.mutations import Mutation
+from tests.simtest.mutation import Mutation
 from tests.simtest.planted import ROOT, chosen
 
 from .__main__ import VARIABLE

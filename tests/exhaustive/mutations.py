@@ -4,7 +4,7 @@
 states were looked at; one that survives means that an invariant, a fault or a world is missing.
 """
 
-from tests.simtest.mutations import Mutation
+from tests.simtest.mutation import Mutation
 
 # ruff: noqa: E501 - the product's lines stay whole, so that they can be found
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from protocol.tasks import OPERATE
-from tests.simtest.mutations import Mutation
+from tests.simtest.mutation import Mutation
 from tests.simtest.planted import mutated
 
 from .mutations import MUTATIONS

@@ -7,16 +7,20 @@ from typing import Any
 
 import msgpack
 
+from protocol.tasks import CANCEL
+
 from . import plan
 from .coverage import Coverage
 from .hostile import Injected
 from .machines import TASK_MAY_BECOME, TASK_NAMES
+from .rulings import Order, Rulings
 from .wires import Eye
 from .world import SECOND, Violation, World
 
-TASK, LEASE, TASK_RESULT = 7, 11, 8
+TASK, LEASE, TASK_RESULT, SIGNED_ACK = 7, 11, 8, 13
 TASK_REPORT, LEASE_STATE, TASK_ORDER = 6, 7, 20
 DISPATCHED, DONE = 2, 5
+CITY_RANKS = ("city", "operator")
 EXPIRY_SLACK_US = SECOND // 2
 LEASE_SLACK_US = SECOND // 4
 START_WITHIN_US = 5 * SECOND
@@ -38,6 +42,8 @@ class Intent:
     sent_true_us: int = -1
     accepted: bool = False
     epoch: int | None = None
+    requester: str = ""
+    payload: bytes = b""
 
 
 class Desk:
@@ -48,6 +54,7 @@ class Desk:
         self.key = plan.board_key(board.thing)
         self.nonce = board.node.boot.nonce
         self.counter = -1
+        self.signs = False
         self.genuine: set[bytes] = set()
         self.lease_until_us = [0] * len(board.plan.actuators)
         self.frame_us = board.world.now_us
@@ -69,6 +76,7 @@ class Acting:
         self.orders: dict[str, list[tuple[bytes, ...]]] = {}
         self.ordered: set[bytes] = set()
         self.injected = Injected(coverage)
+        self.rulings = Rulings(world, coverage)
         self.city_life = 0
         self.saved_in: dict[bytes, int] = {}
         self.epochs: dict[str, int] = {}
@@ -98,7 +106,7 @@ class Acting:
             task = msgpack.unpackb(payload)
             if state == DISPATCHED:
                 self.injected.order_taken(name, task_id)
-            if requester == "city" and state == DISPATCHED and payload not in self.ordered:
+            if requester in CITY_RANKS and state == DISPATCHED and payload not in self.ordered:
                 self.fail("unsigned_order", f"{name} takes task {task_id.hex()}, which the city never ordered")
             left_us = task[8] - edge.now()
             self.intents[task_id] = Intent(
@@ -111,7 +119,9 @@ class Acting:
                 task[9],
                 self.world.now_us + left_us,
                 state,
-                epoch=task[13] if requester == "city" and len(task) > 13 else None,
+                epoch=task[13] if requester in CITY_RANKS and len(task) > 13 else None,
+                requester=requester,
+                payload=payload,
             )
             self.coverage.take("task at edge", "new", TASK_NAMES[state])
             return
@@ -141,6 +151,8 @@ class Acting:
             self.fail("counter_reused", f"{edge.name} uses command counter {parts[1]} for two commands")
         if items[0] == TASK:
             self._task_leaves(edge, board, parts)
+        elif parts[3]:
+            self.rulings.renewed(edge, f"{board.thing}/{board.plan.actuators[parts[2]].name}")
 
     def _task_leaves(self, edge: Any, board: Any, parts: list[Any]) -> None:
         task_id = bytes(parts[2])
@@ -150,6 +162,7 @@ class Acting:
             return
         if intent.life != edge.life:
             self.fail("re_executed", f"{edge.name} commands task {task_id.hex()} of an earlier life")
+        self.rulings.leaves(edge, intent.requester, intent.payload, intent.sent_true_us >= 0)
         if intent.sent_true_us >= 0:
             return
         intent.sent_true_us = self.world.now_us
@@ -190,6 +203,7 @@ class Acting:
         if parts[0][1] == TASK_REPORT:
             _, task_id, state, code = msgpack.unpackb(parts[0])[:4]
             self.injected.order_answered(edge.name, bytes(task_id), state, code)
+            self.rulings.reported(bytes(task_id), state)
         if parts[0][1] != LEASE_STATE:
             return
         _, actuator, holder, fence, _ = msgpack.unpackb(parts[0])[:5]
@@ -215,12 +229,14 @@ class Acting:
     def city_restored(self, copy: Any) -> None:
         """The city knows only the tasks of its backup."""
         self.at_city = {}
-        for task_id, record in copy.execute("SELECT task_id, record FROM tasks"):
-            self.at_city[bytes(task_id)] = msgpack.unpackb(record)["steps"][-1][0]
+        for table in ("tasks", "orders"):
+            for task_id, record in copy.execute(f"SELECT task_id, record FROM {table}"):
+                self.at_city[bytes(task_id)] = msgpack.unpackb(record)["steps"][-1][0]
 
     def _city_step(self, task_id: bytes, before: int | None, state: int) -> None:
-        if before is None:
+        if state == DISPATCHED:
             self.saved_in[task_id] = self.city_life
+        if before is None:
             self.coverage.take("task at city", "new", TASK_NAMES[state])
             return
         if state not in TASK_MAY_BECOME[before]:
@@ -234,7 +250,8 @@ class Acting:
         task = msgpack.unpackb(parts[1])
         if bytes(task[0]) not in self.at_city:
             self.fail("order_before_save", f"the city orders task {task[0].hex()}, which it has not saved")
-        if self.saved_in.get(bytes(task[0]), self.city_life) != self.city_life:
+        again = Order(task).verb != CANCEL and self.saved_in.get(bytes(task[0]), self.city_life) != self.city_life
+        if again:
             self.fail("ordered_again", f"the city orders task {task[0].hex()} of an earlier life again")
         self.ordered.add(bytes(parts[1]))
         self.orders.setdefault(task[6], []).append(tuple(parts))
@@ -272,6 +289,16 @@ class Acting:
             if items[0] in (TASK, LEASE) and len(items) == 3:
                 self._commanded(board, desk, items)
         return found
+
+    def ack_counts(self, board: Any, items: list[Any]) -> bool:
+        """Whether an ack is its host's: signed with its key under its nonce; unsigned ones until the first of these."""
+        desk = self.desks[board.thing]
+        if items[0] != SIGNED_ACK:
+            return not desk.signs
+        genuine = hmac.new(desk.key, items[1], hashlib.sha256).digest() == items[2]
+        genuine = genuine and msgpack.unpackb(items[1])[0] == desk.nonce
+        desk.signs = desk.signs or genuine
+        return genuine
 
     def _commanded(self, board: Any, desk: Desk, items: list[Any]) -> None:
         kind, payload, mac = items
@@ -323,6 +350,7 @@ class Acting:
 
     def final(self, sim: Any) -> None:
         """Every task has come to an end, every output is safe."""
+        self.rulings.final(sim)
         for name, edge in sim.edges.items():
             for entry in edge.core.guard.running.values():
                 if entry.state != DONE or entry.observe:

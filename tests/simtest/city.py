@@ -1,8 +1,7 @@
 """The city: everything that aggregator/app.py wires, on a virtual host behind a virtual network."""
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from types import coroutine
 from typing import Any
 
 from aggregator.backup.swap import next_epoch
@@ -16,11 +15,11 @@ from aggregator.store.snapshot import read_epoch
 from aggregator.store.store import Store
 from aggregator.turns import Turns
 from protocol.city_clock import CityClock
-from protocol.task_codes import DISPATCHED
+from protocol.task_codes import AUTHORISED, DISPATCHED, SELECTED
 from service.host_clock import HostClock
 
 from . import plan
-from .host import Host
+from .host import Host, suspended
 from .net import Network
 from .oracle import Oracle
 from .world import SECOND, World
@@ -30,13 +29,7 @@ TASK_ORDER = 20
 LOOK_US = 100_000
 FAST_US = 500_000
 IDLE_US = 9 * SECOND
-Start = Callable[[Callable[[Any], None], Callable[[Exception], None]], None]
-
-
-@coroutine
-def suspended(start: Start) -> Generator[Start, Any, Any]:
-    """Wait until `start(done, failed)` has called one of both; City._drive looks after it."""
-    return (yield start)
+HASTY = (AUTHORISED, SELECTED, DISPATCHED)
 
 
 class VirtualStore(Store):
@@ -60,6 +53,7 @@ class City(Host):
         self.backups: list[bytes] = []
         self.core: Any = None
         self.paused = self.dies_at_order = False
+        self.started_with: Callable[[], None] = lambda: None
         rng = world.rng("limits")
         self.limits = LimitsSection(credit_per_edge=rng.choice((1, 2, 5, 256)))
         self._busy = False
@@ -82,6 +76,7 @@ class City(Host):
             now_us=self.now(),
             start=start,
             limits=self.limits,
+            rules=plan.RULES,
         )
         self.turns = Turns(core, self.store, self._send, lambda: core.now(self.now()))
         core.host.advance(core.now(self.now()).utc_us)
@@ -89,7 +84,8 @@ class City(Host):
         self._busy = False
         self._turn_at = -1
         self.oracle.city_started(self)
-        self._plan_turn(LOOK_US)
+        self.started_with()
+        self.soon()
 
     def _ring(self) -> Keyring:
         """Return the keyring as KeyStore reads it; at the very first start, what the configuration names."""
@@ -174,16 +170,24 @@ class City(Host):
             return
         self._busy = True
         received = [Received(*message) for message in self.network.drain(MAX_DRAIN)]
-        self._drive(self.turns.turn(received))
+        self.carry(self.turns.turn(received), self._done)
 
-    def _drive(self, turn: Coroutine[Any, Any, None]) -> None:
+    def moment(self) -> Any:
+        """The moment as the city's pages have it."""
+        return self.core.now(self.now())
+
+    def soon(self) -> None:
+        """Something has happened: take a turn."""
+        self._plan_turn(LOOK_US)
+
+    def carry(self, turn: Coroutine[Any, Any, None], done: Callable[[], Any]) -> None:
         """Run a coroutine up to its next wait, and go on from there when that is over."""
 
         def go_on(call: Callable[[Any], Any], value: Any) -> None:
             try:
                 start = call(value)
             except StopIteration:
-                self._done()
+                done()
                 return
             start(
                 lambda result: self.hop(lambda: go_on(turn.send, result)),
@@ -197,5 +201,5 @@ class City(Host):
         self.tick_keys()
         self.oracle.city_turned(self)
         waiting = any(self.network.inbox.values())
-        hasty = any(record.state == DISPATCHED for record in self.core.dispatcher.book.open_records())
+        hasty = any(record.state in HASTY for record in self.core.dispatcher.book.open_records())
         self._plan_turn(LOOK_US if waiting else FAST_US if hasty else IDLE_US)

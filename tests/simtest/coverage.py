@@ -16,8 +16,10 @@ _TASK_AT_EDGE = {
 }
 _TASK_AT_CITY = {
     "new": "proposed dispatched",
-    "proposed": "authorised",
-    "authorised": "dispatched",
+    "proposed": "authorised waiting",
+    "waiting": "authorised expired",
+    "authorised": "dispatched selected",
+    "selected": "dispatched",
     "dispatched": "accepted done observed refused expired superseded unknown",
     "accepted": "acting done failed superseded unknown",
     "acting": "done observed",

@@ -11,7 +11,7 @@ import msgpack
 
 from protocol.board_link import build_frame
 
-from .hostile import follow_orders, orders_after_restart, stale_acks, stop_following, wrong_commands
+from .hostile import follow_orders, forged_acks, orders_after_restart, stale_acks, stop_following, wrong_commands
 from .world import SECOND
 
 
@@ -273,6 +273,7 @@ KINDS: dict[str, Kind] = {
     "city killed at order": Kind("city", *_set("city", "dies_at_order", True, False), lasts_s=200),
     "wrong command": Kind("board", wrong_commands, weight=3),
     "stale acks": Kind("board", stale_acks),
+    "forged acks": Kind("board", forged_acks, weight=2),
     "dark power": Kind("board", _dark, _light, lasts_s=200),
     "stranger": Kind("edge", _stranger),
     "key rotation": Kind("edge", _rotate, weight=2),

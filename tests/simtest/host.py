@@ -1,14 +1,22 @@
 """A machine with a clock, a disk and one process that can die at any time."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from types import coroutine
 from typing import Any
 
 from .disk import Committer, Drive, PowerCut
 from .world import SECOND, World
 
 TRUE_UTC_US = 1_790_000_000_000_000
+Start = Callable[[Callable[[Any], None], Callable[[Exception], None]], None]
+
+
+@coroutine
+def suspended(start: Start) -> Generator[Start, Any, Any]:
+    """Wait until `start(done, failed)` has called one of both; City.carry looks after it."""
+    return (yield start)
 
 
 class Host:
@@ -24,6 +32,11 @@ class Host:
         self._powered_us = world.now_us - self.rng.randrange(SECOND, 1000 * SECOND)
         self._rate = 1.0 + self.rng.uniform(-20e-6, 20e-6)
         self.utc_error_us = 0
+
+    @property
+    def powered_us(self) -> int:
+        """When the present power cycle began."""
+        return self._powered_us
 
     def now(self) -> int:
         """Boottime in us."""

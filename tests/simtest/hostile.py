@@ -12,8 +12,9 @@ from typing import Any
 import msgpack
 
 from protocol import task_codes as codes
-from protocol.board_link import build_frame, encode_ack
+from protocol.board_link import build_frame, encode_ack, encode_signed_ack
 from protocol.commands import encode_task_payload
+from protocol.tasks import OPERATE
 
 from . import plan
 from .world import SECOND, Violation
@@ -23,7 +24,8 @@ LINK_MODE = 1
 FAR_US = 3 * 3600 * SECOND
 ORDER_OF_CHECKS = (
     codes.UNSIGNED, codes.FOREIGN, codes.OLD_EPOCH, codes.STALE_CLOCK, codes.CODE_EXPIRED, codes.NO_ACTUATOR,
-    codes.OUT_OF_RANGE, codes.LINK_DOWN, codes.TRIPPED, codes.INTERLOCKED, codes.LEASE_HELD,
+    codes.OUT_OF_RANGE, codes.LINK_DOWN, codes.TRIPPED, codes.INTERLOCKED, codes.APPROVAL_ABSENT, codes.STALE_EVIDENCE,
+    codes.LEASE_HELD, codes.NOT_SELECTED,
 )  # fmt: skip
 
 
@@ -68,7 +70,8 @@ def _fenced(task: list[Any], sim: Any, edge: Any) -> None:
 
 def _dated(task: list[Any], sim: Any, edge: Any) -> None:
     known = max(sim.oracle.acting.epochs.get(edge.name, 0), task[13] if len(task) > 13 else 0)
-    task[13:] = [known - 1] if known > 1 else []
+    if known > 1:
+        task[13:14] = [known - 1]
 
 
 def _elsewhere(task: list[Any], sim: Any, edge: Any) -> None:
@@ -91,6 +94,10 @@ def _too_high(task: list[Any], sim: Any, edge: Any) -> None:
     task[2] = 7.0
 
 
+def _alone(task: list[Any], sim: Any, edge: Any) -> None:
+    del task[17:]
+
+
 def _nothing(task: list[Any], sim: Any, edge: Any) -> None: ...
 
 
@@ -103,7 +110,19 @@ WRONG: tuple[tuple[str, int, Callable[[list[Any], Any, Any], None]], ...] = (
     ("its deadline is over", codes.CODE_EXPIRED, _late),
     ("its deadline is hours ahead", codes.STALE_CLOCK, _far),
     ("its setpoint is out of range", codes.OUT_OF_RANGE, _too_high),
+    ("nobody else approved it", codes.APPROVAL_ABSENT, _alone),
+    ("nobody selected it", codes.NOT_SELECTED, _nothing),
 )
+
+
+def _chosen(task: list[Any], rng: Any) -> tuple[str, int, Callable[[list[Any], Any, Any], None]]:
+    """Return what shall be wrong: often that which only this actuator's rule minds."""
+    rule = plan.rule(task[1])
+    if rng.random() < 0.5 and rule.hazardous:
+        return WRONG[-1]
+    if rng.random() < 0.7 and rule.approvals > 1:
+        return WRONG[-2]
+    return WRONG[rng.randrange(len(WRONG))]
 
 
 def follow_orders(sim: Any, fault: Any) -> None:
@@ -111,7 +130,7 @@ def follow_orders(sim: Any, fault: Any) -> None:
     edge, rng = sim.edges[fault.where], sim.world.rng(f"hostile {fault.at_us}")
 
     def follow(parts: list[bytes]) -> None:
-        why, earned, spoil = WRONG[rng.randrange(len(WRONG))]
+        why, earned, spoil = _chosen(msgpack.unpackb(parts[1]), rng)
         sim.world.after(rng.randrange(1, SECOND), send_wrong, sim, edge, parts, (why, earned, spoil, rng.randbytes(16)))
 
     edge.on_order = follow
@@ -128,10 +147,12 @@ def send_wrong(sim: Any, edge: Any, parts: list[bytes], how: tuple[Any, ...]) ->
     if not edge.alive or edge.wire.connection is None:
         return
     task = msgpack.unpackb(parts[1])
-    before = list(task)
+    before, verb = list(task), task[14] if len(task) > 14 else OPERATE
+    if verb != OPERATE or (earned == codes.NOT_SELECTED and not plan.rule(task[1]).hazardous):
+        return
     task[0] = task_id
     spoil(task, sim, edge)
-    if task[1:] == before[1:] and earned != codes.UNSIGNED:
+    if task[1:] == before[1:] and earned not in (codes.UNSIGNED, codes.NOT_SELECTED):
         return
     payload = bytes(msgpack.packb(task))
     signature = msgpack.unpackb(parts[0])[1] if earned == codes.UNSIGNED else plan.sign(payload)
@@ -206,3 +227,25 @@ def _stale(sim: Any, board: Any, boot: str) -> None:
     for n in range(40):
         sim.world.after(n * SECOND // 10, board.line.inject, "b", build_frame(encode_ack(boot, [(0, 4000)], [])))
     sim.world.after(5 * SECOND, board.hurry, 0)
+
+
+def forged_acks(sim: Any, fault: Any) -> None:
+    """Somebody acks what a board has just sampled: unsigned, with another board's key, under another nonce."""
+    board, rng = sim.boards[fault.where], sim.world.rng(f"hostile {fault.at_us}")
+    if board.alive and not board.impostor:
+        board.hurry(150)
+        for n in range(20):
+            sim.world.after(n * SECOND // 10, _forge_ack, sim, board, rng.randrange(3), rng.randbytes(8))
+        sim.world.after(5 * SECOND, board.hurry, 0)
+
+
+def _forge_ack(sim: Any, board: Any, how: int, nonce: bytes) -> None:
+    desk = sim.oracle.acting.desks.get(board.thing)
+    if desk is None or not desk.signs or board.impostor or board.node.link.mode != LINK_MODE:
+        return
+    key = desk.key if how == 1 else plan.board_key(f"not {board.thing}")
+    nonce = nonce if how == 1 else desk.nonce
+    spans = [(0, board.stream.n)]
+    sign = lambda data: hmac.new(key, data, hashlib.sha256).digest()  # noqa: E731
+    signed = encode_signed_ack(sign, nonce, board.stream.boot, spans)
+    board.line.inject("b", build_frame(signed if how else encode_ack(board.stream.boot, spans)))

@@ -22,3 +22,12 @@ TASK_MAY_BECOME = {
     _SUP: set(),
     _CAN: set(),
 }
+_N, _U, _K, _R, _S = "normal", "unacknowledged", "acknowledged", "returned", "shelved"
+ALARM_MAY_BECOME = {
+    (_N, _U): {"step"}, (_U, _R): {"step"}, (_K, _N): {"step"}, (_R, _U): {"step"},
+    (_U, _K): {"ack"}, (_R, _N): {"ack", "unshelve"}, (_U, _N): {"ack", "unshelve"},
+    (_K, _U): {"unshelve"}, (_K, _R): {"unshelve"},
+    **{(state, _S): {"shelve"} for state in (_N, _U, _K, _R)},
+    **{(_S, state): {"unshelve"} for state in (_N, _U, _K, _R)},
+}
+"""From one step to the next after ISA-18.2: which of these has to happen, "step": the process alone may do it."""

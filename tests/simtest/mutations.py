@@ -4,28 +4,10 @@ To add one: a `Mutation` here. `make simtest-mutants` says by which invariant it
 one that survives means that an invariant or a fault is missing.
 """
 
-from typing import NamedTuple
+from .mutation import Mutation
+from .people_mutations import PEOPLE
 
 # ruff: noqa: E501 - the product's lines stay whole, so that they can be found
-
-
-class Mutation(NamedTuple):
-    """One bug: in `path`, `old` becomes `new`. `area`: seeds that stress it; `also`: more (path, old, new).
-
-    `also` is for a mistake that a second guard would hide: that one is taken away with it.
-    """
-
-    name: str
-    path: str
-    old: str
-    new: str
-    area: str = ""
-    also: tuple[tuple[str, str, str], ...] = ()
-
-    @property
-    def edits(self) -> tuple[tuple[str, str, str], ...]:
-        """All changes as (path, old, new)."""
-        return ((self.path, self.old, self.new), *self.also)
 
 
 GROUP, JOURNAL, ROWS = "durable/group.py", "edge_node/journal/journal.py", "edge_node/journal/rows.py"
@@ -265,6 +247,17 @@ MUTATIONS = (
         "        if mac.equal(mac.hmac_sha256(self._key, payload), signature):\n", "        if len(signature) == 32:\n", "commands",
     ),
     Mutation(
+        "desk: acks of anybody count", DESK,
+        "            if self._signed(payload, signature) and items[0] == self._nonce:\n", "            if items[0] == self._nonce:\n", "boards",
+    ),
+    Mutation(
+        "desk: acks of an earlier start count", DESK,
+        "            if self._signed(payload, signature) and items[0] == self._nonce:\n", "            if self._signed(payload, signature):\n", "boards",
+    ),
+    Mutation(
+        "desk: unsigned acks count for ever", DESK, "        return not self._signs\n", "        return True\n", "boards",
+    ),
+    Mutation(
         "desk: deadlines are not looked at", DESK,
         "        elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 0:\n",
         "        elif diff_ms(clock.wrap, clock.ticks, not_after[0], not_after[1]) >= 1 << 40:\n",
@@ -324,4 +317,5 @@ MUTATIONS = (
         "a restore keeps the epoch", "aggregator/backup/swap.py",
         "    return max(copy + 1, present + 1, now_utc_s)\n", "    return max(copy, 1)\n", "keys",
     ),
+    *PEOPLE,
 )  # fmt: skip

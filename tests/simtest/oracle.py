@@ -22,7 +22,7 @@ ACK_TO_BOARD, SIGNED_ACK_TO_BOARD = 6, 13
 GRACE_US = 30 * SECOND  # how long an old key lives once its successor is used
 RETIRED_WITHIN_US = 5 * SECOND
 CITY_HELLO, ACK_TO_EDGE, CITY_HEARTBEAT = 17, 18, 19
-BATCH, LEASE_STATE = 3, 7
+BATCH, LEASE_STATE, TASK_ORDER = 3, 7, 20
 _PACK = struct.Struct("<BB6sf")
 
 
@@ -130,7 +130,7 @@ class Oracle:
         """Bytes arrive at a board: an ack of its present start lets it forget."""
         for items in self.acting.to_board(board, data):
             boot, ranges, _ = _ack(items)
-            if boot == board.node.boot.id:
+            if boot == board.node.boot.id and self.acting.ack_counts(board, items):
                 for first, end in ranges:
                     self._impostor(board, first)
                     board.stream.mark("told", first, min(end, board.stream.n))
@@ -265,7 +265,9 @@ class Oracle:
         self.acting.edge_says(edge, parts)
 
     def city_said(self, edge: Any, parts: list[bytes]) -> None:
-        """A message of the city arrives at an edge node: note the credit of the last hello and heartbeat."""
+        """A message of the city arrives at an edge node: note orders, and the credit of hello and heartbeat."""
+        if parts[0][1] == TASK_ORDER:
+            self.acting.rulings.order_arrives(edge, parts[1])
         if parts[0][1] in (CITY_HELLO, CITY_HEARTBEAT):
             items = msgpack.unpackb(parts[0])
             hello = self.credit.get(edge.name, (256, 0))[0]
@@ -292,6 +294,8 @@ class Oracle:
                 self._declared_at_city(a, b, c, d, e)
             elif what == "+task":
                 self.acting.city_saved(bytes(a), bytes(b))
+            elif what == "+notice":
+                self.acting.rulings.saved.add(a)
 
     def _declared_at_city(self, thing: str, boot: str, gap_id: int, first: int, end: int) -> None:
         self.gaps.setdefault("city", set()).add((thing, boot, gap_id))

@@ -9,14 +9,31 @@ from typing import Any
 
 from zmq.utils import z85
 
+from aggregator.notify.channels import NotifySection
 from processes.instance import make_instance
 from protocol import tasks
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
+from service.risk import LOW, Rule
 
 from . import pace
 
 TEMPLATES = Path(__file__).parent / "templates"
 SIGNING = sha256(b"simtest signing key").digest()
+RULES = {
+    "gate-2/opening": Rule(hazardous=True, approvals=2, evidence_s=150.0),
+    "pump-1/fill": Rule(max_per_min=2),
+    "pump-2/fill": Rule("high", approvals=2, automation=False),
+}
+CHANNELS = {"crew": NotifySection(webhook="https://crew.example/cap", sender="city@crew.example", restriction="crew")}
+CREW = {
+    "notify": "crew", "area": {"desc": "the river"}, "event": "High level", "alarms": ["high"], "expires_s": 240.0,
+    "update_s": 60.0,
+}  # fmt: skip
+
+
+def rule(actuator: str) -> Rule:
+    """Return how careful city and guard are with an actuator."""
+    return RULES.get(actuator, LOW)
 
 
 @cache
@@ -118,9 +135,10 @@ def _instance(
     respond = {"actuator": actuator, "within_s": 150}
     if observe:
         respond["observe"] = observe
+    crew = {} if where == "edge" else {"crew": CREW}
     data = {
         "template": "threshold", "runs_on": where, "every_s": every_s, "lateness_s": 300,
-        "senses": {"level": sense}, "responds": {"gate": respond},
+        "senses": {"level": sense}, "responds": {"gate": respond, **crew},
         "site": {"high": 0.5, "low": -0.5, "on": on, "off": off, "valid_ms": 150_000},
     }  # fmt: skip
     return make_instance(name, data, [TEMPLATES])

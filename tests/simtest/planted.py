@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .mutations import Mutation
+    from .mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "SIMTEST_MUTANT"

@@ -24,6 +24,7 @@ from .faults import KINDS, Fault
 from .line import Line
 from .net import Network, Wire
 from .oracle import Oracle
+from .people import Crowd
 from .rest import at_rest, final_check
 from .world import MINUTE, SECOND, Violation, World
 
@@ -113,6 +114,7 @@ class Simulation:
             self.edges[name] = Edge(world, oracle, name, mine, self.wires[name], instances, folder())
         self.revoked: set[str] = set()
         self.city = City(world, oracle, self.network, names, instances)
+        self.crowd = Crowd(self)
         oracle.acting.silence_us = LINK.SILENCE_MS * 1000
         self.end_us = int(setup.minutes * MINUTE)
         self.calm_us = max(MINUTE, self.end_us - CALM_US)
@@ -141,6 +143,7 @@ class Simulation:
             world.at(start.randrange(10 * SECOND), board.power_on)
         for host in (self.city, *self.edges.values()):
             world.at(start.randrange(10 * SECOND), host.start)
+        self.crowd.begin()
         kept = range(len(self.faults)) if self.setup.keep is None else self.setup.keep
         for number in kept:
             if self._has(self.faults[number].where):
@@ -236,6 +239,7 @@ class Simulation:
     def _calm(self) -> None:
         """Every fault that still lasts ends now."""
         self.world.say("calm")
+        self.crowd.calm()
         for fault in self.begun:
             self._end(fault)
         for board in self.boards.values():

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from .disk import Committer, Drive
-from .mutations import MUTATIONS, Mutation
+from .mutation import Mutation
+from .mutations import MUTATIONS
 from .planted import PlantError, mutated
 from .streams import Stream
 from .wires import Eye, frames_in

@@ -11,6 +11,7 @@ EDGE = (
     ("batches", "DELETE", "'-batch', old.id, old.thing, old.boot, old.first, old.n, NULL"),
     ("gaps", "INSERT", "'+gap', new.gap_id, new.thing, new.boot, new.first, new.end, new.cause"),
     ("tasks", "INSERT", "'+task', new.task_id, new.state, new.stored, NULL, NULL, NULL"),
+    ("orders", "INSERT", "'+task', new.task_id, new.state, new.stored, NULL, NULL, NULL"),
     ("meta", "INSERT", "'+meta', new.key, new.value, NULL, NULL, NULL, NULL"),
     ("meta", "UPDATE", "'+meta', new.key, new.value, NULL, NULL, NULL, NULL"),
     ("quarantine", "INSERT", "'+aside', new.source, new.key, NULL, NULL, NULL, NULL"),
@@ -20,6 +21,9 @@ CITY = (
     ("gaps", "INSERT", "'+gap', new.thing, new.boot, new.gap_id, new.first, new.last, NULL"),
     ("tasks", "INSERT", "'+task', new.task_id, new.record, NULL, NULL, NULL, NULL"),
     ("tasks", "UPDATE", "'+task', new.task_id, new.record, NULL, NULL, NULL, NULL"),
+    ("orders", "INSERT", "'+task', new.task_id, new.record, NULL, NULL, NULL, NULL"),
+    ("orders", "UPDATE", "'+task', new.task_id, new.record, NULL, NULL, NULL, NULL"),
+    ("notices", "INSERT", "'+notice', new.id, NULL, NULL, NULL, NULL, NULL"),
 )
 
 
