@@ -50,7 +50,7 @@ def config(edge: str, things: tuple[str, ...], folder: Path) -> EdgeConfig:
         "guard": {
             "city_lease_ms": pace.CITY_LEASE_MS,
             "interlocks": [[f"{thing}/fill", f"{thing}/drain"] for thing in pumps],
-            "actuators": {name: rule._asdict() for name, rule in plan.RULES.items()},
+            "actuators": {name: rule._asdict() for name, rule in plan.RULES.items() if name.split("/")[0] in things},
         },
     }  # fmt: skip
     return parse(data, folder)

@@ -26,22 +26,10 @@ PEOPLE = (
         ((GUARD, '        code, text = self._refusal(entry, now_us)\n        if code != codes.OK:\n            self._count(code, entry.who', '        code, text = codes.OK, ""\n        if code != codes.OK:\n            self._count(code, entry.who'),),
     ),
     Mutation(
-        "guard: trips are not kept over a restart", "edge_node/assembly.py", "    guard.latch(_latches(journal))\n", "",
-    ),
-    Mutation(
         "city: one person approves twice", PEOPLE_PY, "        if who in behind:\n", "        if False:\n", "",
         ((PEOPLE_PY, ".approvals - len(behind) - 1\n", ".approvals - len(record.task.approved) - 1\n"),
          (CHECKS, "    behind = {name for name in (task.person, *task.approved) if name}\n",
           "    behind = [name for name in (task.person, *task.approved) if name]\n")),
-    ),
-    Mutation(
-        "city: who approves is written down wrongly", PEOPLE_PY,
-        "approved=[*record.task.approved, who])", 'approved=[*record.task.approved, "somebody"])',
-    ),
-    Mutation(
-        "city: a process acts where people have to", "aggregator/tasks/dispatch.py",
-        "        plain = rule.automation and not rule.hazardous\n", "        plain = not rule.hazardous\n", "",
-        ((CHECKS, '    if entry.requester != "operator" and rule.automation:\n', '    if entry.requester != "operator":\n'),),
     ),
     # alarms
     Mutation(
