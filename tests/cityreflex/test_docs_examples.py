@@ -63,7 +63,7 @@ def test_the_configuration_for_hardware_is_right(tmp_path: Path) -> None:
         path.write_text(text)
     aggregator, edge = load_aggregator(city_toml, with_keys=False), load_edge(edge_toml, with_keys=False)
     assert aggregator.listen.endpoint.rpartition(":")[2] == edge.city.endpoint.rpartition(":")[2]
-    assert [board.thing for board in edge.boards] == ["river-1"]
+    assert [board.thing for board in edge.boards] == ["river-1", "gate-1"]
 
 
 def test_a_fault_is_sent_from_python(
