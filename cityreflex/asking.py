@@ -25,6 +25,15 @@ def post(where: Where, page: str, body: dict[str, Any] | None, hint: str = "", *
     return _asked(where, lambda city: city.post(page, body), hint, anonymous=anonymous)
 
 
+def begins(rows: list[Any], key: str, start: str, noun: str, hint: str) -> Any:
+    """Return the one row whose `key` begins so, for people who type no whole ids. Raises: CityError."""
+    found = [row for row in rows if start and row[key].startswith(start)]
+    if len(found) != 1:
+        what = f"no {noun} begins" if not found else f"{len(found)} {noun}s begin"
+        raise CityError(NOT_FOUND, f"{what} with {start!r}", hint)
+    return found[0]
+
+
 def gone(error: UnreachableError) -> CityError:
     """Return the error for a city that does not answer."""
     return CityError(NOT_FOUND, str(error), "is the city running? where is it: --dir or --at")

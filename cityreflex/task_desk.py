@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from cityreflex import asking
 from cityreflex.client import UnreachableError, refused
 from cityreflex.exits import FAILED, NOT_FOUND, REFUSED, CityError
 from cityreflex.where import Where
@@ -61,11 +62,7 @@ class TaskDesk:
         """Return the id that begins so, in 32 hex digits. Raises: CityError."""
         if len(start) == ID_DIGITS:
             return start
-        found = [row["id"] for row in self.tasks(1000) if start and row["id"].startswith(start)]
-        if len(found) != 1:
-            what = "no task begins" if not found else f"{len(found)} tasks begin"
-            raise CityError(NOT_FOUND, f"{what} with {start!r}", "city task list")
-        return str(found[0])
+        return str(asking.begins(self.tasks(1000), "id", start, "task", "city task list")["id"])
 
     def actuators(self) -> list[Row]:
         """Return all actuators. Raises: CityError."""

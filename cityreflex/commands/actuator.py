@@ -1,16 +1,16 @@
 """`city actuator`: what can be moved, what stands still, and who may let it go on. See docs/tasks.md."""
 
-import json
-
 import rich_click as click
 
 from cityreflex.commands import task_text, terminal
-from cityreflex.commands.options import json_option, where_options
+from cityreflex.commands.options import json_option, together, where_options
 from cityreflex.commands.task import wait_option
 from cityreflex.task_desk import TaskDesk
 from cityreflex.where import Where
 
 reason_option = click.option("--reason", required=True, help="Why, 3 characters or more; it stays in the audit logs.")
+name_argument = click.argument("name", metavar="THING/NAME")
+latch_options = together(name_argument, reason_option, wait_option, where_options, json_option)
 
 
 @click.group()
@@ -30,21 +30,12 @@ def list_(where: Where, as_json: bool) -> None:
     Example: city actuator list --json
     """
     found = TaskDesk(where).actuators()
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for row in terminal.harmless(found):
-        click.echo(task_text.actuator(row))
-    if not found:
-        click.echo("no actuator is known yet: are boards linked? city status", err=True)
+    none = "no actuator is known yet: are boards linked? city status"
+    terminal.tell_each(found, as_json, task_text.actuator, none)
 
 
 @actuator.command()
-@click.argument("name", metavar="THING/NAME")
-@reason_option
-@wait_option
-@where_options
-@json_option
+@latch_options
 def trip(where: Where, name: str, reason: str, wait_s: float, as_json: bool) -> None:
     """Send an actuator to its safe state, and let nothing move it until somebody resets it.
 
@@ -54,11 +45,7 @@ def trip(where: Where, name: str, reason: str, wait_s: float, as_json: bool) -> 
 
 
 @actuator.command()
-@click.argument("name", metavar="THING/NAME")
-@reason_option
-@wait_option
-@where_options
-@json_option
+@latch_options
 def reset(where: Where, name: str, reason: str, wait_s: float, as_json: bool) -> None:
     """Let an actuator move again. Look at it before.
 
@@ -69,4 +56,4 @@ def reset(where: Where, name: str, reason: str, wait_s: float, as_json: bool) ->
 
 def _latch(where: Where, name: str, what: str, reason: str, wait_s: float, as_json: bool) -> None:
     row = TaskDesk(where).ask(f"actuators/{name}/{what}", {"reason": reason}, wait_s)
-    click.echo(json.dumps(row) if as_json else task_text.outcome(terminal.harmless(row)))
+    terminal.tell(row, as_json, task_text.outcome)

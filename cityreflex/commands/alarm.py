@@ -1,6 +1,5 @@
 """`city alarm`: what stands, and what you know, silence or hear again. The life of an alarm is docs/alarms.md."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from cityreflex import asking
 from cityreflex.commands import terminal
 from cityreflex.commands.alarm_text import SEVERITY, chance
 from cityreflex.commands.incident_text import utc
-from cityreflex.commands.options import json_option, seconds, where_options
+from cityreflex.commands.options import json_option, seconds, together, where_options
 from cityreflex.where import Where
 from processes.alarms.table import STATES
 
@@ -18,6 +17,8 @@ NEXT = "city alarm list"
 
 Row = dict[str, Any]
 reason_option = click.option("--reason", default="", help="A remark for the audit log.")
+name_argument = click.argument("name", metavar="INSTANCE/KEY")
+act_options = together(name_argument, reason_option, where_options, json_option)
 
 
 @click.group()
@@ -40,30 +41,21 @@ def list_(where: Where, instance: str, state: str | None, min_severity: int, as_
     Example: city alarm list --state unacknowledged --json
     """
     found: list[Row] = asking.get(where, "alarms", instance=instance, state=state or "", min_severity=min_severity)
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for row in terminal.harmless(found):
-        click.echo(terminal.wrapped(lines_of(row)))
-    if not found:
-        click.echo("no alarm stands")
+    terminal.tell_each(found, as_json, lines_of, "no alarm stands")
 
 
 @alarm.command()
-@click.argument("name", metavar="INSTANCE/KEY")
-@reason_option
-@where_options
-@json_option
+@act_options
 def ack(where: Where, name: str, reason: str, as_json: bool) -> None:
     """Say that you know of an alarm.
 
     Example: city alarm ack flood/level_stale
     """
-    _tell(_act(where, name, "ack", {"reason": reason}), as_json)
+    _act(where, name, "ack", {"reason": reason}, as_json)
 
 
 @alarm.command()
-@click.argument("name", metavar="INSTANCE/KEY")
+@name_argument
 @click.option("--for", "for_s", callback=seconds, required=True, help="How long, such as 90s, 15m, 2h or 1d.")
 @click.option("--reason", required=True, help="Why, 3 characters or more; shown, and kept in the audit log.")
 @where_options
@@ -73,32 +65,25 @@ def shelve(where: Where, name: str, for_s: float, reason: str, as_json: bool) ->
 
     Example: city alarm shelve flood/level_stale --for 2h --reason "the sensor is being cleaned"
     """
-    _tell(_act(where, name, "shelve", {"for_s": for_s, "reason": reason}), as_json)
+    _act(where, name, "shelve", {"for_s": for_s, "reason": reason}, as_json)
 
 
 @alarm.command()
-@click.argument("name", metavar="INSTANCE/KEY")
-@reason_option
-@where_options
-@json_option
+@act_options
 def unshelve(where: Where, name: str, reason: str, as_json: bool) -> None:
     """Hear an alarm again before its shelf ends.
 
     Example: city alarm unshelve flood/level_stale
     """
-    _tell(_act(where, name, "unshelve", {"reason": reason}), as_json)
+    _act(where, name, "unshelve", {"reason": reason}, as_json)
 
 
-def _act(where: Where, name: str, what: str, body: Row) -> Row:
+def _act(where: Where, name: str, what: str, body: Row, as_json: bool) -> None:
     instance, _, key = name.partition("/")
     if not instance or not key:
         raise click.BadParameter(f"found {name!r}; expected INSTANCE/KEY such as flood/level_stale")
     found: Row = asking.post(where, f"alarms/{quote(instance, safe='')}/{quote(key, safe='')}/{what}", body, NEXT)
-    return found
-
-
-def _tell(row: Row, as_json: bool) -> None:
-    click.echo(json.dumps(row) if as_json else terminal.wrapped(lines_of(terminal.harmless(row))))
+    terminal.tell(found, as_json, lines_of)
 
 
 def lines_of(row: Row) -> list[str]:

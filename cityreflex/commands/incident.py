@@ -1,6 +1,5 @@
 """`city incident`: what is, or was, broken, with all that it took along. What makes an incident: docs/alarms.md."""
 
-import json
 from typing import Any
 
 import rich_click as click
@@ -8,7 +7,6 @@ import rich_click as click
 from cityreflex import asking
 from cityreflex.commands import incident_text, terminal
 from cityreflex.commands.options import json_option, where_options
-from cityreflex.exits import NOT_FOUND, CityError
 from cityreflex.where import Where
 
 ID_DIGITS = 12
@@ -35,13 +33,8 @@ def list_(where: Where, only_open: bool, limit: int, as_json: bool) -> None:
     Example: city incident list --open --json
     """
     found: list[Row] = asking.get(where, "incidents", only_open=str(only_open).lower(), limit=limit)
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for row in terminal.harmless(found):
-        click.echo(terminal.wrapped(incident_text.listed(row)))
-    if not found:
-        click.echo("no incident is open" if only_open else "there was no incident yet", err=True)
+    none = "no incident is open" if only_open else "there was no incident yet"
+    terminal.tell_each(found, as_json, incident_text.listed, none)
 
 
 @incident.command()
@@ -54,15 +47,11 @@ def show(where: Where, number: str, as_json: bool) -> None:
     Example: city incident show 3f2a
     """
     row: Row = asking.get(where, f"incidents/{whole(where, number)}", NEXT)
-    click.echo(json.dumps(row) if as_json else terminal.wrapped(incident_text.whole(terminal.harmless(row))))
+    terminal.tell(row, as_json, incident_text.whole)
 
 
 def whole(where: Where, start: str) -> str:
     """Return the id that begins so. Raises: CityError."""
     if len(start) == ID_DIGITS and start.isalnum():
         return start
-    found = [row["id"] for row in asking.get(where, "incidents") if start and row["id"].startswith(start)]
-    if len(found) != 1:
-        what = "no incident begins" if not found else f"{len(found)} incidents begin"
-        raise CityError(NOT_FOUND, f"{what} with {start!r}", NEXT)
-    return str(found[0])
+    return str(asking.begins(asking.get(where, "incidents"), "id", start, "incident", NEXT)["id"])

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import rich_click as click
 
@@ -31,7 +31,7 @@ templates_option = click.option(
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-
+Command: TypeAlias = Callable[..., Any]
 _file = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -49,6 +49,11 @@ def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(where=Where(folder, at, ca, token_file), **more)
 
     return wrapped
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator that adds these options, in this order: for commands that are alike."""
+    return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
 
 
 def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """`city report`: what people reported, and what you say of it. How reports become samples: docs/reports.md."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -8,8 +7,7 @@ import rich_click as click
 
 from cityreflex import asking
 from cityreflex.commands import report_text, terminal
-from cityreflex.commands.options import check_time, json_option, where_options
-from cityreflex.exits import NOT_FOUND, CityError
+from cityreflex.commands.options import check_time, json_option, together, where_options
 from cityreflex.where import Where
 
 NEXT = "city report list"
@@ -18,6 +16,7 @@ PAGE = 1000
 Row = dict[str, Any]
 id_argument = click.argument("number", metavar="ID")
 reason_option = click.option("--reason", default="", help="What you saw; it stays in the audit log.")
+verdict_options = together(id_argument, reason_option, where_options, json_option)
 
 
 @click.group()
@@ -45,13 +44,7 @@ def list_(
     """
     wanted = {"verdict": verdict, "service_code": service, "start_date": start, "end_date": end}
     found = _reports(where, limit, **{name: value for name, value in wanted.items() if value})
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for row in terminal.harmless(found):
-        click.echo(terminal.wrapped(report_text.listed(row)))
-    if not found:
-        click.echo("no such report", err=True)
+    terminal.tell_each(found, as_json, report_text.listed, "no such report")
 
 
 @report.command()
@@ -63,14 +56,11 @@ def show(where: Where, number: str, as_json: bool) -> None:
 
     Example: city report show 3f2a
     """
-    _tell(_one(where, number), as_json)
+    terminal.tell(_one(where, number), as_json, report_text.whole)
 
 
 @report.command()
-@id_argument
-@reason_option
-@where_options
-@json_option
+@verdict_options
 def confirm(where: Where, number: str, reason: str, as_json: bool) -> None:
     """Say that it is so: its sample counts as good from now on. Once for each report.
 
@@ -80,10 +70,7 @@ def confirm(where: Where, number: str, reason: str, as_json: bool) -> None:
 
 
 @report.command()
-@id_argument
-@reason_option
-@where_options
-@json_option
+@verdict_options
 def reject(where: Where, number: str, reason: str, as_json: bool) -> None:
     """Say that it is not so: its sample counts as failed from now on. Once for each report.
 
@@ -95,23 +82,14 @@ def reject(where: Where, number: str, reason: str, as_json: bool) -> None:
 def _judge(where: Where, number: str, verdict: str, reason: str, as_json: bool) -> None:
     whole = str(_one(where, number)["service_request_id"])
     (row,) = asking.post(where, f"requests/{quote(whole, safe='')}/{verdict}", {"reason": reason}, NEXT)
-    _tell(row, as_json)
-
-
-def _tell(row: Row, as_json: bool) -> None:
-    click.echo(json.dumps(row) if as_json else terminal.wrapped(report_text.whole(terminal.harmless(row))))
+    terminal.tell(row, as_json, report_text.whole)
 
 
 def _one(where: Where, start: str) -> Row:
     """Return the report whose id begins so. Raises: CityError."""
-    if len(start) == ID_DIGITS:
-        found = _reports(where, 1, service_request_id=start)
-    else:
-        found = [row for row in _reports(where, PAGE) if start and row["service_request_id"].startswith(start)]
-    if len(found) != 1:
-        what = "no report begins" if not found else f"{len(found)} reports begin"
-        raise CityError(NOT_FOUND, f"{what} with {start!r}", NEXT)
-    return found[0]
+    wanted = {"service_request_id": start} if len(start) == ID_DIGITS else {}
+    found: Row = asking.begins(_reports(where, PAGE, **wanted), "service_request_id", start, "report", NEXT)
+    return found
 
 
 def _reports(where: Where, limit: int, **wanted: str) -> list[Row]:

@@ -1,12 +1,10 @@
 """`city task`: ask for a setpoint, approve, take back, look. How a task lives is docs/tasks.md."""
 
-import json
-
 import rich_click as click
 
 from cityreflex.commands import task_text, terminal
 from cityreflex.commands.options import json_option, seconds, where_options
-from cityreflex.task_desk import Row, TaskDesk
+from cityreflex.task_desk import TaskDesk
 from cityreflex.where import Where
 
 wait_option = click.option("--wait", "wait_s", callback=seconds, default="20s", show_default=True,
@@ -39,7 +37,7 @@ def request(
     Example: city task request gate-1/opening 0.5 --for 10m --reason "maintenance"
     """
     body = {"actuator": actuator, "setpoint": setpoint, "valid_s": valid_s, "reason": reason}
-    _tell(TaskDesk(where).ask("tasks", body, wait_s), as_json)
+    terminal.tell(TaskDesk(where).ask("tasks", body, wait_s), as_json, task_text.outcome)
 
 
 @task.command()
@@ -53,7 +51,7 @@ def approve(where: Where, task_id: str, wait_s: float, as_json: bool) -> None:
     Example: city task approve 5ad01f
     """
     desk = TaskDesk(where)
-    _tell(desk.ask(f"tasks/{desk.whole(task_id)}/approve", {}, wait_s), as_json)
+    terminal.tell(desk.ask(f"tasks/{desk.whole(task_id)}/approve", {}, wait_s), as_json, task_text.outcome)
 
 
 @task.command()
@@ -67,8 +65,7 @@ def cancel(where: Where, task_id: str, reason: str, wait_s: float, as_json: bool
 
     Example: city task cancel 5ad01f --reason "done earlier"
     """
-    row = TaskDesk(where).cancelled(task_id, reason, wait_s)
-    click.echo(json.dumps(row) if as_json else task_text.taken_back(terminal.harmless(row)))
+    terminal.tell(TaskDesk(where).cancelled(task_id, reason, wait_s), as_json, task_text.taken_back)
 
 
 @task.command("list")
@@ -83,13 +80,8 @@ def list_(where: Where, limit: int, waiting: bool, as_json: bool) -> None:
     """
     found = TaskDesk(where).tasks(1000 if waiting else limit)
     found = [row for row in found if row["state"] == "waiting"][:limit] if waiting else found
-    if as_json:
-        click.echo(json.dumps(found))
-        return
-    for row in terminal.harmless(found):
-        click.echo(task_text.line(row))
-    if not found:
-        click.echo("no task waits" if waiting else "there is no task yet", err=True)
+    none = "no task waits" if waiting else "there is no task yet"
+    terminal.tell_each(found, as_json, task_text.line, none)
 
 
 @task.command()
@@ -102,8 +94,4 @@ def show(where: Where, task_id: str, as_json: bool) -> None:
     Example: city task show 5ad01f
     """
     found = TaskDesk(where).task(task_id)
-    click.echo(json.dumps(found) if as_json else task_text.whole(terminal.harmless(found)))
-
-
-def _tell(row: Row, as_json: bool) -> None:
-    click.echo(json.dumps(row) if as_json else task_text.outcome(terminal.harmless(row)))
+    terminal.tell(found, as_json, task_text.whole)

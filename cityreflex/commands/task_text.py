@@ -3,16 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from cityreflex.commands.terminal import wrapped
-
 Row = dict[str, Any]
 SHOWN = 12
 
 
-def line(row: Row) -> str:
+def line(row: Row) -> list[str]:
     """Return `5ad01f3c9b12 observed   gate-1/opening 0.5 anna: maintenance`, a long reason on lines of its own."""
     what = f"{row['setpoint']:g}" if row["verb"] == "operate" else row["verb"]
-    return wrapped([f"{row['id'][:SHOWN]} {row['state']:<10} {row['actuator']} {what} {who(row)}: {row['reason']}"])
+    return [f"{row['id'][:SHOWN]} {row['state']:<10} {row['actuator']} {what} {who(row)}: {row['reason']}"]
 
 
 def who(row: Row) -> str:
@@ -21,23 +19,24 @@ def who(row: Row) -> str:
     return "+".join(people)
 
 
-def outcome(row: Row) -> str:
+def outcome(row: Row) -> list[str]:
     """Return what became of a request, and what to do if it waits."""
     short = row["id"][:SHOWN]
     if row["state"] == "waiting":
-        return f"task {short} waits for approval; another person now: city task approve {short}"
+        return [f"task {short} waits for approval", f"  another person now: city task approve {short}"]
     more = f": {row['text']}" if row["text"] else ""
-    return f"task {short} {row['state']}{more}"
+    return [f"task {short} {row['state']}{more}"]
 
 
-def taken_back(row: Row) -> str:
+def taken_back(row: Row) -> list[str]:
     """Return what a cancel led to: a task whose effect was seen stays observed, and only its hold ends."""
     if row["state"] != "observed":
         return outcome(row)
-    return f"task {row['id'][:SHOWN]} taken back: {row['actuator']} is let go; that it was observed stays on record"
+    head = f"task {row['id'][:SHOWN]} taken back: {row['actuator']} is let go"
+    return [head, "  that it was observed stays on record"]
 
 
-def whole(row: Row) -> str:
+def whole(row: Row) -> list[str]:
     """Return a task with all its states, a line each."""
     valid = f"{row['lease_ms'] / 1000:g} s"
     head = [
@@ -48,7 +47,7 @@ def whole(row: Row) -> str:
         f"where     {row['edge']}, fence {row['fence']}",
         *([f"signed    {_signer(row)}"] if row.get("signed_by") else []),
     ]
-    return "\n".join([*head, *(_step(step) for step in row["history"])])
+    return [*head, *(_step(step) for step in row["history"])]
 
 
 def _signer(row: Row) -> str:
@@ -64,12 +63,12 @@ def _step(step: Row) -> str:
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}  {step['state']}{code}{text}"
 
 
-def actuator(row: Row) -> str:
+def actuator(row: Row) -> list[str]:
     """Return `gate-1/opening 0 to 1, safe 0.2, risk high, 2 people, select first: held by anna`."""
     parts = [f"{row['lower']:g} to {row['upper']:g}, safe {row['safe']:g}, risk {row['risk']}"]
     parts += [f"{row['approvals']} people"] if row["approvals"] > 1 else []
     parts += ["select first"] if row["hazardous"] else []
-    return f"{row['actuator']} {', '.join(parts)}\n  {_state(row)}"
+    return [f"{row['actuator']} {', '.join(parts)}", f"  {_state(row)}"]
 
 
 def _state(row: Row) -> str:

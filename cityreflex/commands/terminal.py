@@ -1,16 +1,19 @@
 """What others said, made harmless for a terminal: an edge node chooses names and texts, and a hostile one escapes."""
 
 import io
+import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO, TypeAlias
 
+import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
 WIDTH = 80
+Lines: TypeAlias = Callable[[Any], Iterable[str]]
 SHOWN_AS = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -44,6 +47,22 @@ def tabled(heads: Iterable[str], rows: Iterable[Iterable[str]], width: int = WID
         found.add_row(*row)
     console(told, width).print(found)
     return "\n".join(line.rstrip() for line in told.getvalue().splitlines())
+
+
+def tell(found: Any, as_json: bool, lines: Lines) -> None:
+    """Print one thing: as JSON, or as its lines for people."""
+    click.echo(json.dumps(found) if as_json else wrapped(lines(harmless(found))))
+
+
+def tell_each(rows: list[Any], as_json: bool, lines: Lines, none: str) -> None:
+    """Print rows: as JSON, or each as its lines for people; `none` is said, beside the data, if there are none."""
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in harmless(rows):
+        click.echo(wrapped(lines(row)))
+    if not rows:
+        click.echo(none, err=True)
 
 
 def say(console: Console, line: str, style: str | None = None) -> None:

@@ -39,7 +39,7 @@ def test_the_list_says_which_since_when_how_likely_and_who(run: Run, monkeypatch
         "  chattering",
     ]
     assert json.loads(run("alarm", "list", "--json")[1]) == [ROW]
-    assert run("alarm", "list", "--state", "returned")[1] == "no alarm stands\n"
+    assert run("alarm", "list", "--state", "returned")[1:] == ("", "no alarm stands\n")
 
 
 def test_an_act_asks_the_page_of_its_alarm(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -25,7 +25,7 @@ def scored(name: str) -> str:
 def task(name: str) -> str:
     row = {"id": "5ad01f3c9b12", "state": "waiting", "actuator": "gate-1/opening", "setpoint": 0.5, "verb": "operate",
            "person": "anna", "instance": "", "approved": ["ben"], "reason": f"debris {name} at the grid"}  # fmt: skip
-    return task_text.line(row)
+    return terminal.wrapped(task_text.line(row))
 
 
 @pytest.mark.parametrize("name", [SHORT, LONG])

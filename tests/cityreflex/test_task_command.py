@@ -73,7 +73,7 @@ def test_what_waits_says_who_can_go_on(run: Run, city: City) -> None:  # noqa: F
     city.states = [{"state": "waiting"}]
     code, out, _ = run(*REQUEST)
     assert (code, out) == (
-        0, "task 5ad01f3c9b12 waits for approval; another person now: city task approve 5ad01f3c9b12\n"
+        0, "task 5ad01f3c9b12 waits for approval\n  another person now: city task approve 5ad01f3c9b12\n"
     )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def test_nobody_answers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # n
 def test_a_cancel_says_that_the_hold_ends_though_the_effect_was_seen(run: Run, city: City) -> None:  # noqa: F811
     code, out, _ = run("task", "cancel", ID)
     assert (code, out) == (
-        0, "task 5ad01f3c9b12 taken back: gate-1/opening is let go; that it was observed stays on record\n"
+        0, "task 5ad01f3c9b12 taken back: gate-1/opening is let go\n  that it was observed stays on record\n"
     )  # fmt: skip
 
 
