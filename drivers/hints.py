@@ -43,6 +43,7 @@ FULL_NAMES = {
     "lis3dh": "LIS3DH",
     "max17048": "MAX17048",
     "sht4x": "SHT4x",
+    "ds18b20": "DS18B20",
     "nmea_gnss": "GNSS receiver",
     "pms5003": "PMS5003",
     "scd41": "SCD41",
@@ -76,6 +77,7 @@ SERIAL_SETTINGS = {
     "sdm120": "baud rate is that of the meter's menu (2400 as delivered), that A and B are not swapped",
 }
 STALLS = {
+    "ds18b20": "85 Cel is what it shows after a loss of power: measure 3.3 V at the probe, and its 4.7 kOhm to 3.3 V",
     "nmea_gnss": "give its antenna a free view of the sky and wait 15 minutes; with `pps_pin`, check that wire, too",
     "sps30": "measure 5 V at the sensor while the board runs; clear its inlet: its fan stands or its laser failed",
     "sdm120": "the meter says that it is busy: wait a minute, then switch its supply off and on",

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.bus import Nack, Stuck
-from simulator.pins import PinBank
+from simulator.onewire import VirtualOneWire
+from simulator.pins import MODE_OUT, PinBank
 from simulator.uart import VirtualUart
 
-I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN = range(1, 7)
+I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN, ONE_WIRE = range(1, 8)
 PIN_SET, PIN_IRQ, WDT_FEED, WDT_START, RESET, IRQ_FAILED = range(0x81, 0x87)
 OK, NACK, TIMEOUT = 0, 1, 2
 HEAD = struct.Struct("<BH")
@@ -52,6 +53,7 @@ class BoardIO:
     pins: PinBank = field(default_factory=PinBank)
     i2c: dict[int, Bus] = field(default_factory=dict)
     uarts: dict[int, VirtualUart] = field(default_factory=dict)
+    onewires: dict[int, VirtualOneWire] = field(default_factory=dict)
     irq_failures: int = 0
     irq_lost: int = 0
 
@@ -68,6 +70,7 @@ class Bridge:
         self._ops: dict[int, Callable[[bytes], tuple[int, bytes]]] = {
             I2C_OPEN: self._i2c_open,
             I2C_TRANSFER: self._i2c_transfer,
+            ONE_WIRE: self._one_wire,
             PIN_INIT: self._pin_init,
             PIN_GET: self._pin_get,
             PIN_SET: self._pin_set,
@@ -146,9 +149,24 @@ class Bridge:
         except Stuck:
             return TIMEOUT, b""
 
+    def _one_wire(self, payload: bytes) -> tuple[int, bytes]:
+        """Slots on a line, as `vm/onewire.py` asks for them; nobody is on a pin without one."""
+        line, what, data = self._io.onewires.get(payload[0], VirtualOneWire()), payload[1], payload[2:]
+        done: list[Callable[[], bytes | None]] = [
+            lambda: bytes((line.reset(),)),
+            lambda: line.write_bit(data[0] & 1),
+            lambda: bytes((line.read_bit(),)),
+            lambda: line.write(data),
+            lambda: line.read(data[0]),
+        ]
+        return OK, done[what]() or b""
+
     def _pin_init(self, payload: bytes) -> tuple[int, bytes]:
         pin, mode, pull, value = payload
         self._io.pins.board_init(pin, mode, pull, value, _now_us())
+        if pin in self._io.onewires:
+            net = self._io.pins.net(pin)
+            self._io.onewires[pin].strong_pull_up(net.mode == MODE_OUT and net.out == 1)
         return OK, b""
 
     def _pin_get(self, payload: bytes) -> tuple[int, bytes]:

@@ -22,20 +22,21 @@ class Measure(_Strict):
 
 
 class ChipPlace(_Strict):
-    """A virtual chip on a bus or at the far end of a UART. `name` is the sensor's name in the board file."""
+    """A virtual chip on a bus, at the far end of a UART or on a 1-Wire pin. `name`: the sensor's in the board file."""
 
     name: str
     chip: str
     bus: str | None = None
     uart: str | None = None
+    pin: str | None = None
     address: int | None = None
     baud: int = 9600
     measures: dict[str, Measure] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _on_one_wire(self) -> "ChipPlace":
-        if (self.bus is None) == (self.uart is None):
-            raise ValueError(f"chip {self.name}: give either bus or uart")
+        if sum(wire is not None for wire in (self.bus, self.uart, self.pin)) != 1:
+            raise ValueError(f"chip {self.name}: give one of bus, uart and pin")
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from simulator.board import VirtualBoard
 from simulator.bridge import BoardIO
 from simulator.chip_shelf import make_bus, make_chip
+from simulator.onewire import VirtualOneWire
 from simulator.pins import pin_number
 from simulator.pty_port import PtyPort
 from simulator.pulses import PulseMaker
@@ -63,6 +64,9 @@ class WiredBoard:
         for name in {chip.place.bus for chip in self.chips if chip.place.bus}:
             on_bus = [chip.chip for chip in self.chips if chip.place.bus == name]
             self.io.i2c[unit_number(name)] = make_bus(on_bus, name)
+        for pin in {chip.place.pin for chip in self.chips if chip.place.pin}:
+            on_pin = [chip.chip for chip in self.chips if chip.place.pin == pin]
+            self.io.onewires[pin_number(pin)] = VirtualOneWire(on_pin)
 
     def _wire_uarts(self) -> None:
         for chip in self.chips:

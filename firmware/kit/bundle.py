@@ -27,7 +27,7 @@ PROTOCOL = (
     "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
     "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
-DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion", "rs485")
+DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
 KEY_BYTES = 32
 
 
@@ -82,11 +82,19 @@ def sources(board: BoardFile) -> Iterator[Path]:
     for name in PROTOCOL:
         yield ROOT / "protocol" / f"{name}.py"
     kinds = {sensor.chip for sensor in board.sensors} | {actuator.kind for actuator in board.actuators}
+    if any(uart.de for uart in board.uarts.values()):
+        kinds.add("rs485")
     for name in (*DRIVER_BASE, *sorted(_with_what_they_share(kinds) - set(DRIVER_BASE))):
         yield ROOT / "drivers" / f"{name}.py"
     yield ROOT / "firmware" / "__init__.py"
+    unused = set() if _on_a_1_wire_line(kinds) else {"one_wire"}
     for folder in ("core", "port"):
-        yield from sorted((ROOT / "firmware" / folder).glob("*.py"))
+        yield from (path for path in sorted((ROOT / "firmware" / folder).glob("*.py")) if path.stem not in unused)
+
+
+def _on_a_1_wire_line(kinds: set[str]) -> bool:
+    """Return whether a driver asks for such a line: its code takes room, and not every VM has what it is made of."""
+    return any("io.onewire(" in (ROOT / "drivers" / f"{name}.py").read_text(encoding="utf-8") for name in kinds)
 
 
 def _with_what_they_share(kinds: set[str]) -> set[str]:

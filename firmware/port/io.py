@@ -51,6 +51,12 @@ class Io:
 
         return half_duplex(uart, machine.Pin, entry)
 
+    def onewire(self, pin: str):  # type: ignore[no-untyped-def]
+        """The 1-Wire line at this pin."""
+        from .one_wire import OneWireLine  # noqa: PLC0415 (its code takes room only where it is needed)
+
+        return OneWireLine(pin)
+
     def input(self, pin: str, pull: str):  # type: ignore[no-untyped-def]
         """A callable that gives the pin's level."""
         return machine.Pin(pin, machine.Pin.IN, _PULLS[pull]).value

@@ -45,7 +45,8 @@ class Bench:
         self.clock = clock
         on_a_bus = hasattr(chip, "address")
         self.bus = VirtualI2C([chip] if on_a_bus else [])
-        self.serial = None if on_a_bus else faces.Serial(chip, clock, lambda wait_ns: clock.sleep(wait_ns / 1e9))
+        talks = hasattr(chip, "tick")
+        self.serial = faces.Serial(chip, clock, lambda wait_ns: clock.sleep(wait_ns / 1e9)) if talks else None
         self.busio = faces.BusioI2C(self.bus, clock.on_transfer)
         self.smbus = faces.SMBus(self.bus, clock.on_transfer)
         self.machine = faces.MachineI2C(self.bus, clock.on_transfer)

@@ -11,6 +11,7 @@ from drivers.machine_bus import MachineI2C
 from simulator import faces
 from simulator.bus import VirtualI2C
 from simulator.line import Line
+from simulator.onewire import VirtualOneWire
 
 BYTE_NS = 90_000  # nine bits at 100 kHz
 LOOK_NS = 10_000  # what asking for the time takes
@@ -140,6 +141,7 @@ class Bench:
         self.virtual = VirtualI2C(name="i2c0")
         self.bus = FailingBus(self.machine_bus())
         self.uarts: dict[str, Uart] = {}
+        self.onewires: dict[str, VirtualOneWire] = {}
         self.levels: dict[str, int] = {}
         self.outputs: dict[str, Output] = {}
         self.pulse_counts: dict[str, Pulses] = {}
@@ -162,6 +164,9 @@ class Bench:
 
     def uart(self, name: str, baud: int) -> Uart:
         return self.uarts.setdefault(name, Uart(self.clock))
+
+    def onewire(self, pin: str) -> VirtualOneWire:
+        return self.onewires.setdefault(pin, VirtualOneWire())
 
     def input(self, pin: str, pull: str) -> Callable[[], int]:
         self.levels.setdefault(pin, 1 if pull == "up" else 0)

@@ -14,7 +14,7 @@ PAGES = ROOT / "docs" / "chips"
 LIST = "support.md"
 HEAD = """| channel | property | unit | range | resolution | sigma | bound | response s |
 |---|---|---|---|---|---|---|---|"""
-WIRES = {"i2c": "I2C", "uart": "UART", "pulses": "pulses", "output": "pins out", "input": "pin"}
+WIRES = {"i2c": "I2C", "uart": "UART", "onewire": "1-Wire", "pulses": "pulses", "output": "pins out", "input": "pin"}
 
 
 def drivers() -> list[str]:

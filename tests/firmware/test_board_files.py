@@ -56,7 +56,9 @@ def test_every_sensor_can_stand_on_a_board(chip: str) -> None:
     board = board_file.check(plain, "b.toml")
     names = [channel.name for channel in describe.manifest(board, "thing-1").channels]
     assert names == [f"probe_{channel[0]}" for channel in board_file.driver_channels(board.sensors[0])]
-    assert chip in {path.stem for path in bundle.sources(board)}
+    needed = {path.stem for path in bundle.sources(board)}
+    assert chip in needed
+    assert ("one_wire" in needed) == ("io.onewire(" in source)
 
 
 def test_the_keys_of_a_transceiver_are_told_only_to_a_board_that_has_one() -> None:

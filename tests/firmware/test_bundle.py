@@ -53,6 +53,12 @@ def test_what_drivers_share_comes_with_them() -> None:
     assert "sensirion.py" not in river
 
 
+def test_what_few_boards_need_is_not_on_the_others(tmp_path: Path) -> None:
+    rare = {"lib/drivers/rs485.mpy", "lib/firmware/port/one_wire.mpy"}
+    assert not rare & set(build(tmp_path / "gate").files)
+    assert "lib/drivers/rs485.mpy" in build(tmp_path / "meter", "energy_meter").files
+
+
 def test_contents_are_what_the_board_reads(tmp_path: Path) -> None:
     info = build(tmp_path, overrides={"period_ms": 100})
     config = json.loads((tmp_path / "board.json").read_text())

@@ -28,7 +28,7 @@ def test_every_measured_quantity_exists_in_its_world(name: str) -> None:
 
 
 def test_a_chip_needs_one_wire() -> None:
-    with pytest.raises(ValidationError, match="either bus or uart"):
+    with pytest.raises(ValidationError, match="one of bus, uart and pin"):
         scenario.ChipPlace(name="x", chip="y", bus="i2c0", uart="uart1")
 
 

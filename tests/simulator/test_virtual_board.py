@@ -3,6 +3,8 @@
 import asyncio
 import os
 import random
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import pytest
 from simulator.board import VirtualBoard
 from simulator.bridge import BoardIO
 from simulator.bus import Nack, Stuck
+from simulator.chips import ds18b20
+from simulator.onewire import VirtualOneWire
 from simulator.pty_port import PtyPort
 from simulator.uart import VirtualUart
 from tests.waiting import LIMIT_S
 
+ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
 
@@ -331,3 +336,40 @@ while True:
     assert bench.board.counters.starts == 2
     assert bench.board.counters.watchdog_resets == 0
     assert not bench.board.running
+
+
+async def test_a_thermometer_on_a_1_wire_pin(tmp_path: Path) -> None:
+    """Firmware's own line over the VM's `onewire`, parasitic power and all."""
+    program = """
+import sys
+sys.path.append("/lib")
+import time
+from drivers import ds18b20
+from firmware.port.one_wire import OneWireLine
+probe = ds18b20.DS18B20(OneWireLine("GP22"), "GP22")
+values = [0.0]
+for _ in range(2):
+    time.sleep_ms(probe.start())
+    probe.read_into(values)
+print("read", values[0])
+try:
+    ds18b20.DS18B20(OneWireLine("GP21"), "GP21").start()
+except OSError as error:
+    print("nobody", error)
+print("end")
+"""
+    chip = ds18b20.make(time.monotonic_ns)
+    chip.temperature_cel, chip.supplied = -7.5, False
+    io = BoardIO()
+    io.onewires[22] = VirtualOneWire([chip])
+    bench = Bench(tmp_path, program, io)
+    for name in ("drivers", "firmware"):
+        (bench.files / "lib").mkdir(exist_ok=True)
+        shutil.copytree(ROOT / name, bench.files / "lib" / name)
+    bench.board.power_on()
+    try:
+        text = await bench.prints("end")
+    finally:
+        await bench.board.stop()
+    assert "read -7.5" in text
+    assert "nobody SILENT" in text
