@@ -36,7 +36,8 @@ class Turns:
         self, city: City, store: Durable, send: Callable[[bytes, list[bytes]], bool], now: Callable[[], Now]
     ) -> None:
         self._city, self._store, self._send_parts, self._now = city, store, send, now
-        self._frozen_us = self._logged_us = now().us
+        self._logged_us = now().us
+        self._frozen_us = self._logged_us - FREEZE_US - 1  # at once: a crash later begins where this start began
 
     async def turn(self, received: Iterable[Received]) -> None:
         """Take messages in, make them durable, ack them, decide, save what was decided, order it."""

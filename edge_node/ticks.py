@@ -33,7 +33,8 @@ class Ticks:
         self._core, self._boards, self._reaction = core, boards, reaction
         self._city, self._socket = city, socket
         self._snapshot_every_us = snapshot_s * 1e6
-        self._snapshot_us = self._logged_us = core.now()
+        self._logged_us = core.now()
+        self._snapshot_us = -self._snapshot_every_us  # at once: a crash later begins where this start began
 
     def tick(self) -> None:
         """Call it 50 times a second."""

@@ -57,12 +57,15 @@ def _frame(row: tuple[Any, ...], records: bytes) -> Frame:
 
 
 def last_commit_upto(connection: sqlite3.Connection, keep_commits: int, max_samples: int) -> int | None:
-    """Return the last commit to seal: at most `max_samples`, without the newest `keep_commits` commits."""
-    query = "SELECT commit_no, length(data) / 12 FROM blobs ORDER BY commit_no"
-    blobs = connection.execute(query).fetchall()
+    """Return the last commit to seal: at most `max_samples`, without the newest `keep_commits` commits.
+
+    What the engine saw since its last snapshot stays: after a crash it gets these frames from the hot rows again.
+    """
+    (known,) = connection.execute("SELECT coalesce(max(commit_no), ?) FROM engine", (2**62,)).fetchone()
+    blobs = connection.execute("SELECT commit_no, length(data) / 12 FROM blobs ORDER BY commit_no").fetchall()
     samples, upto = 0, None
     for number, n in blobs[: max(0, len(blobs) - keep_commits)]:
-        if upto is not None and samples + n > max_samples:
+        if number > known or (upto is not None and samples + n > max_samples):
             break
         samples, upto = samples + n, number
     return upto

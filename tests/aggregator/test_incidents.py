@@ -126,7 +126,7 @@ def test_the_alarm_of_a_process_that_is_blind_belongs_to_the_incident(kit: Any, 
     (alarm,) = view.rows(desk.city)
     assert alarm["incident"] is None
     shown = status(desk.city, desk.now())
-    assert alarm_lines(shown) == ["alarm opener/flood: returned, high, P 0.75"]
+    assert alarm_lines(shown) == ["alarm opener/flood: returned, high"]
     desk.quiet(6)
     (alarm,) = view.rows(desk.city)
     (incident,) = desk.mine()

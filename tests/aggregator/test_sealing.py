@@ -86,6 +86,23 @@ def test_files_are_by_day_sorted_and_numbers_of_commits_go_on(store: Store, kit:
     assert Store(store.folder).commit_no == number == 3
 
 
+def test_what_the_engine_saw_since_its_snapshot_stays_hot(store: Store, kit: Any) -> None:
+    registry = fill(store, kit, 3)
+    asyncio.run(store.commit(Writes(frozen=b"state")))
+    ingest = Ingest(store.overlapping, store.received())
+    for at in range(3, 6):
+        ingest.take_batch("edge-1", kit.batch(at * 10, 10), at)
+        asyncio.run(store.commit(Writes(ingest.close_group())))
+    assert asyncio.run(compactor.seal_once(store, registry, 0)) == 30
+    snapshot = store.engine()
+    assert snapshot is not None
+    assert [frame.first for frame in store.frames_after(snapshot[0])] == [30, 40, 50]
+    assert asyncio.run(compactor.seal_once(store, registry, 0)) == 0
+    asyncio.run(store.commit(Writes(frozen=b"newer state")))
+    assert asyncio.run(compactor.seal_once(store, registry, 0)) == 30
+    assert store.frames_after(-1) == []
+
+
 def test_samples_without_event_time_are_kept_apart(store: Store, kit: Any) -> None:
     registry = fill(store, kit, 2, Clock(0, 0, 1.0, 0.0, False))
     asyncio.run(compactor.seal_once(store, registry, 0))

@@ -72,3 +72,16 @@ def test_what_could_not_be_stored_is_not_acked_and_its_account_is_saved_later(ki
     assert len(of(rig.turn(T + US, kit.batch(0, 1)), Ack)) == 1
     assert store.accounts()["river-1", kit.boot].sent == 1
     assert [info.thing for _, info, _ in store.things()] == ["river-1"]
+
+
+def test_the_first_turn_saves_where_the_processes_began(kit: Any, store: Store) -> None:
+    rig = Rig(kit, store)
+    assert store.engine() is None
+    rig.turn(T, kit.info())
+    first = store.engine()
+    assert first is not None, "what arrives before the next snapshot would be too old for another start"
+    rig.turn(T + US, kit.batch(0, 10))
+    assert store.engine() == first
+    rig.turn(T + 6 * US)
+    newer = store.engine()
+    assert newer is not None and newer[0] > first[0]

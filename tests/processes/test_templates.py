@@ -152,7 +152,7 @@ def test_an_error_in_a_file_of_the_template_names_that_file(folder: Path, monkey
 
 
 def test_two_files_of_one_name_are_refused() -> None:
-    with pytest.raises(ConfigError, match="same name"):
+    with pytest.raises(ConfigError, match="two process files are named flood"):
         Engine([make_instance("flood", FLOOD), make_instance("flood", FLOOD)], "edge")
 
 

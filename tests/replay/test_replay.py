@@ -161,13 +161,15 @@ def test_a_trial_on_recorded_data_says_what_a_process_would_do(recorded: Path, t
 
 
 def rewrite(folder: Path, change: Any) -> None:
-    """Change the entries of the first row of the log, and the chain with it, as who knows how it is made can."""
+    """Change the entries that a replay begins with, and the chain with them, as who knows how it is made can."""
     query = "SELECT number, body FROM engine_log ORDER BY number"
     with sqlite3.connect(folder / "store.db") as store:
         chain = bytes(chained_log.CHAIN)
-        for at, (number, stored) in enumerate(store.execute(query).fetchall()):
+        first = store.execute("SELECT min(first_utc_us) FROM engine_log WHERE first_utc_us > 0").fetchone()[0]
+        begin = chained_log.base_before(store, first)
+        for number, stored in store.execute(query).fetchall():
             bodies = msgpack.unpackb(zlib.decompress(blob_of(stored) or b""))
-            if at == 0:
+            if number == begin:
                 version, entries = msgpack.unpackb(bodies[0], strict_map_key=False)
                 bodies[0] = msgpack.packb(change(version, entries))
             for body in bodies:

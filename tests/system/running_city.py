@@ -107,8 +107,9 @@ class RunningCity(Stack):
             return client.get(name)
 
     def latest(self, datastream: str) -> dict[str, Any]:
-        """Return the newest observation of a datastream."""
-        rows = [row for row in self.page("latest") if row["datastream"] == datastream]
+        """Return the newest observation of a datastream, once there is one."""
+        known = lambda: [row for row in self.page("latest") if row["datastream"] == datastream]  # noqa: E731
+        rows = self.until(known, f"{datastream} has an observation")
         assert len(rows) == 1, (datastream, rows)
         return dict(rows[0])
 
