@@ -125,11 +125,11 @@ def test_without_the_city_the_local_process_moves_the_gate(stack: Stack) -> None
     until(lambda: any(r.state == codes.OBSERVED and r.task for r in stack.city.of(cl.TaskReport)))
     until(stack.everything_arrived)
     named = {hello.reflex for hello in stack.city.of(cl.EdgeHello) if hello.reflex}
-    reflexes = [report for report in stack.city.of(cl.TaskReport) if report.task]
-    assert len(named) == 1 and all(tasks.verify_reflex(*named, r.task, r.signature) for r in reflexes)
-    logged = [row for row in audit.read(stack.folder / "edge") if row["event"] == "reflex"]
-    assert [row["setpoint"] for row in logged][:2] == ["0.4", "0.9"]
-    assert {row["signature"] for row in logged} <= {report.signature.hex() for report in reflexes}
+    reflexes = lambda: [report for report in stack.city.of(cl.TaskReport) if report.task]  # noqa: E731
+    logged = lambda: [row for row in audit.read(stack.folder / "edge") if row["event"] == "reflex"]  # noqa: E731
+    until(lambda: [row["setpoint"] for row in logged()][:2] == ["0.4", "0.9"])
+    until(lambda: {row["signature"] for row in logged()} <= {report.signature.hex() for report in reflexes()})
+    assert len(named) == 1 and all(tasks.verify_reflex(*named, r.task, r.signature) for r in reflexes())
 
 
 def test_a_board_that_restarts_begins_a_new_stream(stack: Stack) -> None:

@@ -27,7 +27,8 @@ def test_a_command_with_a_wrong_hmac_moves_nothing_and_is_told(tmp_path: Path) -
         assert row["where"] == "edge-1" and row["count"] >= 1 and "wrong HMAC" in row["text"]
         (board,) = [b for b in city.edge_page("health")["boards"] if b["thing"] == "gate-1"]
         assert board["counters"]["board"]["unsigned"] >= row["count"]
-        (line, *_) = [row for row in audit.read(city.folder / "edge") if row.get("reason") == "board_unsigned"]
+        found = lambda: [r for r in audit.read(city.folder / "edge") if r.get("reason") == "board_unsigned"]  # noqa: E731
+        (line, *_) = city.until(found, "the node's audit log has it")
         assert (line["who"], line["event"]) == ("gate-1", "refused")
         assert city.gate() == pytest.approx(0.2, abs=0.03), "the gate stays where it is safe"
         told = [json.dumps(row) for row in audit.read(city.folder / "edge")]
