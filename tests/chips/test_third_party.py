@@ -26,8 +26,8 @@ def needed(check: Path) -> str:
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_strangers_driver_reads_the_virtual_chip(name: str) -> None:
     module = LIBRARIES / needed(CHECKS[name])
-    if not (module.exists() or module.with_suffix(".py").exists()):
-        pytest.skip(f"{module} is missing: make setup installs tests/chips/third_party/packages.txt")
+    there = module.exists() or module.with_suffix(".py").exists()
+    assert there, f"{module} is missing: make setup installs tests/chips/third_party/packages.txt"
     script = Path(__file__).with_name("check_third_party.py")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{LIBRARIES}"}
     done = subprocess.run(

@@ -4,21 +4,7 @@ import pytest
 
 from simulator.chips import ds3231
 from simulator.chips.ds3231 import DS3231
-
-
-class Clock:
-    now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_ms(self, duration_ms: float) -> None:
-        self.now_ns += int(duration_ms * 1e6)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.chips.chip_clock import Clock
 
 
 @pytest.fixture

@@ -4,21 +4,7 @@ import pytest
 
 from simulator.chips import ina226
 from simulator.chips.ina226 import ALERT, BUS, CALIBRATION, CONFIGURATION, CURRENT, INA226, MASK, POWER, SHUNT
-
-
-class Clock:
-    now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_ms(self, duration_ms: float) -> None:
-        self.now_ns += int(duration_ms * 1e6)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.chips.chip_clock import Clock
 
 
 @pytest.fixture

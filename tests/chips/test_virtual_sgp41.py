@@ -5,24 +5,9 @@ import pytest
 from simulator.bus import Nack
 from simulator.chips import sgp41
 from simulator.chips.sgp41 import SGP41
+from tests.chips.chip_clock import Clock
 
 CONDITION, MEASURE = bytes.fromhex("26128000a2666693"), bytes.fromhex("26198000a2666693")
-
-
-class Clock:
-    now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_ms(self, duration_ms: float) -> None:
-        self.now_ns += int(duration_ms * 1e6)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
 
 @pytest.fixture
 def chip(clock: Clock) -> SGP41:

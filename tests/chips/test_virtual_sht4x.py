@@ -5,21 +5,7 @@ import pytest
 from simulator.bus import Nack
 from simulator.chips import sht4x
 from simulator.chips.sht4x import SHT4X
-
-
-class Clock:
-    now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_ms(self, duration_ms: float) -> None:
-        self.now_ns += int(duration_ms * 1e6)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.chips.chip_clock import Clock
 
 
 @pytest.fixture

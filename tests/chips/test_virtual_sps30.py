@@ -5,24 +5,9 @@ import pytest
 from simulator.bus import Nack
 from simulator.chips import sps30
 from simulator.chips.sps30 import SPS30
+from tests.chips.chip_clock import Clock
 
 START_FLOATS, START_INTEGERS = bytes.fromhex("00100300ac"), bytes.fromhex("00100500f6")
-
-
-class Clock:
-    now_ns = 0
-
-    def __call__(self) -> int:
-        return self.now_ns
-
-    def advance_ms(self, duration_ms: float) -> None:
-        self.now_ns += int(duration_ms * 1e6)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
 
 @pytest.fixture
 def chip(clock: Clock) -> SPS30:
