@@ -12,7 +12,7 @@ _PLACES = {"board": BOARDS, "edge": EDGES, "city": ("city",)}
 AREAS: dict[str, tuple[str, ...]] = {
     "boards": (
         "dark power", "board power", "flash cut", "storm", "stale acks", "noise", "rx wire cut", "tx wire cut",
-        "unplugged", "old flash", "forged acks",
+        "unplugged", "old flash", "forged acks", "deaf at work",
     ),
     "orders": (
         "orders follow", "orders after restart", "disk stalls at order", "city killed at order", "order again",

@@ -24,6 +24,7 @@ from firmware.port.outputs import Output, groups_of  # noqa: E402
 TX_LIMIT_US = 256 * 87
 WRITING = "while writing flash"
 FAR_MS = 1 << 40
+SURE_MS = 20_000
 
 
 class FlashCut(Exception):
@@ -143,6 +144,7 @@ class Board:
         self.first_state = ""
         self.alive, self.life = False, 0
         self.acquiring = True
+        self.loses_wire = False
         self.node: Node | None = None
         self._phase = self.rng.uniform(0, 6.28)
         self._wave_s = self.rng.uniform(200, 900)
@@ -284,7 +286,17 @@ class Board:
             self.power_cycle(WRITING, self.rng.randrange(SECOND // 10, 5 * SECOND))
             return
         self.oracle.board_stepped(self)
+        self._lose_wire(node)
         self._plan(node)
+
+    def _lose_wire(self, node: Node) -> None:
+        """If a fault says so, hear nothing any more once an output is on that only silence can end in time."""
+        until_ms = node.clock.ms + LINK_RULES.SILENCE_MS + SURE_MS
+        if self.loses_wire and any(
+            actuator.held and actuator.lease.until_ms > until_ms and actuator.driver.target != actuator.safe_setpoint
+            for actuator in node.actuators.actuators
+        ):
+            self.loses_wire, self.line.cut_to_board = False, True
 
     def _send(self, node: Node) -> None:
         line, link = self.line, node.link

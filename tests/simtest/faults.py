@@ -247,6 +247,15 @@ def _light(sim: Any, fault: Fault) -> None:
     sim.boards[fault.where].line.plug(True)
 
 
+def _deaf(sim: Any, fault: Fault) -> None:
+    """A board will hear nothing any more once it has an output on for long."""
+    sim.boards[fault.where].loses_wire = True
+
+
+def _deaf_end(sim: Any, fault: Fault) -> None:
+    sim.boards[fault.where].loses_wire = sim.boards[fault.where].line.cut_to_board = False
+
+
 def _stranger(sim: Any, fault: Fault) -> None:
     """Somebody whose key nobody knows tries to speak for an edge node."""
     sim.stranger(fault.where)
@@ -257,6 +266,7 @@ KINDS: dict[str, Kind] = {
     "unplugged": Kind("board", _plug, _unplug_end, lasts_s=90),
     "rx wire cut": Kind("board", *_set("line", "cut_to_edge", True, False), lasts_s=70),
     "tx wire cut": Kind("board", *_set("line", "cut_to_board", True, False), lasts_s=70),
+    "deaf at work": Kind("board", _deaf, _deaf_end, lasts_s=300, weight=3),
     "line stalls": Kind("board", lambda s, f: s.boards[f.where].line.stall(f.for_us), lasts_s=7),
     "board power": Kind("board", _board_off, lasts_s=5, weight=2),
     "flash cut": Kind("board", _flash_cut),

@@ -280,7 +280,7 @@ MUTATIONS = (
     ),
     Mutation(
         "silence leaves the outputs", "firmware/core/node.py",
-        "            self.actuators.silent()\n", "            pass\n",
+        "            self.actuators.silent()\n", "            pass\n", "boards",
     ),
     Mutation(
         "outputs: the interlock lets both on", "protocol/interlock.py",
