@@ -37,6 +37,7 @@ ADDRESS_STRAPS = {
 FULL_NAMES = {
     "a02yyuw": "A02YYUW",
     "ads1115": "ADS1115",
+    "as7341": "AS7341",
     "bme280": "BME280",
     "ds3231": "DS3231",
     "ina226": "INA226",
@@ -58,6 +59,7 @@ RANGES = {
     "a02yyuw": "the target is nearer than 30 mm, beyond 4.5 m or gives no echo: look for water at the "
     "sensor's face, spider webs, or a beam that hits the wall",
     "ads1115": "the input is beyond its full scale: check the sensor's supply and the divider at the input",
+    "as7341": "more light than its lowest gain can measure: put a diffuser before it, or turn it away from the lamp",
     "bme280": "the value is physically impossible: look for water in the housing, then replace the sensor",
     "ds3231": "the registers of time hold no date: set the clock",
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",

@@ -16,7 +16,7 @@ CHANNELS = [(name, channel) for name in SENSORS for channel in pages.channels(na
 # UCUM codes in use; another one is added with the chip that needs it (https://ucum.org/ucum).
 UNITS = {
     "1", "%", "[ppm]", "[pH]", "Cel", "Pa", "V", "A", "W", "V.A", "var", "kW.h", "Hz", "mm", "m", "s", "deg", "m/s",
-    "m/s2", "%/h", "lx", "uT", "mS/cm", "uS/cm", "mg/L", "ug/m3", "1/cm3", "um", "L/min", "L", "dB", "dB(A)",
+    "m/s2", "%/h", "lx", "1/ms", "uT", "mS/cm", "uS/cm", "mg/L", "ug/m3", "1/cm3", "um", "L/min", "L", "dB", "dB(A)",
 }  # fmt: skip
 
 
