@@ -23,6 +23,7 @@ class Hint(NamedTuple):
 
 
 ADDRESS_STRAPS = {
+    "amg8833": {0x68: "AD_SELECT is wired to GND", 0x69: "AD_SELECT is wired to VDD"},
     "bme280": {0x76: "SDO is wired to GND", 0x77: "SDO is wired to 3.3 V"},
     "ads1115": {
         0x48: "ADDR is wired to GND",
@@ -37,6 +38,7 @@ ADDRESS_STRAPS = {
 FULL_NAMES = {
     "a02yyuw": "A02YYUW",
     "ads1115": "ADS1115",
+    "amg8833": "AMG8833",
     "as7341": "AS7341",
     "bme280": "BME280",
     "ds3231": "DS3231",
@@ -59,6 +61,7 @@ RANGES = {
     "a02yyuw": "the target is nearer than 30 mm, beyond 4.5 m or gives no echo: look for water at the "
     "sensor's face, spider webs, or a beam that hits the wall",
     "ads1115": "the input is beyond its full scale: check the sensor's supply and the divider at the input",
+    "amg8833": "it is itself beyond -20 to 80 Cel, or sees what is beyond -20 to 100: give it air, or move it away",
     "as7341": "more light than its lowest gain can measure: put a diffuser before it, or turn it away from the lamp",
     "bme280": "the value is physically impossible: look for water in the housing, then replace the sensor",
     "ds3231": "the registers of time hold no date: set the clock",
