@@ -33,6 +33,7 @@ ADDRESS_STRAPS = {
     },
     "ina226": {0x40: "A0 and A1 are wired to GND"},
     "lis3dh": {0x18: "SA0 is wired to GND", 0x19: "SA0 is wired to 3.3 V or open"},
+    "lis3mdl": {0x1C: "SA1 is wired to GND", 0x1E: "SA1 is wired to 3.3 V"},
     "sht4x": {0x44: "its type ends in A", 0x45: "its type ends in B", 0x46: "its type ends in C"},
 }
 FULL_NAMES = {
@@ -44,6 +45,7 @@ FULL_NAMES = {
     "ds3231": "DS3231",
     "ina226": "INA226",
     "lis3dh": "LIS3DH",
+    "lis3mdl": "LIS3MDL",
     "max17048": "MAX17048",
     "sht4x": "SHT4x",
     "ds18b20": "DS18B20",
@@ -67,6 +69,7 @@ RANGES = {
     "ds3231": "the registers of time hold no date: set the clock",
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
     "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
+    "lis3mdl": "a field beyond its full scale: set a larger range_gauss, and look for a magnet or a cable near it",
     "max17048": "the cell's voltage is impossible: check the cell's holder and its two wires",
     "nmea_gnss": "the value is impossible: restart the receiver; if it is only `clock_error`, check the pulse's wire",
     "pms5003": "more than 1000 ug/m3: look for smoke, fog or spray at its inlet, then for dust on its fan",
