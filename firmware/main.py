@@ -14,6 +14,6 @@ with open("board.json") as file:
     config = json.load(file)
 outputs_off(config["outputs"])
 
-from firmware.port import app  # noqa: E402
+from firmware.port import start  # noqa: E402
 
-app.run(config)
+start.run(config)

@@ -2,7 +2,8 @@
 
 In text mode (the start) nothing binary is sent. A valid host hello begins link mode (one without a version in
 common gets a hello and nothing else); 5 s without a valid frame
-end it, while sampling goes on into the ring. `next_wire()` builds at most one frame at a time, the urgent ones first.
+end it, while sampling goes on into the ring. In text mode carriage return and Ctrl-C outside a frame ask for
+maintenance. `next_wire()` builds at most one frame at a time, the urgent ones first.
 """
 
 from protocol import commands, frames, framing
@@ -19,6 +20,7 @@ LINK = 1
 SILENCE_MS = 5000
 ALL_COUNTERS_MS = 10000
 MAX_LOGS = 8
+FRAME_PAUSE_MS = 500
 INFO = 1
 WARNING = 2
 
@@ -46,7 +48,10 @@ class Link:
         self.proto = frames.PROTO
         self.bad = 0
         self.unknown_kind = 0
+        self.maintenance = False
         self._heard_ms = 0
+        self._fed_ms = 0
+        self._typed_last = 0
         self._hello = False
         self._asked = 0
         self._sync = -1
@@ -60,7 +65,11 @@ class Link:
         self._logs.append((level, text))
 
     def feed(self, chunk: bytearray, n: int) -> None:
-        """Take `chunk[:n]` as received now."""
+        """Take `chunk[:n]` as received now. In text mode a frame that makes so long a pause is none: text follows."""
+        now_ms = self._clock.ms
+        if self.mode == TEXT and now_ms - self._fed_ms >= FRAME_PAUSE_MS:
+            self.decoder.reset()
+        self._fed_ms = now_ms
         for i in range(n):
             byte = chunk[i]
             if self.decoder.feed_byte(byte) == framing.FRAME:
@@ -70,6 +79,9 @@ class Link:
 
     def _typed(self, byte: int) -> None:
         """A byte in text mode that completed no frame."""
+        if byte == 3 and self._typed_last == 13 and not self.decoder.inside:
+            self.maintenance = True
+        self._typed_last = byte
         if byte == 0:
             self._console.clear()
             return

@@ -14,8 +14,9 @@ from firmware.core.link import WARNING
 from firmware.core.node import Identity, Node
 from firmware.core.schedule import Clock, Every
 
-from .flash import Files, read_bytes
+from .flash import MAINTENANCE, Files, read_bytes
 from .io import Io
+from .outputs import switch_off
 from .wire import Wire
 
 SENDING_MS = 4
@@ -114,10 +115,10 @@ class App:
 
 
 def loop(app: App, watchdog) -> None:  # type: ignore[no-untyped-def]
-    """Turn for ever."""
+    """Turn until somebody asks for maintenance."""
     poller = select.poll()
     poller.register(app.wire.uart, select.POLLIN)
-    while True:
+    while not app.node.link.maintenance:
         started_ms = app.node.clock.ms
         wait_ms = app.turn()
         app.measure(started_ms)
@@ -138,9 +139,11 @@ def run(config: dict) -> None:  # type: ignore[type-arg]
         if machine.reset_cause() == machine.WDT_RESET:
             app.node.link.log(WARNING, "started by the watchdog or a software reset")
         loop(app, watchdog)
+        switch_off(outputs)
+        Files().replace(MAINTENANCE, "")
+        machine.reset()
     except Exception as error:
-        for pin, level in outputs:
-            machine.Pin(pin, machine.Pin.OUT, value=level)
+        switch_off(outputs)
         sys.print_exception(error)
         while True:
             sleep_ms(1000)

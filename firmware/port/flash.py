@@ -2,11 +2,22 @@
 
 import os
 
+MAINTENANCE = "maintenance.txt"
+
 
 def read_bytes(name: str) -> bytes:
     """The content of a file. Raises: OSError."""
     with open(name, "rb") as file:
         return file.read()
+
+
+def take(name: str) -> bool:
+    """Remove a file that is a note to the next start; return whether it was there."""
+    try:
+        os.remove(name)
+    except OSError:
+        return False
+    return True
 
 
 class Files:

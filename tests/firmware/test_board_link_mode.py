@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firmware.core.link import FRAME_PAUSE_MS
 from protocol import frames, mac
 from protocol.board_link import (
     Gap,
@@ -24,7 +25,7 @@ from protocol.board_link import (
 )
 from protocol.ranges import Ranges
 
-from .conftest import KEY
+from .conftest import KEY, Board
 
 
 def covered(messages: list[Any]) -> Ranges:
@@ -259,9 +260,7 @@ def test_a_host_without_a_common_version_gets_a_hello_and_nothing_else(
 
 
 @pytest.mark.parametrize(("low", "high", "spoken"), [(1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 9, 2), (2, 3, 2)])
-def test_the_board_speaks_the_highest_common_version(
-    board: Any, pick: Any, low: int, high: int, spoken: int
-) -> None:
+def test_the_board_speaks_the_highest_common_version(board: Any, pick: Any, low: int, high: int, spoken: int) -> None:
     board.receive(encode_hello(41, low, high))
     assert [m.proto for m in pick(Hello, board.run(500))] == [spoken]
     assert board.node.link.mode == 1
@@ -342,3 +341,35 @@ def test_a_status_never_leaves_out_that_commands_were_refused(board: Any, pick: 
 def test_a_host_of_version_1_gets_all_counters_each_time(board: Any, pick: Any) -> None:
     board.receive(encode_hello(1, 1, 1))
     assert all(len(status.counters) > 4 for status in pick(Status, board.run(3000)))
+
+
+def test_carriage_return_and_ctrl_c_outside_a_frame_in_text_mode_ask_for_maintenance(board: Any) -> None:
+    board.raw(b"\x03")
+    assert not board.node.link.maintenance
+    board.raw(b"id\r\x03")
+    assert board.node.link.maintenance
+
+
+def test_ctrl_c_inside_a_frame_or_in_link_mode_never_does(make_board: Any) -> None:
+    board = make_board()
+    board.raw(b"\0\r\x03 begun" + b"\0\r\x03")
+    board.hello()
+    board.raw(b"\r\x03" * 3)
+    assert not board.node.link.maintenance and board.node.link.mode
+
+
+def test_a_frame_that_never_ended_does_not_bar_maintenance(board: Any) -> None:
+    board.raw(b"\0 half a frame")
+    board.raw(b"\r\x03")
+    assert not board.node.link.maintenance
+    board.run(FRAME_PAUSE_MS, talking=False)
+    board.raw(b"\r\x03")
+    assert board.node.link.maintenance
+
+
+@given(body=st.binary(min_size=1, max_size=60), cut=st.integers(0, 70))
+def test_no_frame_asks_for_maintenance_whatever_it_carries(body: bytes, cut: int) -> None:
+    board = Board()
+    board.raw(build_frame(b"\r\x03" + body + b"\r\x03")[:cut])
+    board.raw(build_frame(body + b"\r\x03"))
+    assert not board.node.link.maintenance

@@ -1,20 +1,13 @@
 """Restarts of the real firmware on the real VM: identity, declared losses, outputs."""
 
-import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from firmware.kit import board_file, bundle
 from protocol import board_link
 from protocol import task_codes as codes
-from protocol.host_decoder import HostDecoder
-from simulator import faults, scenario
-from simulator.runtime import BoardSpec, run
-from tests.waiting import LIMIT_S
+from tests.firmware.vm_port import Port, running
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
@@ -24,70 +17,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Port:
-    """The host's end of the classroom board's line; acks nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seen: list[Any] = []
-        self._decoder = HostDecoder()
-        self._session = 0
-        self._fd = -1
-
-    def open(self) -> None:
-        self._fd = os.open(self.folder / "dev" / "room-1", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-    def send(self, body: bytes) -> None:
-        os.write(self._fd, board_link.build_frame(body))
-
-    def poll(self) -> None:
-        try:
-            data = os.read(self._fd, 4096)
-        except BlockingIOError:
-            return
-        self.seen += [board_link.decode_board(body) for body in self._decoder.feed(data)]
-
-    def of(self, kind: type) -> list[Any]:
-        return [message for message in self.seen if isinstance(message, kind)]
-
-    async def wait(self, kind: type, n: int = 1, greet: bool = False) -> list[Any]:
-        """Wait until `n` messages of a kind have come, saying hello now and then if wanted."""
-        async with asyncio.timeout(LIMIT_S):
-            while len(self.of(kind)) < n:
-                if greet:
-                    self._session += 1
-                    self.send(board_link.encode_hello(self._session))
-                for _ in range(20):
-                    await asyncio.sleep(0.02)
-                    self.poll()
-                self.send(board_link.encode_sync(1))
-        return self.of(kind)
-
-    async def fault(self, **fault: Any) -> None:
-        answer = await asyncio.to_thread(faults.send, self.folder / "faults.sock", fault)
-        assert answer["ok"], answer
-
-
 @pytest.fixture
 async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Port]:
-    overrides: dict[str, Any] = getattr(request, "param", {})
-    place = scenario.load("classroom").board("room-1")
-    files = tmp_path / "boards" / "room-1"
-    bundle.build(board_file.board_path(place.board), files, thing="room-1", overrides=overrides, key=bytes(32))
-    stop = asyncio.Event()
-    running = asyncio.create_task(run("classroom", tmp_path, [BoardSpec("room-1", files)], stop=stop))
-    port = Port(tmp_path)
-    async with asyncio.timeout(LIMIT_S):
-        while not (tmp_path / "faults.sock").exists() or not (tmp_path / "dev" / "room-1").exists():
-            await asyncio.sleep(0.05)
-    port.open()
-    yield port
-    port.close()
-    stop.set()
-    await running
+    async with running(tmp_path, getattr(request, "param", {})) as found:
+        yield found
 
 
 async def test_a_restart_keeps_the_incarnation_and_declares_the_tail(port: Port) -> None:
@@ -110,15 +43,7 @@ async def test_a_restart_keeps_the_incarnation_and_declares_the_tail(port: Port)
 
 
 async def test_console_answers_before_a_hello_and_not_in_link_mode(port: Port) -> None:
-    os.write(port._fd, b"id\r\n")
-    text = b""
-    async with asyncio.timeout(LIMIT_S):
-        while b"ok\r\n" not in text:
-            await asyncio.sleep(0.1)
-            try:
-                text += os.read(port._fd, 4096)
-            except BlockingIOError:
-                os.write(port._fd, b"id\r\n")
+    text = await port.text(b"id\r\n")
     assert b"thing    room-1" in text and b"\x00" not in text
     await port.wait(board_link.Hello, greet=True)
 

@@ -36,6 +36,7 @@ BENCH = 24 * 1024
 HEAP = LIMIT + BENCH
 KEY = bytes(32)
 STEP_MS = 10
+NEVER_WITH_THE_APPLICATION = {"firmware.port.maintenance"}
 
 
 class Vm:
@@ -145,9 +146,14 @@ def measure(board: str = "fullest") -> dict[str, Any]:
         modules = [name[4:-4].replace("/", ".") for name in info.files if name.startswith("lib/")]
         vm = Vm(Path(folder), HERE / "bench.py")
         try:
-            return figures(vm, board, [name for name in modules if not name.endswith("__init__")])
+            return figures(vm, board, [name for name in modules if _runs(name)])
         finally:
             vm.close()
+
+
+def _runs(module: str) -> bool:
+    """Return whether a module of the bundle is loaded by a board that runs its application."""
+    return not module.endswith("__init__") and module not in NEVER_WITH_THE_APPLICATION
 
 
 def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
