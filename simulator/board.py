@@ -12,13 +12,31 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from simulator.bridge import BoardIO, Bridge
 
 SHIMS = Path(__file__).parent / "vm"
-PWRON_RESET, WDT_RESET = 1, 3
 PR_SET_PDEATHSIG = 1
 HEAP = "512K"
+
+
+class Cause(NamedTuple):
+    """What a reset leaves behind on an RP2040.
+
+    `machine`: what `machine.reset_cause()` says. `chip_reset`: HAD_POR is bit 8, HAD_RUN bit 16 (datasheet, 2.12.8).
+    `reason` of the watchdog: TIMER is bit 0, FORCE bit 1 (4.7.6).
+    """
+
+    machine: int
+    chip_reset: int
+    reason: int
+
+
+POWER = Cause(1, 1 << 8, 0)
+RUN_PIN = Cause(1, 1 << 16, 0)
+WATCHDOG = Cause(3, 1 << 8, 1 << 0)
+REQUESTED = Cause(3, 1 << 8, 1 << 1)
 
 
 @dataclass
@@ -66,7 +84,7 @@ class VirtualBoard:
         """Process id of the VM."""
         return self._process.pid if self._process is not None else None
 
-    def power_on(self, cause: int = PWRON_RESET) -> None:
+    def power_on(self, cause: Cause = POWER) -> None:
         """Start the VM on the board's files."""
         calls, vm_calls = socket.socketpair()
         events, vm_events = socket.socketpair()
@@ -78,7 +96,9 @@ class VirtualBoard:
             "BOARD_SHIM": str(SHIMS),
             "BOARD_CALLS": str(kept[0]),
             "BOARD_EVENTS": str(kept[1]),
-            "BOARD_RESET_CAUSE": str(cause),
+            "BOARD_RESET_CAUSE": str(cause.machine),
+            "BOARD_CHIP_RESET": str(cause.chip_reset),
+            "BOARD_WATCHDOG_REASON": str(cause.reason),
             "BOARD_CLOCK_PPB": str(round(self._clock_ppm * 1000)),
             "BOARD_UID": hashlib.sha256(self.thing.encode()).hexdigest()[:16],
             **{f"BOARD_UART{number}": f"{rx},{tx}" for number, (rx, tx) in uarts.items()},
@@ -121,7 +141,7 @@ class VirtualBoard:
             uart.power_off()
         self.io.pins.reset(time.monotonic_ns() // 1000)
 
-    def reset(self, cause: int = WDT_RESET) -> None:
+    def reset(self, cause: Cause = WATCHDOG) -> None:
         """Restart the VM on the same files."""
         self.power_off()
         self.power_on(cause)
@@ -138,7 +158,7 @@ class VirtualBoard:
     def request_reset(self) -> None:
         """`machine.reset()`: on this chip it goes through the watchdog, so that is the cause it shows."""
         self.counters.software_resets += 1
-        asyncio.get_running_loop().call_soon(self.reset, WDT_RESET)
+        asyncio.get_running_loop().call_soon(self.reset, REQUESTED)
 
     def watchdog_start(self, timeout_ms: int) -> None:
         """Arm the watchdog; only a reset disarms it."""
@@ -161,7 +181,7 @@ class VirtualBoard:
             return
         self.counters.watchdog_resets += 1
         self._note("watchdog expired")
-        self.reset(WDT_RESET)
+        self.reset(WATCHDOG)
 
     def _stop_watchdog(self) -> None:
         if self._watchdog is not None:

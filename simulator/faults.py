@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from simulator.board import RUN_PIN
 from simulator.pulses import PulseMaker
 from simulator.wiring import WiredBoard, WiredChip, unit_number
 
@@ -36,6 +37,7 @@ class FaultBench:
             "unplug": lambda board, _: board.unplug(),
             "plug": lambda board, _: board.plug(),
             "reset_board": lambda board, _: board.board.reset(),
+            "run_pin": lambda board, _: board.board.reset(RUN_PIN),
             "power_off": lambda board, _: board.board.power_off(),
             "power_on": self._power_on,
         }

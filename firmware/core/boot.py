@@ -6,6 +6,7 @@ One small JSON file, written to a new name and renamed, so a cut leaves the old 
     counter      starts of this incarnation
     reserved     sequence numbers below this may have been used in this boot
     floor        sequence numbers below this need no declaration any more
+    tries        starts in a row, this one included, since one ran healthily for 20 s
     gaps         losses not yet acked: [counter, gap id, from, to]
 
 The second line is the CRC-32 of the first in hex: a file that is damaged or wrong makes a new incarnation.
@@ -20,6 +21,8 @@ import json
 
 POWER = 2
 SAVE_MS = 20000
+HEALTHY_MS = 20000
+MAX_FAILED = 3
 MAX_GAPS = 32
 _ID_STEP = 65536
 _ID_BOOTS = 16384
@@ -32,17 +35,26 @@ def _sealed(text: str) -> str:
 
 
 class Boot:
-    """The identity of this boot. `files` has read(name) -> str or None and replace(name, text)."""
+    """The identity of this boot. `files` has read(name) -> str or None and replace(name, text).
+
+    `failed` counts the starts in a row before this one that the watchdog ended early; those that lost their power,
+    or were reset by somebody, count neither for nor against.
+    """
 
     FILE = "state.json"
 
-    def __init__(self, files, chip: str, entropy: bytes, block: int) -> None:  # type: ignore[no-untyped-def]
-        """Start a boot: `chip` is the chip's id, `entropy` 12 random bytes, `block` the numbers to reserve."""
+    def __init__(self, files, chip: str, entropy: bytes, block: int, bitten: bool = False) -> None:  # type: ignore[no-untyped-def]
+        """Start a boot: `chip` is the chip's id, `entropy` 12 random bytes, `block` the numbers to reserve.
+
+        `bitten`: the watchdog ended the boot before.
+        """
         self._files = files
         self._chip = chip
         self._block = block
         self._sequence = 0
-        self._read(entropy)
+        self.failed = 0
+        self._read(entropy, bitten)
+        self._tries = self.failed + 1
         self.nonce = bytes(entropy[4:12])
         self.id = self.id_of(self.counter)
         self.reserved = block
@@ -50,7 +62,7 @@ class Boot:
         self.saved_ms = 0
         self._write()
 
-    def _read(self, entropy: bytes) -> None:
+    def _read(self, entropy: bytes, bitten: bool) -> None:
         """Take over the last boot's file, or begin a new incarnation."""
         state = self._load()
         if state is None:
@@ -61,6 +73,7 @@ class Boot:
         self.incarnation = state["incarnation"]
         self.counter = state["counter"] + 1
         self.gaps = state["gaps"]
+        self.failed = state["tries"] if bitten else max(0, state["tries"] - 1)
         if state["floor"] < state["reserved"]:
             gap = [state["counter"], self.gap_id(), state["floor"], state["reserved"]]
             self.gaps.append(gap)
@@ -73,7 +86,8 @@ class Boot:
             return None
         try:
             state = json.loads(text[:-9])
-            numbers = [state[key] for key in ("incarnation", "counter", "reserved", "floor")]
+            state.setdefault("tries", 0)
+            numbers = [state[key] for key in ("incarnation", "counter", "reserved", "floor", "tries")]
             for gap in state["gaps"]:
                 if len(gap) != 4:
                     return None
@@ -82,7 +96,7 @@ class Boot:
                 if type(number) is not int or not 0 <= number < _LAST:
                     return None
             return state if state["chip"] == self._chip and isinstance(state["gaps"], list) else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def _write(self) -> None:
@@ -93,6 +107,7 @@ class Boot:
             "counter": self.counter,
             "reserved": self.reserved,
             "floor": self.floor,
+            "tries": self._tries,
             "gaps": self.gaps,
         }
         self._files.replace(self.FILE, _sealed(json.dumps(state)))
@@ -114,8 +129,18 @@ class Boot:
         """Return whether the file must be written: every 20 s, or when the reservation runs out."""
         return now_ms - self.saved_ms >= SAVE_MS or head + self._block // 8 >= self.reserved
 
-    def save(self, head: int, floor: int, now_ms: int) -> None:
-        """Reserve a new block from `head` on and note `floor`; all below it is acked or declared."""
+    @property
+    def safe_mode(self) -> bool:
+        """Whether so many starts failed that this one does without sensors and actuators."""
+        return self.failed >= MAX_FAILED
+
+    def save(self, head: int, floor: int, now_ms: int, healthy: bool = True) -> None:
+        """Reserve a new block from `head` on and note `floor`; all below it is acked or declared.
+
+        `healthy`: the loop does its work now; once it did for 20 s, this start has not failed.
+        """
+        if healthy and now_ms >= HEALTHY_MS:
+            self._tries = 0
         self.saved_ms = now_ms
         self.floor = floor
         self.reserved = head + self._block

@@ -39,6 +39,7 @@ class Node:
         self.actuators = Actuators(clock)
         self.desk = TaskDesk(key, boot.nonce, clock, self.actuators)
         self.extra = {}
+        self.started = ""
         self.link = Link(identity, self, config["status_ms"])
         self.link.log(INFO, "started, %d loss declarations waiting" % len(boot.gaps))
 
@@ -54,7 +55,7 @@ class Node:
         """Return whether the boot file had to be written; call it when nothing urgent waits."""
         if not self.boot.save_due(self.ring.head, self.clock.ms):
             return False
-        self.boot.save(self.ring.head, self.link.losses.floor(), self.clock.ms)
+        self.boot.save(self.ring.head, self.link.losses.floor(), self.clock.ms, self.healthy())
         return True
 
     def idle_ms(self) -> int:
@@ -93,6 +94,8 @@ class Node:
     def alerts(self) -> dict:  # type: ignore[type-arg]
         """Return the counters that a host must know at once, those that ever counted."""
         found = {}
+        if self.boot.safe_mode:
+            found["safe_mode"] = 1
         if self.desk.refused:
             found["refused"] = self.desk.refused
             found["unsigned"] = self.desk.unsigned
@@ -120,6 +123,8 @@ class Node:
             "actuator_errors": self.actuators.errors,
             "stops": self.actuators.stops,
             "stopped": int(self.actuators.stopped),
+            "failed_starts": self.boot.failed,
+            "safe_mode": int(self.boot.safe_mode),
         }
         counters.update(self.extra)
         return counters
@@ -137,7 +142,8 @@ class Node:
     def summary(self) -> list:  # type: ignore[type-arg]
         """Return lines for the console."""
         ring = self.ring
-        lines = ["samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped)]
+        lines = ["started  " + self.started]
+        lines.append("samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped))
         for sensor in self.sensors.sensors:
             lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))
         for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):

@@ -76,6 +76,7 @@ def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
         **stop,
         "thing": thing,
         "board": board.board,
+        "mcu": board.mcu,
         "watchdog_ms": board.watchdog_ms,
         "status_ms": board.status_ms,
         "ring": board.ring.records,

@@ -10,7 +10,6 @@ from time import sleep_ms, ticks_us
 import machine
 
 from firmware.core.boot import Boot
-from firmware.core.link import WARNING
 from firmware.core.node import Identity, Node
 from firmware.core.schedule import Clock, Every
 
@@ -34,14 +33,33 @@ def entropy() -> bytes:
     return hashlib.sha256(noise).digest()[:12]
 
 
+def causes_for_now():  # type: ignore[no-untyped-def]
+    """The module `causes`, whose code is gone when the caller lets go of it."""
+    from . import causes  # noqa: PLC0415 (its code takes room only now)
+
+    del sys.modules["firmware.port.causes"], sys.modules["firmware.port"].causes
+    return causes
+
+
 def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     """The (node, io) of a board: what core does, on this board's hardware."""
+    causes = causes_for_now()
+    cause = causes.cause(config["mcu"])
     clock = Clock(ticks_us)
-    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"])
+    bitten = cause == causes.WATCHDOG
+    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], bitten)
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
     identity = Identity(config["thing"], vm_text(), sha256, manifest)
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
     io = Io(config, clock)
+    causes.tell(node, cause, causes.failure(bitten))
+    if not boot.safe_mode:
+        fit(node, io, config)
+    return node, io
+
+
+def fit(node: Node, io: Io, config: dict) -> None:  # type: ignore[type-arg]
+    """Give the node its sensors, actuators and stop input."""
     io.reading = node.sensors.reading
     for entry in config["sensors"]:
         bus = io.i2c(entry["bus"]) if "address" in entry else None
@@ -51,7 +69,6 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     if "stop" in config:
         pin, pull, level = config["stop"]
         node.actuators.watch_stop(io.input(pin, pull), level)
-    return node, io
 
 
 def vm_text() -> str:
@@ -136,8 +153,6 @@ def run(config: dict) -> None:  # type: ignore[type-arg]
     try:
         app = App(config)
         config.clear()
-        if machine.reset_cause() == machine.WDT_RESET:
-            app.node.link.log(WARNING, "started by the watchdog or a software reset")
         loop(app, watchdog)
         switch_off(outputs)
         Files().replace(MAINTENANCE, "")
@@ -145,5 +160,7 @@ def run(config: dict) -> None:  # type: ignore[type-arg]
     except Exception as error:
         switch_off(outputs)
         sys.print_exception(error)
+        gc.collect()
+        causes_for_now().note_failure(error)
         while True:
             sleep_ms(1000)

@@ -222,6 +222,17 @@ def reset_cause():
     return int(os.getenv("BOARD_RESET_CAUSE"))
 
 
+class _Registers:
+    """`mem32` of those registers of an RP2040 that tell what reset it."""
+
+    def __getitem__(self, address):
+        names = {0x40058008: "BOARD_WATCHDOG_REASON", 0x40064008: "BOARD_CHIP_RESET"}
+        return int(os.getenv(names[address]))
+
+
+mem32 = _Registers()
+
+
 def unique_id():
     return bytes(int(os.getenv("BOARD_UID")[i : i + 2], 16) for i in range(0, 16, 2))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware.core.boot import MAX_GAPS, SAVE_MS, Boot, _sealed
+from firmware.core.boot import HEALTHY_MS, MAX_GAPS, SAVE_MS, Boot, _sealed
 from firmware.kit.describe import MARGIN_S
 from protocol.board_link import Gap
 from protocol.frames import boot_text
@@ -40,7 +40,7 @@ def test_an_unusable_file_makes_a_new_incarnation(flash: Any, text: str) -> None
 WRONG = [
     *(
         {key: value}
-        for key in ("incarnation", "counter", "reserved", "floor")
+        for key in ("incarnation", "counter", "reserved", "floor", "tries")
         for value in (-1, 1 << 32, True, 1.0, "1")
     ),
     *({"gaps": value} for value in (None, 1, "", {}, [1], ["abcd"], [[1, 2, 3]], [[1, 2, 3, 4, 5]])),
@@ -162,3 +162,41 @@ def test_a_power_cut_declares_at_most_a_minute() -> None:
     """The floor is as old as a write, the reservation two writes ahead: design, the sample ledger."""
     assert (SAVE_MS / 1000) + 2 * MARGIN_S <= 60
     assert SAVE_MS / 1000 <= MARGIN_S
+
+
+def test_three_starts_that_the_watchdog_ended_early_give_safe_mode_until_one_ran_for_twenty_seconds(flash: Any) -> None:
+    boots = [start(flash)] + [Boot(flash, "chip", NOISE, 1000, bitten=True) for _ in range(3)]
+    assert [boot.failed for boot in boots] == [0, 1, 2, 3]
+    assert [boot.safe_mode for boot in boots] == [False, False, False, True]
+    boots[-1].save(0, 0, HEALTHY_MS - 1)
+    assert Boot(flash, "chip", NOISE, 1000, bitten=True).safe_mode, "not yet"
+    boots[-1].save(0, 0, HEALTHY_MS, healthy=False)
+    assert Boot(flash, "chip", NOISE, 1000, bitten=True).safe_mode, "not well"
+    boots[-1].save(0, 0, HEALTHY_MS)
+    assert Boot(flash, "chip", NOISE, 1000, bitten=True).failed == 0
+
+
+def test_power_cuts_and_resets_by_people_count_neither_for_nor_against(flash: Any) -> None:
+    bitten = [True, True, False, False, True]
+    boots = [start(flash)] + [Boot(flash, "chip", NOISE, 1000, bitten=by_watchdog) for by_watchdog in bitten]
+    assert [boot.failed for boot in boots] == [0, 1, 2, 2, 2, 3]
+
+
+def test_a_file_of_before_starts_were_counted_is_taken_over(flash: Any) -> None:
+    start(flash)
+    state = json.loads(flash.files["state.json"].split("\n")[0])
+    del state["tries"]
+    flash.files["state.json"] = _sealed(json.dumps(state))
+    boot = start(flash)
+    assert (boot.counter, boot.failed) == (2, 0)
+
+
+def test_a_loop_that_is_not_healthy_at_the_save_has_not_run_healthily(make_board: Any) -> None:
+    board = make_board()
+    board.run(HEALTHY_MS - 1, talking=False)
+    board.node.ring.tail = board.node.ring.head + 1
+    board.run(1, talking=False)
+    assert board.node.save_if_due() and Boot(board.flash, "chip-1", NOISE, 1000, bitten=True).failed == 1
+    board.node.ring.tail = board.node.ring.head
+    board.node.boot.saved_ms = 0
+    assert board.node.save_if_due() and Boot(board.flash, "chip-1", NOISE, 1000, bitten=True).failed == 0

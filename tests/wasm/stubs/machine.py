@@ -4,6 +4,7 @@ import time
 
 PWRON_RESET = 1
 WDT_RESET = 3
+mem32 = {0x40058008: 0, 0x40064008: 0x100}
 uarts = {}
 pins = {}
 silent = []
