@@ -1,7 +1,7 @@
 """Builds the files that are copied to a board: bytecode, board description, manifest, key.
 
-The layout is that of a Pico's file system. Bytecode is compiled for the RP2040 (`-march=armv6m`) but holds no
-native code, so the same files run on every MicroPython of the same .mpy version.
+The layout is that of a Pico's file system. Bytecode is compiled for the board's chip (`-march`, from pins.py) but holds
+no native code, so the same files run on every MicroPython of the same .mpy version.
 """
 
 import hashlib
@@ -17,12 +17,11 @@ from typing import Any
 
 from protocol.manifest import Manifest, to_bytes
 
-from . import board_file, describe
+from . import board_file, describe, pins
 from .errors import BundleError
 from .schema import BoardFile
 
 ROOT = Path(__file__).parent.parent.parent
-MARCH = "armv6m"
 PROTOCOL = (
     "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
     "mpack", "record", "stamp", "task_numbers",
@@ -62,7 +61,7 @@ def build(
     (out_dir / "main.py").write_bytes(main)
     for source in sources(board):
         digest.update(source.read_bytes())
-        files.append(_compile(source, out_dir))
+        files.append(_compile(source, out_dir, pins.MCUS[board.mcu].march))
     digest.update(json.dumps(describe.board_config(board, "")).encode())
     manifest = describe.manifest(board, thing)
     data = {
@@ -120,14 +119,14 @@ def mpy_cross() -> Path:
     return found[0]
 
 
-def _compile(source: Path, out_dir: Path) -> str:
+def _compile(source: Path, out_dir: Path, march: str) -> str:
     """Return the path, relative to the board's root, of the bytecode made from `source`."""
     inside = source.relative_to(ROOT)
     target = Path("lib") / inside.with_suffix(".mpy")
     (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
     command = [
         str(mpy_cross()),
-        f"-march={MARCH}",
+        f"-march={march}",
         "-O3",
         "-s",
         str(inside),
@@ -137,5 +136,5 @@ def _compile(source: Path, out_dir: Path) -> str:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BundleError(f"{inside} does not compile for {MARCH}: {done.stderr.strip()}")
+        raise BundleError(f"{inside} does not compile for {march}: {done.stderr.strip()}")
     return str(target)

@@ -1,9 +1,11 @@
 """Turns a checked board file into what the board reads (board.json) and what it says of itself (manifest)."""
 
+import re
 from typing import Any
 
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
+from . import pins
 from .board_file import driver_channels
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
@@ -71,6 +73,21 @@ def _range(driver: tuple[Any, ...], channel: Channel) -> tuple[float, float]:
 
 def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return what the firmware reads at start: docs/firmware.md describes it as board.json."""
+    config = _config(board, thing)
+    return _numbered(config) if pins.MCUS[board.mcu].prefix == "GPIO" else config
+
+
+def _numbered(value: Any) -> Any:
+    """Return JSON with GPIO4 as 4: MicroPython's esp32 port knows pins by name only where somebody named them."""
+    if isinstance(value, dict):
+        return {key: _numbered(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_numbered(part) for part in value]
+    return int(value[4:]) if isinstance(value, str) and re.fullmatch(r"GPIO\d+", value) else value
+
+
+def _config(board: BoardFile, thing: str) -> dict[str, Any]:
+    """Return board.json with pins by their names."""
     stop = {"stop": [board.stop.pin, board.stop.pull, int(board.stop.active == "high")]} if board.stop else {}
     return {
         **stop,

@@ -1,5 +1,6 @@
 """Schema of a board file: everything that makes one board differ from another, checked before it is built."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -9,16 +10,12 @@ from . import pins
 
 
 def _pin(name: str) -> str:
-    pins.number(name)
+    if not re.fullmatch(r"(GP|GPIO)\d{1,2}", name):
+        raise ValueError(f"found {name!r}; expected a pin name such as 'GP4'")
     return name
 
 
-def _led(name: str) -> str:
-    return name if name == pins.LED_OF_A_PICO else _pin(name)
-
-
 Pin = Annotated[str, AfterValidator(_pin)]
-LedPin = Annotated[str, AfterValidator(_led)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 U8 = Annotated[int, Field(ge=0, le=255)]
 
@@ -42,7 +39,7 @@ class Uart(Strict):
 class Link(Strict):
     """The UART that carries the board link."""
 
-    uart: Literal[0, 1] = 0
+    uart: Literal[0, 1, 2] = 0
     baud: int = Field(default=115_200, ge=9600, le=921_600)
     tx: Pin
     rx: Pin
@@ -117,17 +114,6 @@ class Output(Strict):
         """Whether the load is on at a high level."""
         return self.active == "high"
 
-    @model_validator(mode="after")
-    def _safe_in_reset(self) -> "Output":
-        level = pins.level_in_reset(self.pull)
-        if level == int(self.active_high):
-            needed = "external-down" if self.active_high else "external-up"
-            raise ValueError(
-                f"{self.pin} is {'high' if level else 'low'} while the chip is in reset, which switches this output "
-                f'on; expected pull = "{needed}" (fit that resistor) or the other polarity'
-            )
-        return self
-
 
 class Input(Strict):
     """One input pin, such as a limit switch or a stop; `active` is its level when it is met, or somebody stops."""
@@ -172,15 +158,15 @@ class BoardFile(Strict):
 
     board: Name
     description: str
-    mcu: Literal["rp2040"] = "rp2040"
+    mcu: Literal["rp2040", "rp2040-w", "rp2350", "esp32s3", "unix"] = "rp2040"
     watchdog_ms: int = Field(default=5000, ge=1000, le=8388)
     status_ms: int = Field(default=1000, ge=100, le=60_000)
-    led: LedPin | None = None
+    led: Pin | Literal["LED"] | None = None
     stop: Input | None = None
     link: Link
     ring: Ring = Ring()
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
-    uarts: dict[Literal["uart0", "uart1"], Uart] = Field(default_factory=dict)
+    uarts: dict[Literal["uart0", "uart1", "uart2"], Uart] = Field(default_factory=dict)
     sensors: tuple[Sensor, ...] = Field(default=(), max_length=32)
     actuators: tuple[Actuator, ...] = Field(default=(), max_length=16)
     interlocks: tuple[Interlock, ...] = ()
@@ -188,7 +174,7 @@ class BoardFile(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> "BoardFile":
         problems = [
-            *_wrong_functions(self),
+            *_wrong_pins(self),
             *_pins_used_twice(self),
             *_dangling_names(self),
             *_same_names(self),
@@ -198,18 +184,36 @@ class BoardFile(Strict):
         return self
 
 
-def _wrong_functions(board: BoardFile) -> Iterator[str]:
-    """Yield what is wrong with the pins of buses and UARTs."""
-    wanted = [(board.link.tx, f"uart{board.link.uart}.tx"), (board.link.rx, f"uart{board.link.uart}.rx")]
+def _functions(board: BoardFile) -> Iterator[tuple[str, str]]:
+    """Yield (pin, function) of buses and UARTs."""
+    yield from ((board.link.tx, f"uart{board.link.uart}.tx"), (board.link.rx, f"uart{board.link.uart}.rx"))
     for bus, i2c in board.buses.items():
-        wanted += [(i2c.sda, f"{bus}.sda"), (i2c.scl, f"{bus}.scl")]
+        yield from ((i2c.sda, f"{bus}.sda"), (i2c.scl, f"{bus}.scl"))
     for name, uart in board.uarts.items():
-        wanted += [(uart.tx, f"{name}.tx"), (uart.rx, f"{name}.rx")]
-    for pin, function in wanted:
+        yield from ((uart.tx, f"{name}.tx"), (uart.rx, f"{name}.rx"))
+
+
+def _wrong_pins(board: BoardFile) -> Iterator[str]:
+    """Yield what the board's chip cannot do with the pins named, one mistake for each pin."""
+    mcu = pins.MCUS[board.mcu]
+    functions = list(_functions(board))
+    inputs = [board.stop] if board.stop else []
+    inputs += [wire for actuator in board.actuators for wire in actuator.inputs.values()]
+    pulls = {wire.pin: wire.pull for wire in inputs} | {s.pin: s.pull for s in board.sensors if s.pin}
+    outputs = {output.pin: output for actuator in board.actuators for output in actuator.outputs.values()}
+    for pin, use in pin_uses(board):
         try:
-            pins.check_function(pin, function)
+            if use == "led" and pin in mcu.leds:
+                continue
+            mcu.number(pin)
+            for function in (name for named, name in functions if named == pin):
+                mcu.check_function(pin, function)
+            if pin in pulls:
+                mcu.check_pull(pin, pulls[pin])
+            if pin in outputs:
+                mcu.check_output(pin, int(outputs[pin].active_high), outputs[pin].pull)
         except ValueError as error:
-            yield str(error)
+            yield f"{use}: {error}" + (f", or {' or '.join(mcu.leds)}" if use == "led" and mcu.leds else "")
 
 
 def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ class Output:
         for group in self._groups:
             if not group.switch(self._name, True, self._clock.ms):
                 self.off()
-                raise RuntimeError("interlock keeps " + self._name + " off")
+                raise RuntimeError("interlock keeps %s off" % self._name)
         self._pin.value(self._active)
 
     def off(self) -> None:

@@ -15,13 +15,16 @@ import uselect
 PWRON_RESET = 1
 WDT_RESET = 3
 WDT_MAX_MS = 8388
+LED = 64
 
 
 def _number(pin):
-    """GPIO number of a pin, a name such as "GP4" or "4", or a number."""
+    """GPIO number of a pin, a name such as "GP4", "LED" or "4", or a number."""
     if isinstance(pin, Pin):
         return pin.number
     text = str(pin)
+    if text == "LED":
+        return LED
     number = int(text[2:] if text.startswith("GP") else text)
     if not 0 <= number <= 29:
         raise ValueError("unknown named pin " + repr(text))

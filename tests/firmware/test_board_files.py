@@ -185,4 +185,77 @@ def test_no_toml(tmp_path: Path) -> None:
 
 
 def test_level_in_reset_follows_the_resistor() -> None:
-    assert [pins.level_in_reset(pull) for pull in ("none", "external-up", "external-down")] == [0, 1, 0]
+    pulls = ("none", "external-up", "external-down")
+    assert [pins.MCUS["rp2040"].level_in_reset(pull) for pull in pulls] == [0, 1, 0]
+    assert [pins.MCUS["esp32s3"].level_in_reset(pull) for pull in pulls] == [None, 1, 0]
+
+
+def test_every_mcu_has_a_board_to_start_from() -> None:
+    boards = [board_file.load(board_file.board_path(name)) for name in ("pico", "pico_w", "pico2", "esp32s3", "unix")]
+    assert [board.mcu for board in boards] == list(pins.MCUS)
+    assert all(board.led and board.actuators and board.buses for board in boards)
+
+
+I2C0_SDA = "cannot be I2C0 SDA; expected one of GP0, GP4, GP8, GP12, GP16, GP20, GP28"
+I2C0_SCL = "cannot be I2C0 SCL; expected one of GP1, GP5, GP9, GP13, GP17, GP21"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "found"),
+    [
+        ("pico", ("buses", "i2c0"), {"sda": "GP6", "scl": "GP9"}, I2C0_SDA),
+        ("pico", ("buses", "i2c0"), {"sda": "GP8", "scl": "GP7"}, I2C0_SCL),
+        ("pico", ("link", "tx"), "GP2", "cannot be UART0 TX; expected one of GP0, GP12, GP16, GP28"),
+        ("pico", ("link", "uart"), 2, "a Pico has no uart2 to use; expected one of uart0, uart1"),
+        ("pico", ("led",), "LED", "led: found 'LED'; expected a pin name such as 'GP4', or GP25"),
+        ("pico_w", ("led",), "GP25", "led: found 'GP25', it belongs to the radio; expected"),
+        ("pico_w", ("stop",), {"pin": "GP29", "active": "high"}, "stop: found 'GP29', it belongs to the radio"),
+        ("pico2", ("link", "tx"), "GP4", "cannot be UART0 TX; expected one of GP0, GP2, GP12, GP14, GP16, GP18, GP28"),
+        ("pico2", ("stop",), {"pin": "GP14", "active": "high", "pull": "down"}, "RP2350-E9"),
+        ("esp32s3", ("buses", "i2c0", "sda"), "GPIO0", "it is a strapping pin, read at reset; expected GPIO1"),
+        ("esp32s3", ("buses", "i2c0", "sda"), "GPIO19", "it is the USB port"),
+        ("esp32s3", ("buses", "i2c0", "sda"), "GPIO33", "it belongs to flash and PSRAM"),
+        ("esp32s3", ("buses", "i2c0", "sda"), "GPIO24", "the chip has none"),
+        ("esp32s3", ("link", "uart"), 0, "an ESP32-S3 has no uart0 to use; expected one of uart1, uart2"),
+        ("esp32s3", ("link", "tx"), "GP4", "expected a pin name such as 'GPIO4'"),
+        ("esp32s3", ("actuators", 0, "outputs", "on", "pull"), "none", "floating while the chip is in reset"),
+        ("esp32s3", ("actuators", 0, "outputs", "on", "pin"), "GPIO18", "high for 60 us at power-up; expected GPIO1"),
+        (
+            "esp32s3", ("actuators", 0, "outputs", "on"), {"pin": "GPIO4", "active": "low", "pull": "external-up"},
+            "low for 60 us at power-up; expected GPIO21 or GPIO38 to GPIO42 or GPIO47 to GPIO48",
+        ),
+        ("unix", ("mcu",), "rp2041", "mcu: found 'rp2041'"),
+    ],
+)  # fmt: skip
+def test_pins_are_those_of_the_chip(name: str, path: tuple[Any, ...], value: Any, found: str) -> None:
+    wrong = data(name)
+    place: Any = wrong
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert found in problems(wrong)
+
+
+def test_an_rp2350_takes_uarts_to_pins_that_an_rp2040_cannot_and_an_esp32_s3_to_any() -> None:
+    link = {"uart": 1, "tx": "GP6", "rx": "GP7"}
+    board_file.check(data("pico2") | {"link": link}, "b.toml")
+    assert "GP6 cannot be UART1 TX" in problems(data("pico") | {"link": link})
+    board_file.check(data("esp32s3") | {"link": {"uart": 2, "tx": "GPIO38", "rx": "GPIO48"}}, "b.toml")
+
+
+@pytest.mark.parametrize("mcu", list(pins.MCUS))
+def test_tables_say_of_every_pin_one_thing_only(mcu: str) -> None:
+    chip = pins.MCUS[mcu]
+    assert not chip.usable & set(chip.taken)
+    units = [name for name in chip.functions if name.endswith((".tx", ".sda"))]
+    assert len(units) == 4
+    for one in units:
+        for other in units:
+            if mcu.startswith("rp2") and one != other and one[:3] == other[:3]:
+                assert not chip.functions[one] & chip.functions[other]
+
+
+def test_an_esp32_gets_its_pins_as_numbers() -> None:
+    config = describe.board_config(board_file.load(board_file.board_path("esp32s3")), "thing-1")
+    assert config["outputs"] == [[21, 0]] and config["led"] == 47
+    assert (config["link"]["tx"], config["i2c"]["i2c0"]["sda"], config["actuators"][0]["pin"]) == (17, 8, 21)

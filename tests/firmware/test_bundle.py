@@ -1,6 +1,7 @@
 """What is copied to a board."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,24 @@ def test_every_file_compiles_for_the_board(tmp_path: Path, name: str) -> None:
     for file in code:
         head = (tmp_path / file).read_bytes()[:3]
         assert head[:1] == b"M" and head[2] >> 2 == 0, f"{file} holds native code"
+
+
+@pytest.mark.parametrize(
+    ("name", "march"),
+    [("pico", "armv6m"), ("pico_w", "armv6m"), ("pico2", "armv7emsp"), ("esp32s3", "xtensawin"), ("unix", "x64")],
+)
+def test_bytecode_is_compiled_for_the_board_s_chip(
+    tmp_path: Path, name: str, march: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        asked.extend(word for word in command if word.startswith("-march"))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(bundle.subprocess, "run", run)
+    build(tmp_path, name)
+    assert set(asked) == {f"-march={march}"}
 
 
 def test_only_the_drivers_needed(tmp_path: Path) -> None:
