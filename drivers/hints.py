@@ -43,6 +43,8 @@ FULL_NAMES = {
     "as7341": "AS7341",
     "bme280": "BME280",
     "ds3231": "DS3231",
+    "ezo_ec": "EZO-EC",
+    "ezo_ph": "EZO-pH",
     "ina226": "INA226",
     "lis3dh": "LIS3DH",
     "lis3mdl": "LIS3MDL",
@@ -67,6 +69,7 @@ RANGES = {
     "as7341": "more light than its lowest gain can measure: put a diffuser before it, or turn it away from the lamp",
     "bme280": "the value is physically impossible: look for water in the housing, then replace the sensor",
     "ds3231": "the registers of time hold no date: set the clock",
+    "ezo_ec": "more than 500,000 uS/cm is no water: check the probe's plug, and that the circuit's K is the probe's",
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
     "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
     "lis3mdl": "a field beyond its full scale: set a larger range_gauss, and look for a magnet or a cable near it",
@@ -85,6 +88,9 @@ SERIAL_SETTINGS = {
     "sdm120": "baud rate is that of the meter's menu (2400 as delivered), that A and B are not swapped",
 }
 STALLS = {
+    "ezo_ec": "look at the sensor that its `temperature_from` names; then that EC is the circuit's only output "
+    "(command O); then measure 3.3 V at the circuit",
+    "ezo_ph": "look at the sensor that its `temperature_from` names, then measure 3.3 V at the circuit",
     "ds18b20": "85 Cel is what it shows after a loss of power: measure 3.3 V at the probe, and its 4.7 kOhm to 3.3 V",
     "nmea_gnss": "give its antenna a free view of the sky and wait 15 minutes; with `pps_pin`, check that wire, too",
     "sps30": "measure 5 V at the sensor while the board runs; clear its inlet: its fan stands or its laser failed",
