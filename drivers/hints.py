@@ -58,18 +58,22 @@ FULL_NAMES = {
     "sgp41": "SGP41",
     "sps30": "SPS30",
     "veml7700": "VEML7700",
+    "anemometer": "anemometer",
+    "flow_meter": "flow meter",
     "tipping_bucket": "rain gauge",
     "contact": "contact",
 }
 RANGES = {
     "a02yyuw": "the target is nearer than 30 mm, beyond 4.5 m or gives no echo: look for water at the "
     "sensor's face, spider webs, or a beam that hits the wall",
+    "anemometer": "more wind than there is: check `slope` and `offset`, and raise `debounce_ms` if its contact bounces",
     "ads1115": "the input is beyond its full scale: check the sensor's supply and the divider at the input",
     "amg8833": "it is itself beyond -20 to 80 Cel, or sees what is beyond -20 to 100: give it air, or move it away",
     "as7341": "more light than its lowest gain can measure: put a diffuser before it, or turn it away from the lamp",
     "bme280": "the value is physically impossible: look for water in the housing, then replace the sensor",
     "ds3231": "the registers of time hold no date: set the clock",
     "ezo_ec": "more than 500,000 uS/cm is no water: check the probe's plug, and that the circuit's K is the probe's",
+    "flow_meter": "more flow than a pipe carries: check `pulses_per_l`, and for a motor cable beside its wire",
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
     "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
     "lis3mdl": "a field beyond its full scale: set a larger range_gauss, and look for a magnet or a cable near it",

@@ -9,7 +9,7 @@ import json
 import drivers.gate_drive
 import drivers.machine_bus
 import drivers.relay
-from drivers import a02yyuw, contact, errors, tipping_bucket
+from drivers import a02yyuw, anemometer, contact, errors, flow_meter, tipping_bucket
 from drivers.bus import I2CBus
 
 
@@ -132,10 +132,26 @@ def small_ones():
     assert values == [1]
     tipping_bucket.TippingBucket(Pulses(), 0.5).read_into(values)
     assert values == [1.5]
+    counted()
 
 
 class Pulses:
     count = 3
+
+
+def counted():
+    now_ms = [0]
+    pulses = Pulses()
+    cups = anemometer.Anemometer(pulses, lambda: now_ms[0], {"period_ms": 1000, "slope": 0.5, "offset": 0.25})
+    meter = flow_meter.FlowMeter(pulses, lambda: now_ms[0], 600)
+    values = [0.0, 0.0]
+    assert cups.read_into(values) == 200 and meter.read_into(values) == 200
+    now_ms[0] = 1000
+    pulses.count = 23
+    assert cups.read_into(values) == 0
+    assert values == [10.25, 10.25]
+    assert meter.read_into(values) == 0
+    assert abs(values[0] - 2.0) < 1e-5 and abs(values[1] - 23 / 600) < 1e-6
 
 
 class Output:
