@@ -183,9 +183,7 @@ class GateDrive:
         try:
             (self._open if want > 0 else self._close).on()
             self._direction = want
-        except (
-            RuntimeError
-        ):  # the board's interlock: try again after the dead time, a bounded number of times
+        except RuntimeError:  # the board's interlock: try again after the dead time, a bounded number of times
             self._release()
 
     def _fresh(self, age_ms: int, now_ms: int) -> bool:
@@ -213,21 +211,6 @@ class GateDrive:
         self._direction = 0
 
 
-def _scaled(io, cfg):
-    """A callable that gives the feedback as (position 0 to 1, quality, age in ms)."""
-    sensor, channel = cfg["position"]
-    closed = cfg.get("position_at_closed", 0.0)
-    span = cfg.get("position_at_open", 1.0) - closed
-
-    def feedback() -> tuple:
-        value, quality, age_ms = io.reading(sensor, channel)
-        if value is None:
-            return float("nan"), 9, age_ms
-        return (value - closed) / span, quality, age_ms
-
-    return feedback
-
-
 def _limit(io, cfg, key: str):
     level = io.input(cfg[key], cfg.get("limit_pull", "up"))
     active = 1 if cfg.get("limit_active_high", False) else 0
@@ -239,4 +222,4 @@ def make(io, cfg) -> GateDrive:
     active_high = cfg.get("active_high", True)
     relays = (io.output(cfg["open_pin"], active_high), io.output(cfg["close_pin"], active_high))
     limits = (_limit(io, cfg, "limit_open_pin"), _limit(io, cfg, "limit_closed_pin"))
-    return GateDrive(relays, limits, _scaled(io, cfg), cfg)
+    return GateDrive(relays, limits, motion.scaled(io, cfg), cfg)

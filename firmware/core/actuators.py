@@ -182,6 +182,14 @@ class Actuators:
         actuator.next_ms = self._clock.ms
         actuator.driver.safe()
 
+    def abandon(self) -> None:
+        """The program ends: chips on a bus are told their safe state, as no reset reaches them."""
+        for actuator in self.actuators:
+            try:
+                actuator.driver.safe()
+            except Exception:
+                self.errors += 1
+
     def report(self, actuator: Actuator, state: int, code: int) -> None:
         """Note the task's state and queue its result."""
         actuator.task_state = state

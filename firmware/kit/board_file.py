@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from protocol import plain
 
-from . import options
+from . import on_bus, options
 from .errors import BoardFileError
 from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
 
@@ -140,11 +140,13 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
         where = f"actuators[{place}] ({actuator.name})"
         try:
             yield from _option_problems(where, actuator.kind, actuator.options)
+            yield from on_bus.problems(where, actuator, driver_module(actuator.kind))
         except KeyError as error:
             yield f"{where}.kind: {error.args[0]}"
         for wires in (actuator.outputs, actuator.inputs):
             if len({wire.active for wire in wires.values()}) > 1:
                 yield f"{where}: all outputs need the same polarity, and so do all inputs"
+    yield from on_bus.clashes(board, driver_module)
 
 
 def _option_problems(where: str, driver: str, given: dict[str, Any]) -> Iterator[str]:

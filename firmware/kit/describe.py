@@ -186,6 +186,8 @@ def _actuator(board: BoardFile, actuator: Actuator) -> dict[str, Any]:
         "lease_ms": actuator.lease_ms,
         "travel_ms": actuator.travel_ms,
     }
+    if actuator.bus:
+        config |= {"bus": actuator.bus, "address": actuator.address}
     for key, output in actuator.outputs.items():
         config["pin" if key == "on" else f"{key}_pin"] = output.pin
         config["active_high"] = output.active_high

@@ -124,7 +124,7 @@ class Input(Strict):
 
 
 class Actuator(Strict):
-    """One thing that acts. `safe` is where the board drives it by itself when nobody may command it."""
+    """One thing that acts, on pins or by a chip on a bus. `safe`: where the board drives it when nobody may command."""
 
     name: Name
     kind: Name
@@ -135,7 +135,9 @@ class Actuator(Strict):
     lease_ms: int = Field(ge=200, le=3_600_000)
     travel_ms: int = Field(default=0, ge=0, le=600_000)
     feedback: str | None = None
-    outputs: dict[str, Output] = Field(min_length=1)
+    bus: str | None = None
+    address: int | None = Field(default=None, ge=0x08, le=0x77)
+    outputs: dict[str, Output] = Field(default_factory=dict)
     inputs: dict[str, Input] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -143,6 +145,16 @@ class Actuator(Strict):
     def _safe_in_range(self) -> "Actuator":
         if not self.lower <= self.safe <= self.upper:
             raise ValueError(f"safe = {self.safe} is outside of {self.lower} to {self.upper}")
+        return self
+
+    @model_validator(mode="after")
+    def _pins_or_bus(self) -> "Actuator":
+        if (self.bus is None) != (self.address is None):
+            raise ValueError("a chip on a bus needs its address, and only such a chip has one")
+        if (self.bus is None) != bool(self.outputs):
+            raise ValueError("expected exactly one of outputs (pins) and bus (with address)")
+        if self.bus and self.inputs:
+            raise ValueError("inputs belong to outputs on pins; a chip on a bus is observed by feedback")
         return self
 
 
@@ -177,6 +189,7 @@ class BoardFile(Strict):
             *_wrong_pins(self),
             *_pins_used_twice(self),
             *_dangling_names(self),
+            *_dangling_outputs(self),
             *_same_names(self),
         ]
         if problems:
@@ -264,10 +277,23 @@ def _dangling_names(board: BoardFile) -> Iterator[str]:
     for actuator in board.actuators:
         if actuator.feedback and actuator.feedback not in channels:
             yield f"actuators.{actuator.name}: feedback {actuator.feedback!r} is not among channels {sorted(channels)}"
+        if actuator.bus and actuator.bus not in board.buses:
+            yield f"actuators.{actuator.name}: bus {actuator.bus!r} is not among [buses] {sorted(board.buses)}"
+
+
+def _dangling_outputs(board: BoardFile) -> Iterator[str]:
+    """Yield what interlocks name but cannot hold: no output, or one behind a bus."""
     outputs = {f"{a.name}.{key}" for a in board.actuators for key in a.outputs}
+    on_a_bus = {a.name: a for a in board.actuators if a.bus}
     for interlock in board.interlocks:
         for output in interlock.outputs:
-            if output not in outputs:
+            remote = on_a_bus.get(output.partition(".")[0])
+            if remote:
+                yield (
+                    f"interlocks: {output!r} is a chip at 0x{remote.address:02x} on {remote.bus}; an interlock holds "
+                    "pins alone, as it must not wait for a bus; expected a pin, or contactors that lock each other"
+                )
+            elif output not in outputs:
                 yield f"interlocks: {output!r} is not among outputs {sorted(outputs)}"
 
 

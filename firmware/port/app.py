@@ -53,19 +53,31 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
     io = Io(config, clock)
     causes.tell(node, cause, causes.failure(bitten))
-    if not boot.safe_mode:
+    if boot.safe_mode:
+        calm(io, config)
+    else:
         fit(node, io, config)
     return node, io
+
+
+def calm(io: Io, config: dict) -> None:  # type: ignore[type-arg]
+    """Tell chips on a bus their safe state once, in safe mode, too: no reset of the board reaches them."""
+    for entry in config["actuators"]:
+        if "address" in entry:
+            try:
+                driver(entry["kind"]).make(io, entry).safe()
+            except Exception as error:  # it may be why the board is in safe mode
+                sys.print_exception(error)
 
 
 def fit(node: Node, io: Io, config: dict) -> None:  # type: ignore[type-arg]
     """Give the node its sensors, actuators and stop input."""
     io.reading = node.sensors.reading
+    for entry in config["actuators"]:  # first, as a chip on a bus still does what it was told before this start
+        node.actuators.add(driver(entry["kind"]).make(io, entry), entry)
     for entry in config["sensors"]:
         bus = io.i2c(entry["bus"]) if "address" in entry else None
         node.sensors.add(driver(entry["chip"]).make(io, entry), entry, bus)
-    for entry in config["actuators"]:
-        node.actuators.add(driver(entry["kind"]).make(io, entry), entry)
     if "stop" in config:
         pin, pull, level = config["stop"]
         node.actuators.watch_stop(io.input(pin, pull), level)
@@ -150,15 +162,19 @@ def run(config: dict) -> None:  # type: ignore[type-arg]
     """Run the board for ever. An error switches all outputs off and lets the watchdog start the board again."""
     watchdog = machine.WDT(timeout=config["watchdog_ms"])
     outputs = config["outputs"]
+    app = None
     try:
         app = App(config)
         config.clear()
         loop(app, watchdog)
         switch_off(outputs)
+        app.node.actuators.abandon()
         Files().replace(MAINTENANCE, "")
         machine.reset()
     except Exception as error:
         switch_off(outputs)
+        if app:
+            app.node.actuators.abandon()
         sys.print_exception(error)
         gc.collect()
         causes_for_now().note_failure(error)

@@ -8,6 +8,7 @@ import json
 
 import drivers.gate_drive
 import drivers.machine_bus
+import drivers.mcp4725
 import drivers.relay
 from drivers import a02yyuw, anemometer, contact, errors, flow_meter, tipping_bucket
 from drivers.bus import I2CBus
@@ -186,8 +187,41 @@ def actuators():
     assert gate.settled and abs(gate.position - 0.6) < 0.02, gate.position
 
 
+class AnalogueOutput(I2CBus):
+    """An MCP4725: answers with what it was told, and not at all while it is off."""
+
+    code = 0x800
+    off = False
+
+    def transaction(self, address, write, read):
+        if self.off:
+            raise errors.BusError(errors.NACK, "scripted")
+        if write:
+            self.code = write[0] << 8 | write[1]
+        if read:
+            read[0] = 0xC0
+            read[1] = self.code >> 4
+            read[2] = self.code << 4 & 0xF0
+
+
+def remote():
+    chip = AnalogueOutput()
+    valve = drivers.mcp4725.MCP4725(chip, {"address": 0x60, "safe": 0.5})
+    valve.command(0.25)
+    valve.step(0)
+    assert (chip.code, valve.position, valve.settled) == (0x400, 0.25, True)
+    chip.off = True
+    valve.step(600)
+    assert (valve.state, valve.settled, valve.position == valve.position) == (3, False, False)
+    valve.safe()
+    chip.off = False
+    valve.step(2000)
+    assert (chip.code, valve.position, valve.settled) == (0x800, 0.5, True)
+
+
 for case in json.loads(TRANSCRIPTS):  # noqa: F821
     replay(case)
 small_ones()
 actuators()
+remote()
 print("ok")

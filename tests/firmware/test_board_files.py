@@ -36,10 +36,12 @@ def test_board_files_are_right_and_fit_a_hello(name: str) -> None:
         assert channel.lower < channel.upper
 
 
-def test_the_fullest_board_has_every_kind_of_actuator_and_as_many_kinds_of_sensor_as_fit() -> None:
+def test_the_fullest_board_has_every_kind_of_actuator_on_pins_one_on_a_bus_and_as_many_sensors_as_fit() -> None:
     board = board_file.load(board_file.board_path("fullest"))
-    acting = {name for name in board_file.driver_names() if not hasattr(board_file.driver_module(name), "CHANNELS")}
-    assert {actuator.kind for actuator in board.actuators} == acting
+    acting = [name for name in board_file.driver_names() if not hasattr(board_file.driver_module(name), "CHANNELS")]
+    on_pins = {name for name in acting if not hasattr(board_file.driver_module(name), "ADDRESSES")}
+    assert {actuator.kind for actuator in board.actuators if not actuator.bus} == on_pins
+    assert len({actuator.kind for actuator in board.actuators if actuator.bus}) == 1
     assert len({sensor.chip for sensor in board.sensors}) >= 6
 
 
@@ -160,6 +162,9 @@ def test_active_low_with_its_resistor_is_right() -> None:
         (("actuators", 0, "outputs", "close", "pin"), "GP10", "GP10 is used twice"),
         (("interlocks", 0, "outputs"), ["opening.open", "opening.shut"], "is not among outputs"),
         (("actuators", 0, "kind"), "gate_drve", "did you mean 'gate_drive'?"),
+        (("actuators", 0, "kind"), "mcp4725", "mcp4725 needs bus and address, as it is a chip on I2C"),
+        (("actuators", 0, "bus"), "i2c0", "needs its address"),
+        (("actuators", 0, "outputs"), {}, "expected exactly one of outputs (pins) and bus (with address)"),
     ],
 )
 def test_mistakes_are_explained(path: tuple[Any, ...], value: Any, found: str) -> None:

@@ -169,7 +169,7 @@ def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
     started, _ = used(vm)
     host = Host()
     play(vm, host, 10_000, first=board_link.build_frame(board_link.encode_hello(1)))
-    for actuator, setpoint in ((0, 0.6), (1, 1.0), (2, 1.0)):
+    for actuator, setpoint in ((0, 0.6), (1, 1.0), (2, 1.0), (3, 0.7)):
         play(vm, host, 2_000, first=host.task(actuator, setpoint))
     vm.run("machine.silent.append(0x76)")
     play(vm, host, 5_000)

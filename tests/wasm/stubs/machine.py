@@ -87,7 +87,22 @@ class Air:
             buf[i] = self.answer[i]
 
 
-CHIPS = {0: {0x76: Registers(), 0x62: Air(), 0x48: Converter()}, 1: {0x77: Registers()}}
+class Analogue:
+    """MCP4725: gives back what it was told."""
+
+    def __init__(self):
+        self.code = 0x800
+
+    def write(self, data):
+        self.code = data[0] << 8 | data[1]
+
+    def read(self, buf):
+        buf[0] = 0xC0
+        buf[1] = self.code >> 4
+        buf[2] = self.code << 4 & 0xF0
+
+
+CHIPS = {0: {0x76: Registers(), 0x62: Air(), 0x48: Converter()}, 1: {0x77: Registers(), 0x60: Analogue()}}
 
 
 class I2C:
