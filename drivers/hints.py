@@ -53,6 +53,7 @@ FULL_NAMES = {
     "ds18b20": "DS18B20",
     "nmea_gnss": "GNSS receiver",
     "pms5003": "PMS5003",
+    "pn532": "PN532",
     "scd41": "SCD41",
     "sdm120": "SDM120",
     "sgp41": "SGP41",
@@ -97,6 +98,7 @@ STALLS = {
     "ezo_ph": "look at the sensor that its `temperature_from` names, then measure 3.3 V at the circuit",
     "ds18b20": "85 Cel is what it shows after a loss of power: measure 3.3 V at the probe, and its 4.7 kOhm to 3.3 V",
     "nmea_gnss": "give its antenna a free view of the sky and wait 15 minutes; with `pps_pin`, check that wire, too",
+    "pn532": "set both of its switches to I2C, and measure its supply while a tag is on it: the field takes 100 mA",
     "sps30": "measure 5 V at the sensor while the board runs; clear its inlet: its fan stands or its laser failed",
     "sdm120": "the meter says that it is busy: wait a minute, then switch its supply off and on",
 }
