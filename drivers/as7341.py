@@ -21,7 +21,9 @@ Datasheet: DS000504 version 3-00 (June 2020); which photodiode goes to which con
         ...                         # come back after wait_ms: two halves, each switched, then measured
 
 Basic counts are counts of the converter divided by gain and milliseconds of integration, so that a change of gain does
-not show. Board file keys: `bus`; `address` (0x39).
+not show.
+
+Board file keys: `bus`; `address` (0x39).
 Limits: basic counts have no radiometric scale: compare bands of one sensor, or calibrate against a lamp. sigma is our
 estimate, not the datasheet's. The two halves are 60 ms apart: flickering light looks different in them.
 """

@@ -11,9 +11,11 @@ Datasheet: EZO-EC V 6.2 (September 2020), chapter "I2C mode"; what it shares wit
     while wait_ms := sensor.read_into(values):
         ...                         # come back after wait_ms: 300 ms for the temperature, 600 ms for the value
 
-The value is the conductivity at 25 Cel. Board file keys: `bus`; `address` (0x64); `temperature_from`: sensor and
-channel of the board file that give the water's temperature in Cel, read before this one. With it, no reading is made
-while they give nothing good; without, the water is taken to have 25 Cel, an error of 2 % for each Cel that it has not.
+The value is the conductivity at 25 Cel.
+
+Board file keys: `bus`; `address` (0x64); `temperature_from`: sensor and channel of the board file that give the water's
+temperature in Cel, read before this one. With it, no reading is made while they give nothing good; without, the water
+is taken to have 25 Cel, an error of 2 % for each Cel that it has not.
 Limits: 2 % of the value (sigma is that at 1000 uS/cm), in the range of the probe: 0.07 to 50,000 uS/cm at K 0.1, 5 to
 200,000 at K 1, 10 to 1,000,000 at K 10. The circuit keeps K and its calibration; this driver changes neither.
 """
