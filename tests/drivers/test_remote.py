@@ -15,6 +15,7 @@ from drivers import errors, motion
 from drivers.remote import VERIFY_MS
 from protocol import task_numbers as codes
 from simulator.chips.mcp4725 import MCP4725
+from simulator.chips.pca9685 import PCA9685
 from tests.drivers.remote_rig import LEASE_MS, SAFE, Rig
 
 
@@ -31,7 +32,14 @@ def volts(chip: MCP4725) -> float:
     return chip.output_v / chip.supply_v
 
 
-CASES = {"mcp4725": Case(0x60, {}, volts, 1 / 4095)}
+def pulses(chip: PCA9685) -> float:
+    return (chip.pulse_us(3) - 1000) / 1000
+
+
+CASES = {
+    "mcp4725": Case(0x60, {}, volts, 1 / 4095),
+    "pca9685": Case(0x40, {"channel": 3, "pulse_at_0_us": 1000, "pulse_at_1_us": 2000}, pulses, 0.005),
+}
 FAULTS = [errors.NACK, errors.SDA_LOW, errors.SCL_LOW, errors.TIMEOUT]
 each_chip = pytest.mark.parametrize("name", CASES)
 

@@ -60,3 +60,38 @@ def test_two_actuators_at_one_address_are_one_too_many() -> None:
     wrong = remote()
     wrong["actuators"].append({**wrong["actuators"][-1], "name": "second"})
     assert "actuators.second: 0x60 on i2c0 is that of actuators.speed, too; expected one actuator" in problems(wrong)
+
+
+def shared(**changes: Any) -> dict[str, Any]:
+    """Two outputs of one chip, the second one changed."""
+    wrong = remote(kind="pca9685", address=0x40, options={"channel": 0, "frequency_hz": 50})
+    first = wrong["actuators"][-1]
+    wrong["actuators"].append({**first, "name": "flap", "options": {**first["options"], "channel": 1, **changes}})
+    return wrong
+
+
+def test_outputs_of_one_chip_are_actuators_of_their_own() -> None:
+    config = describe.board_config(board_file.check(shared(), "b.toml"), "")
+    assert [entry.get("channel") for entry in config["actuators"]] == [None, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"channel": 0}, "with the same channel 0; expected another channel for each"),
+        ({"frequency_hz": 60}, "frequency_hz is the whole chip's: found 50 and 60; expected the same"),
+        ({"oscillator_hz": 26e6}, "oscillator_hz is the whole chip's: found None and 26000000.0"),
+        ({"channel": 16}, "channel: found 16; expected 0 to 15"),
+        ({"pulse_at_1_us": 2600}, "found 2600; expected 500 to 2500"),
+    ],
+)
+def test_what_outputs_of_one_chip_cannot_have(changes: dict[str, Any], found: str) -> None:
+    assert f"{found}" in problems(shared(**changes))
+
+
+def test_two_kinds_cannot_be_one_chip() -> None:
+    wrong = shared()
+    wrong["actuators"][-1]["kind"] = "mcp4725"
+    text = problems(wrong)
+    assert "found 0x40; expected 0x60 to 0x67" in text
+    assert "expected one actuator at an address" in text

@@ -29,7 +29,7 @@ def words(*values):
 
 
 class Registers:
-    """BME280: a register pointer over 256 bytes; the calibration of the datasheet's example."""
+    """A register pointer over 256 bytes, as BME280 and PCA9685 have; the calibration of a BME280's datasheet."""
 
     def __init__(self):
         self.at = 0
@@ -45,8 +45,8 @@ class Registers:
 
     def write(self, data):
         self.at = data[0]
-        if len(data) == 2:
-            self.data[self.at] = data[1]
+        for i in range(1, len(data)):
+            self.data[self.at + i - 1] = data[i]
 
     def read(self, buf):
         for i in range(len(buf)):
@@ -87,22 +87,7 @@ class Air:
             buf[i] = self.answer[i]
 
 
-class Analogue:
-    """MCP4725: gives back what it was told."""
-
-    def __init__(self):
-        self.code = 0x800
-
-    def write(self, data):
-        self.code = data[0] << 8 | data[1]
-
-    def read(self, buf):
-        buf[0] = 0xC0
-        buf[1] = self.code >> 4
-        buf[2] = self.code << 4 & 0xF0
-
-
-CHIPS = {0: {0x76: Registers(), 0x62: Air(), 0x48: Converter()}, 1: {0x77: Registers(), 0x60: Analogue()}}
+CHIPS = {0: {0x76: Registers(), 0x62: Air(), 0x48: Converter()}, 1: {0x40: Registers()}}
 
 
 class I2C:
