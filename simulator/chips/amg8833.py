@@ -5,7 +5,7 @@ Source: Panasonic ADI8000C66, Grid-EYE: operating modes, register map, output of
 for those that see something else, and `thermistor_cel`.
 """
 
-from .base import Clock, I2CChip, Nack, Range
+from .base import Clock, Nack, Range, RegisterChip
 
 POWER, RESET, RATE, INTERRUPT, STATUS, CLEAR, AVERAGE = 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x07
 LEVELS, THERMISTOR, TABLE, UNLOCK, PIXELS, END = range(0x08, 0x0E), 0x0E, 0x10, 0x1F, 0x80, 0x100
@@ -20,7 +20,7 @@ WAKE_NS = 50_000_000
 FULL_CEL = (-20.0, 100.0)
 
 
-class AMG8833(I2CChip):
+class AMG8833(RegisterChip):
     """The sensor; AD_SELECT at GND gives 0x68, at VDD 0x69."""
 
     def __init__(self, clock: Clock, address: int = 0x69) -> None:
@@ -40,25 +40,6 @@ class AMG8833(I2CChip):
         self._pointer = 0
         self._hears_ns = self._clock() + WAKE_NS
         self._begin()
-
-    def write(self, data: bytes) -> None:
-        """A register address, then values for it and those behind it. Raises: Nack in the first 50 ms."""
-        self._advance()
-        if not data:
-            return
-        self._pointer = data[0]
-        for value in data[1:]:
-            self._store(self._pointer, value)
-            self._pointer = self._pointer + 1 & 0xFF
-
-    def read(self, count: int) -> bytes:
-        """Registers from the pointer on. Raises: Nack in the first 50 ms."""
-        self._advance()
-        answer = bytearray()
-        for _ in range(count):
-            answer.append(self._load(self._pointer))
-            self._pointer = self._pointer + 1 & 0xFF
-        return bytes(answer)
 
     def _reset(self) -> None:
         self._memory = bytearray(END)

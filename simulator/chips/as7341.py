@@ -6,7 +6,7 @@ of integration at gain 1: `bands` (F1 to F8), `clear`, `near_infrared`; the left
 long switching takes is not published: 1 ms here.
 """
 
-from .base import Clock, I2CChip, Range
+from .base import Clock, Range, RegisterChip
 
 ENABLE, ATIME, IDENTITY, STATUS, ASTATUS, DATA, STATUS2 = 0x80, 0x81, 0x92, 0x93, 0x94, 0x95, 0xA3
 CFG0, CFG1, CFG6, ASTEP_LOW, ASTEP_HIGH, AZ_CONFIG = 0xA9, 0xAA, 0xAF, 0xCA, 0xCB, 0xD6
@@ -27,7 +27,7 @@ CLEARS = ((0x08, 4, CLEAR), (0x11, 4, CLEAR))
 ALONE = (0x13, 0, NEAR_INFRARED)
 
 
-class AS7341(I2CChip):
+class AS7341(RegisterChip):
     """The sensor; its address is fixed."""
 
     def __init__(self, clock: Clock, address: int = 0x39) -> None:
@@ -51,25 +51,6 @@ class AS7341(I2CChip):
         self._wiring: list[list[tuple[int, float]]] = [[] for _ in range(CONVERTERS)]
         self._switched_ns = self._next_ns = 0
         self._latest = bytes(13)
-
-    def write(self, data: bytes) -> None:
-        """A register address, then values for it and those behind it."""
-        self._advance()
-        if not data:
-            return
-        self._pointer = data[0]
-        for value in data[1:]:
-            self._store(self._pointer, value)
-            self._pointer = self._pointer + 1 & 0xFF
-
-    def read(self, count: int) -> bytes:
-        """Registers from the pointer on."""
-        self._advance()
-        answer = bytearray()
-        for _ in range(count):
-            answer.append(self._load(self._pointer))
-            self._pointer = self._pointer + 1 & 0xFF
-        return bytes(answer)
 
     def _load(self, register: int) -> int:
         if register < len(self._ram):

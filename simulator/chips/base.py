@@ -62,3 +62,46 @@ class I2CChip:
     def sample_range(self) -> dict[str, Range]:
         """Range of each physical attribute."""
         raise NotImplementedError
+
+
+class RegisterChip(I2CChip):
+    """A chip whose bytes stand at addresses: a write is an address, then values for it and those behind it."""
+
+    _pointer = 0
+
+    def write(self, data: bytes) -> None:
+        """An address, then values. Raises: Nack."""
+        self._advance()
+        if not data:
+            return
+        self._point(data[0])
+        for value in data[1:]:
+            self._store(self._pointer, value)
+            self._step()
+
+    def read(self, count: int) -> bytes:
+        """Registers from the pointer on. Raises: Nack."""
+        self._advance()
+        answer = bytearray()
+        for _ in range(count):
+            answer.append(self._load(self._pointer))
+            self._step()
+        return bytes(answer)
+
+    def _point(self, address: int) -> None:
+        self._pointer = address
+
+    def _step(self) -> None:
+        self._pointer = self._pointer + 1 & 0xFF
+
+    def _advance(self) -> None:
+        """Bring the chip to the present. Raises: Nack where it does not listen."""
+        raise NotImplementedError
+
+    def _load(self, register: int) -> int:
+        """The value of a register; reading may change it."""
+        raise NotImplementedError
+
+    def _store(self, register: int, value: int) -> None:
+        """Take a value where the register can be written."""
+        raise NotImplementedError

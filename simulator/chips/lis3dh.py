@@ -7,7 +7,7 @@ application note AN3308, chapter 9. The physical side is `acceleration_ms2` (x, 
 
 from math import pi, sin
 
-from .base import Clock, I2CChip, Range
+from .base import Clock, Range, RegisterChip
 
 WHO_AM_I, CTRL_0, CTRL_1, CTRL_4, CTRL_5 = 0x0F, 0x1E, 0x20, 0x23, 0x24
 STATUS, OUT, OUT_END, FIFO_CTRL, FIFO_SRC = 0x27, 0x28, 0x2D, 0x2E, 0x2F
@@ -24,7 +24,7 @@ DEPTH = 32
 G = 9.80665
 
 
-class LIS3DH(I2CChip):
+class LIS3DH(RegisterChip):
     """The sensor; SA0 low gives 0x18, high 0x19."""
 
     def __init__(self, clock: Clock, address: int = 0x18) -> None:
@@ -46,37 +46,23 @@ class LIS3DH(I2CChip):
             self._memory[register] = value
         self._fifo: list[bytes] = []
         self._overrun = False
-        self._address_pointer = 0
+        self._pointer = 0
         self._increments = False
         self._next_ns = 0
         self._unread = self._lost = 0
 
-    def write(self, data: bytes) -> None:
-        """A register address, whose bit 7 lets it go on by itself, then values (6.1.1)."""
-        self._advance()
-        if not data:
-            return
-        self._address_pointer, self._increments = data[0] & 0x3F, bool(data[0] & 0x80)
-        for value in data[1:]:
-            self._store(self._address_pointer, value)
-            self._step()
-
-    def read(self, count: int) -> bytes:
-        """Registers from the pointer on; with the FIFO on, the address turns from the last output to the first."""
-        self._advance()
-        answer = bytearray()
-        for _ in range(count):
-            answer.append(self._load(self._address_pointer))
-            self._step()
-        return bytes(answer)
+    def _point(self, address: int) -> None:
+        """Bit 7 of an address lets it go on by itself (6.1.1)."""
+        self._pointer, self._increments = address & 0x3F, bool(address & 0x80)
 
     def _step(self) -> None:
+        """With the FIFO on, the address turns from the last output to the first."""
         if not self._increments:
             return
-        if self._fifo_on and self._address_pointer == OUT_END:
-            self._address_pointer = OUT
+        if self._fifo_on and self._pointer == OUT_END:
+            self._pointer = OUT
         else:
-            self._address_pointer = self._address_pointer + 1 & 0x3F
+            self._pointer = self._pointer + 1 & 0x3F
 
     @property
     def _fifo_on(self) -> bool:

@@ -6,7 +6,7 @@ with or without bit 7, and from the last to the first, never to the temperature:
 ones (github.com/PX4/PX4-Autopilot, issue 12514). The physical side is `field_ut` (x, y, z) and `temperature_cel`.
 """
 
-from .base import Clock, I2CChip, Range
+from .base import Clock, Range, RegisterChip
 
 WHO_AM_I, CTRL_1, CTRL_2, CTRL_3, CTRL_4, CTRL_5 = 0x0F, 0x20, 0x21, 0x22, 0x23, 0x24
 STATUS, OUT, TEMPERATURE, INT_CFG, INT_SRC, INT_THS = 0x27, 0x28, 0x2E, 0x30, 0x31, 0x32
@@ -24,7 +24,7 @@ SINGLE_MAX_HZ = 80.0
 UT_PER_GAUSS = 100.0
 
 
-class LIS3MDL(I2CChip):
+class LIS3MDL(RegisterChip):
     """The sensor; SA1 low gives 0x1C, high 0x1E."""
 
     def __init__(self, clock: Clock, address: int = 0x1C) -> None:
@@ -52,24 +52,9 @@ class LIS3MDL(I2CChip):
         self._held: set[int] = set()
         self._waiting: bytes | None = None
 
-    def write(self, data: bytes) -> None:
-        """A register address, whose bit 7 lets it go on by itself, then values (5.1.1)."""
-        self._advance()
-        if not data:
-            return
-        self._pointer, self._increments = data[0] & 0x3F, bool(data[0] & 0x80)
-        for value in data[1:]:
-            self._store(self._pointer, value)
-            self._step()
-
-    def read(self, count: int) -> bytes:
-        """Registers from the pointer on."""
-        self._advance()
-        answer = bytearray()
-        for _ in range(count):
-            answer.append(self._load(self._pointer))
-            self._step()
-        return bytes(answer)
+    def _point(self, address: int) -> None:
+        """Bit 7 of an address lets it go on by itself (5.1.1)."""
+        self._pointer, self._increments = address & 0x3F, bool(address & 0x80)
 
     def _step(self) -> None:
         if OUT <= self._pointer < TEMPERATURE:

@@ -6,6 +6,7 @@ acknowledged; so is everything while a command executes.
 """
 
 from .base import Clock, I2CChip, Nack, Range
+from .sensirion import with_checksum
 
 START_PERIODIC, READ_MEASUREMENT, STOP_PERIODIC = 0x21B1, 0xEC05, 0x3F86
 START_LOW_POWER, DATA_READY, SINGLE_SHOT = 0x21AC, 0xE4B8, 0x219D
@@ -118,17 +119,7 @@ class SCD41(I2CChip):
     def _send(self, *words: int) -> None:
         for word in words:
             data = word.to_bytes(2, "big")
-            self._answer += data + bytes((checksum(data) ^ (0x5A if self.corrupt else 0),))
-
-
-def checksum(data: bytes) -> int:
-    """CRC-8, polynomial 0x31, start 0xFF (3.11); 0x92 for BE EF."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
+            self._answer += with_checksum(data, self.corrupt)
 
 
 def make(clock: Clock, address: int = 0x62) -> SCD41:

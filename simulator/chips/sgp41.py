@@ -8,6 +8,7 @@ one is destroyed.
 """
 
 from .base import Clock, I2CChip, Nack, Range
+from .sensirion import checksum, with_checksum
 
 CONDITION, MEASURE, SELF_TEST, HEATER_OFF, SERIAL_NUMBER = 0x2612, 0x2619, 0x280E, 0x3615, 0x3682
 EXECUTION_MS = {CONDITION: 50, MEASURE: 50, SELF_TEST: 320, HEATER_OFF: 1, SERIAL_NUMBER: 1}
@@ -77,20 +78,7 @@ class SGP41(I2CChip):
     def _words(self, command: int) -> bytes:
         voc, nox = (max(0, min(0xFFFF, round(value))) for value in (self.voc_raw, self.nox_raw))
         words = {CONDITION: (voc,), MEASURE: (voc, nox), SELF_TEST: (0xD400,), SERIAL_NUMBER: SERIAL}.get(command, ())
-        return b"".join(self._with_checksum(word.to_bytes(2, "big")) for word in words)
-
-    def _with_checksum(self, two: bytes) -> bytes:
-        return two + bytes((checksum(two) ^ (0x5A if self.corrupt else 0),))
-
-
-def checksum(data: bytes) -> int:
-    """CRC-8, polynomial 0x31, start 0xFF (4.4); 0x92 for BE EF."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
+        return b"".join(with_checksum(word.to_bytes(2, "big"), self.corrupt) for word in words)
 
 
 def make(clock: Clock, address: int = 0x59) -> SGP41:

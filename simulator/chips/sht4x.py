@@ -10,6 +10,7 @@ the air stays as it is.
 from math import exp
 
 from .base import Clock, I2CChip, Nack, Range
+from .sensirion import with_checksum
 
 HIGH, MEDIUM, LOW, SERIAL, RESET = 0xFD, 0xF6, 0xE0, 0x89, 0x94
 MEASURING_NS = {HIGH: 8_300_000, MEDIUM: 4_500_000, LOW: 1_600_000}
@@ -111,22 +112,12 @@ class SHT4X(I2CChip):
     def _send(self, *words: int) -> None:
         for word in words:
             data = word.to_bytes(2, "big")
-            self._answer += data + bytes((checksum(data) ^ (0x5A if self.corrupt else 0),))
+            self._answer += with_checksum(data, self.corrupt)
 
 
 def saturation(temperature_cel: float) -> float:
     """Saturation vapour pressure over water in hPa (WMO-No. 8, annex 4.B)."""
     return 6.112 * exp(17.62 * temperature_cel / (243.12 + temperature_cel))
-
-
-def checksum(data: bytes) -> int:
-    """CRC-8, polynomial 0x31, start 0xFF (4.4); 0x92 for BE EF."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
 
 
 def make(clock: Clock, address: int = 0x44) -> SHT4X:

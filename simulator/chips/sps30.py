@@ -10,6 +10,7 @@ executes, and while it sleeps.
 import struct
 
 from .base import Clock, I2CChip, Nack, Range
+from .sensirion import checksum, with_checksum
 
 START, STOP, DATA_READY, READ_VALUES = 0x0010, 0x0104, 0x0202, 0x0300
 SLEEP, WAKE, CLEAN, INTERVAL = 0x1001, 0x1103, 0x5607, 0x8004
@@ -77,7 +78,7 @@ class SPS30(I2CChip):
         content = self._content()
         if not content:
             raise Nack("SPS30 has nothing to send")
-        sent = b"".join(self._with_checksum(content[at : at + 2]) for at in range(0, len(content), 2))
+        sent = b"".join(with_checksum(content[at : at + 2], self.corrupt) for at in range(0, len(content), 2))
         return sent[:count].ljust(count, b"\xff")
 
     def _wake_interface(self) -> None:
@@ -144,9 +145,6 @@ class SPS30(I2CChip):
         values[9] *= 1000
         return struct.pack(">10H", *(max(0, min(0xFFFF, round(value))) for value in values))
 
-    def _with_checksum(self, two: bytes) -> bytes:
-        return two + bytes((checksum(two) ^ (0x5A if self.corrupt else 0),))
-
 
 def arguments(data: bytes) -> bytes:
     """The words of a command without their checksums. Raises: Nack if one is wrong."""
@@ -156,16 +154,6 @@ def arguments(data: bytes) -> bytes:
             raise Nack("SPS30: wrong checksum")
         words += data[at : at + 2]
     return words
-
-
-def checksum(data: bytes) -> int:
-    """CRC-8, polynomial x^8 + x^5 + x^4 + 1, start 0xFF (6.1.3); 0x92 for BE EF."""
-    crc = 0xFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x31) & 0xFF if crc & 0x80 else crc << 1
-    return crc
 
 
 def make(clock: Clock, address: int = 0x69) -> SPS30:

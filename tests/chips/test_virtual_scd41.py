@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.bus import Nack
-from simulator.chips import scd41
+from simulator.chips import scd41, sensirion
 from simulator.chips.scd41 import SCD41
 from tests.chips.chip_clock import Clock
 
@@ -22,7 +22,7 @@ def ask(chip: SCD41, clock: Clock, command: int, count: int) -> bytes:
 
 
 def test_checksum_example_of_the_datasheet() -> None:
-    assert scd41.checksum(b"\xbe\xef") == 0x92
+    assert sensirion.checksum(b"\xbe\xef") == 0x92
 
 
 def test_measurement_example_of_the_datasheet(chip: SCD41, clock: Clock) -> None:
@@ -87,4 +87,4 @@ def test_single_shot_takes_five_seconds(chip: SCD41, clock: Clock) -> None:
 def test_corrupt_checksums(chip: SCD41, clock: Clock) -> None:
     chip.corrupt = True
     answer = ask(chip, clock, 0x3682, 9)
-    assert scd41.checksum(answer[:2]) != answer[2]
+    assert sensirion.checksum(answer[:2]) != answer[2]

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.bus import Nack
-from simulator.chips import sgp41
+from simulator.chips import sensirion, sgp41
 from simulator.chips.sgp41 import SGP41
 from tests.chips.chip_clock import Clock
 
@@ -21,7 +21,7 @@ def asked(chip: SGP41, clock: Clock, data: bytes, wait_ms: float, count: int) ->
 
 
 def test_checksum_example_of_the_datasheet() -> None:
-    assert sgp41.checksum(b"\xbe\xef") == 0x92
+    assert sensirion.checksum(b"\xbe\xef") == 0x92
 
 
 def test_raw_signals_once_a_command(chip: SGP41, clock: Clock) -> None:

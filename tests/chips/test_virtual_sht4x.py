@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.bus import Nack
-from simulator.chips import sht4x
+from simulator.chips import sensirion, sht4x
 from simulator.chips.sht4x import SHT4X
 from tests.chips.chip_clock import Clock
 
@@ -17,12 +17,12 @@ def chip(clock: Clock) -> SHT4X:
 
 def words(answer: bytes) -> list[int]:
     for start in range(0, len(answer), 3):
-        assert sht4x.checksum(answer[start : start + 2]) == answer[start + 2]
+        assert sensirion.checksum(answer[start : start + 2]) == answer[start + 2]
     return [answer[start] << 8 | answer[start + 1] for start in range(0, len(answer), 3)]
 
 
 def test_checksum_of_the_datasheet() -> None:
-    assert sht4x.checksum(b"\xbe\xef") == 0x92
+    assert sensirion.checksum(b"\xbe\xef") == 0x92
 
 
 def test_powers_up_in_a_millisecond(clock: Clock) -> None:
@@ -95,5 +95,5 @@ def test_wrong_checksums_on_demand(chip: SHT4X, clock: Clock) -> None:
     chip.write(b"\xfd")
     clock.advance_ms(10)
     answer = chip.read(6)
-    assert sht4x.checksum(answer[:2]) != answer[2]
-    assert sht4x.checksum(answer[3:5]) != answer[5]
+    assert sensirion.checksum(answer[:2]) != answer[2]
+    assert sensirion.checksum(answer[3:5]) != answer[5]

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator.bus import Nack
-from simulator.chips import sps30
+from simulator.chips import sensirion, sps30
 from simulator.chips.sps30 import SPS30
 from tests.chips.chip_clock import Clock
 
@@ -22,14 +22,14 @@ def told(chip: SPS30, clock: Clock, data: bytes, wait_ms: float = 20) -> None:
 
 
 def test_checksum_example_of_the_datasheet() -> None:
-    assert sps30.checksum(b"\xbe\xef") == 0x92
+    assert sensirion.checksum(b"\xbe\xef") == 0x92
 
 
 def test_product_type_with_checksums(chip: SPS30) -> None:
     chip.write(b"\xd0\x02")
     answer = chip.read(12)
     assert b"".join(answer[at : at + 2] for at in (0, 3, 6, 9)) == b"00080000"
-    assert all(sps30.checksum(answer[at : at + 2]) == answer[at + 2] for at in (0, 3, 6, 9))
+    assert all(sensirion.checksum(answer[at : at + 2]) == answer[at + 2] for at in (0, 3, 6, 9))
 
 
 def test_data_are_ready_once_a_second_and_reading_takes_the_flag_back(chip: SPS30, clock: Clock) -> None:
@@ -105,7 +105,7 @@ def test_the_interval_of_cleaning_is_kept_without_power(chip: SPS30, clock: Cloc
     chip.write(b"\x80\x04")
     assert chip.read(6)[:2] == b"\x00\x09"  # 604800 s
     words = bytes((0, 0)), bytes((0x0E, 0x10))
-    told(chip, clock, b"\x80\x04" + b"".join(word + bytes((sps30.checksum(word),)) for word in words))
+    told(chip, clock, b"\x80\x04" + b"".join(word + bytes((sensirion.checksum(word),)) for word in words))
     chip.power_on()
     chip.write(b"\x80\x04")
     assert chip.read(6)[3:5] == b"\x0e\x10"
@@ -121,4 +121,4 @@ def test_status_bits(chip: SPS30) -> None:
 def test_corrupt_checksums(chip: SPS30) -> None:
     chip.corrupt = True
     chip.write(b"\xd1\x00")
-    assert sps30.checksum(chip.read(2)) != chip.read(3)[2]
+    assert sensirion.checksum(chip.read(2)) != chip.read(3)[2]
