@@ -15,17 +15,19 @@ from drivers import errors, motion
 from drivers.remote import VERIFY_MS
 from protocol import task_numbers as codes
 from simulator.chips.mcp4725 import MCP4725
+from simulator.chips.mcp23017 import MCP23017
 from simulator.chips.pca9685 import PCA9685
 from tests.drivers.remote_rig import LEASE_MS, SAFE, Rig
 
 
 class Case(NamedTuple):
-    """How a driver is tried: its address and options, how the chip shows a setpoint, and to what."""
+    """How a driver is tried: its address and options, how the chip shows a setpoint, how well, or only on and off."""
 
     address: int
     cfg: dict[str, Any]
     shown: Callable[[Any], float]
     epsilon: float
+    switch: bool = False
 
 
 def volts(chip: MCP4725) -> float:
@@ -36,9 +38,15 @@ def pulses(chip: PCA9685) -> float:
     return (chip.pulse_us(3) - 1000) / 1000
 
 
+def switched(chip: MCP23017) -> float:
+    chip.pulls[3] = 1
+    return 1 - chip.level(3)
+
+
 CASES = {
     "mcp4725": Case(0x60, {}, volts, 1 / 4095),
     "pca9685": Case(0x40, {"channel": 3, "pulse_at_0_us": 1000, "pulse_at_1_us": 2000}, pulses, 0.005),
+    "mcp23017": Case(0x20, {"line": 3, "active_high": False, "pull": "external-up"}, switched, 0, True),
 }
 FAULTS = [errors.NACK, errors.SDA_LOW, errors.SCL_LOW, errors.TIMEOUT]
 each_chip = pytest.mark.parametrize("name", CASES)
@@ -48,8 +56,13 @@ def rig(name: str, **cfg: Any) -> Rig:
     return Rig(name, CASES[name].address, **CASES[name].cfg, **cfg)
 
 
+def held(name: str, setpoint: float) -> float:
+    """What a chip holds of a setpoint."""
+    return float(setpoint >= 0.5) if CASES[name].switch else setpoint
+
+
 def shows(board: Rig, name: str, setpoint: float) -> bool:
-    return CASES[name].shown(board.chip) == pytest.approx(setpoint, abs=CASES[name].epsilon)
+    return CASES[name].shown(board.chip) == pytest.approx(held(name, setpoint), abs=CASES[name].epsilon)
 
 
 @each_chip
@@ -71,7 +84,11 @@ def test_sets_the_whole_range_and_reads_it_back(name: str) -> None:
         board.command(step / 10)
         board.run(100)
         assert shows(board, name, step / 10)
-        assert (board.driver.state, board.driver.settled, board.driver.position) == (motion.IDLE, True, step / 10)
+        assert (board.driver.state, board.driver.settled, board.driver.position) == (
+            motion.IDLE,
+            True,
+            held(name, step / 10),
+        )
         assert board.states() == [(codes.ACCEPTED, codes.OK), (codes.DONE, codes.OK)]
 
 
@@ -102,7 +119,7 @@ def test_a_chip_that_does_not_answer_is_a_fault_until_it_does(name: str) -> None
     board.chip.unplugged = False
     board.run(1000)
     assert shows(board, name, 0.8)
-    assert (board.driver.state, board.driver.fault, board.driver.position) == (motion.IDLE, motion.OK, 0.8)
+    assert (board.driver.state, board.driver.fault, board.driver.position) == (motion.IDLE, motion.OK, held(name, 0.8))
 
 
 @each_chip
@@ -171,7 +188,11 @@ def test_a_chip_that_forgot_stays_safe_if_told_so_until_the_next_command(name: s
     board.power_dip()
     board.run(VERIFY_MS + 150)
     assert shows(board, name, SAFE)
-    assert (board.driver.state, board.driver.fault, board.driver.position) == (motion.FAULT, motion.TRIPPED, SAFE)
+    assert (board.driver.state, board.driver.fault, board.driver.position) == (
+        motion.FAULT,
+        motion.TRIPPED,
+        held(name, SAFE),
+    )
     board.command(0.6)
     board.run(200)
     assert shows(board, name, 0.6)
@@ -218,10 +239,10 @@ def test_a_feedback_says_when_it_is_there(name: str) -> None:
     board.command(0.75)
     board.run(300)
     assert (board.driver.state, board.driver.position) == (motion.OPENING, SAFE)
-    board.bench.readings["pot", "volts"] = (2.51, 1, 10)
+    board.bench.readings["pot", "volts"] = (1.01 + 2 * held(name, 0.75), 1, 10)
     board.run(100)
     assert board.driver.settled
-    assert board.driver.position == pytest.approx(0.755)
+    assert board.driver.position == pytest.approx(held(name, 0.75) + 0.005)
 
 
 @each_chip
