@@ -14,7 +14,8 @@ _MORE_MS = 50
 _MORE_MAX = 10
 _LENGTH = 41  # a code, at most 40 characters
 _GOOD = 1
-_ASKING_WHO, _ASKING_MORE, _COMPENSATING, _MEASURING = range(4)
+_ASKING_WHO, _ASKING_MORE, _WAITING, _COMPENSATING, _MEASURING = range(5)
+_PATIENCE, _PATIENT_MS = 2, 500  # for a thermometer that starts with the board: a DS18B20 takes 750 ms
 STANDARD_CEL = 25.0  # what it compensates for unless told
 
 
@@ -46,12 +47,13 @@ class EZO:
         self._channels = channels
         self._answer = bytearray(_LENGTH)
         self._known = self._started = False
-        self._step = self._asked = 0
+        self._step = self._asked = self._patience = 0
         self.question = b""
 
     def start(self) -> int:
         """Begin a reading; wait in ms before `read_into`. Raises: DriverError, also if the water's heat is unknown."""
         known, self._known, self._started = self._known, False, False
+        self._patience = 0 if known else _PATIENCE
         wait_ms = self._compensate() if known else self._send(b"I", _ASKING_WHO, _SHORT_MS)
         self._known, self._started = known, True
         return wait_ms
@@ -61,7 +63,9 @@ class EZO:
         if not self._started:
             raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._started = self._known = False
-        if self._is_pending():
+        if self._step == _WAITING:
+            wait_ms = self._compensate()
+        elif self._is_pending():
             wait_ms = _MORE_MS
         elif self._step == _ASKING_WHO:
             self._identify()
@@ -94,6 +98,10 @@ class EZO:
         if self._temperature_from:
             sensor, channel = self._temperature_from
             celsius, quality, _ = self._reading(sensor, channel)
+            if quality != _GOOD and self._patience:
+                self._patience -= 1
+                self._step = _WAITING
+                return _PATIENT_MS
             if quality != _GOOD:
                 raise DriverError(NOT_READY, f"{self.where()}: {sensor} gives no good {channel} to compensate for")
         return self._send(temperature_command(celsius), _COMPENSATING, _SHORT_MS)

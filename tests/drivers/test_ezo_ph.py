@@ -70,6 +70,22 @@ def test_an_unknown_temperature_is_no_reading(bench: Any, quality: int) -> None:
         assert caught.value.code == errors.NOT_READY
     bench.readings["probe", "water"] = (25.0, 1, 0)
     assert bench.acquire(driver, 1) == [7.4]
+    bench.readings["probe", "water"] = (float("nan"), quality, 0)
+    with pytest.raises(errors.DriverError, match="no good water"):
+        driver.start()
+
+
+def test_a_thermometer_that_starts_with_the_board_is_waited_for(bench: Any) -> None:
+    driver, chip = wired(bench, temperature_from=["probe", "water"])
+    bench.readings["probe", "water"] = (float("nan"), 9, 0)
+    values, waits = [0.0], [driver.start()]
+    while waits[-1]:
+        bench.clock.advance_ms(waits[-1])
+        if sum(waits) > 750:
+            bench.readings["probe", "water"] = (8.0, 1, 0)
+        waits.append(driver.read_into(values))
+    assert waits == [300, 500, 300, 900, 0]
+    assert chip.told_cel == 8.0
 
 
 def test_a_reading_takes_300_and_900_ms(bench: Any) -> None:
