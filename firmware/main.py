@@ -16,4 +16,6 @@ outputs_off(config["outputs"])
 
 from firmware.port import start  # noqa: E402
 
-start.run(config)
+run = start.program(config)
+del start
+run(config, outputs_off)

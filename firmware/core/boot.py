@@ -38,7 +38,8 @@ class Boot:
     """The identity of this boot. `files` has read(name) -> str or None and replace(name, text).
 
     `failed` counts the starts in a row before this one that the watchdog ended early; those that lost their power,
-    or were reset by somebody, count neither for nor against.
+    or were reset by somebody, count neither for nor against. After three `safe_mode` says to do without sensors
+    and actuators.
     """
 
     FILE = "state.json"
@@ -54,6 +55,7 @@ class Boot:
         self._sequence = 0
         self.failed = 0
         self._read(entropy, bitten)
+        self.safe_mode = self.failed >= MAX_FAILED
         self._tries = self.failed + 1
         self.nonce = bytes(entropy[4:12])
         self.id = self.id_of(self.counter)
@@ -128,11 +130,6 @@ class Boot:
     def save_due(self, head: int, now_ms: int) -> bool:
         """Return whether the file must be written: every 20 s, or when the reservation runs out."""
         return now_ms - self.saved_ms >= SAVE_MS or head + self._block // 8 >= self.reserved
-
-    @property
-    def safe_mode(self) -> bool:
-        """Whether so many starts failed that this one does without sensors and actuators."""
-        return self.failed >= MAX_FAILED
 
     def save(self, head: int, floor: int, now_ms: int, healthy: bool = True) -> None:
         """Reserve a new block from `head` on and note `floor`; all below it is acked or declared.

@@ -4,7 +4,7 @@ from protocol.frames import boot_text
 
 from .actuators import Actuators
 from .boot import Boot
-from .link import INFO, Link
+from .link import INFO, WARNING, Link
 from .ring import Ring
 from .schedule import Clock
 from .sensors import Sensors
@@ -95,7 +95,7 @@ class Node:
         """Return the counters that a host must know at once, those that ever counted."""
         found = {}
         if self.boot.safe_mode:
-            found["safe_mode"] = 1
+            found["safe_mode"] = self.boot.failed
         if self.desk.refused:
             found["refused"] = self.desk.refused
             found["unsigned"] = self.desk.unsigned
@@ -123,9 +123,8 @@ class Node:
             "actuator_errors": self.actuators.errors,
             "stops": self.actuators.stops,
             "stopped": int(self.actuators.stopped),
-            "failed_starts": self.boot.failed,
-            "safe_mode": int(self.boot.safe_mode),
         }
+        counters.update(self.alerts())
         counters.update(self.extra)
         return counters
 
@@ -139,10 +138,20 @@ class Node:
             "firmware " + who.sha256.hex(),
         ]
 
+    def begin(self, started: str) -> None:
+        """Note why this start, as the port says, and tell the host."""
+        self.started = started
+        self.link.log(WARNING if self.boot.failed else INFO, self.start_text())
+
+    def start_text(self) -> str:
+        """Return a line on this start."""
+        text = "started  %s; failed before: %d" % (self.started, self.boot.failed)
+        return text + "; SAFE MODE, no sensors, no actuators" if self.boot.safe_mode else text
+
     def summary(self) -> list:  # type: ignore[type-arg]
         """Return lines for the console."""
         ring = self.ring
-        lines = ["started  " + self.started]
+        lines = [self.start_text()]
         lines.append("samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped))
         for sensor in self.sensors.sensors:
             lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))

@@ -15,7 +15,6 @@ from firmware.core.schedule import Clock, Every
 
 from .flash import MAINTENANCE, Files, read_bytes
 from .io import Io
-from .outputs import switch_off
 from .wire import Wire
 
 SENDING_MS = 4
@@ -33,26 +32,15 @@ def entropy() -> bytes:
     return hashlib.sha256(noise).digest()[:12]
 
 
-def causes_for_now():  # type: ignore[no-untyped-def]
-    """The module `causes`, whose code is gone when the caller lets go of it."""
-    from . import causes  # noqa: PLC0415 (its code takes room only now)
-
-    del sys.modules["firmware.port.causes"], sys.modules["firmware.port"].causes
-    return causes
-
-
 def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     """The (node, io) of a board: what core does, on this board's hardware."""
-    causes = causes_for_now()
-    cause = causes.cause(config["mcu"])
     clock = Clock(ticks_us)
-    bitten = cause == causes.WATCHDOG
-    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], bitten)
+    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], config["bitten"])
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
     identity = Identity(config["thing"], vm_text(), sha256, manifest)
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
     io = Io(config, clock)
-    causes.tell(node, cause, causes.failure(bitten))
+    node.begin(config["started"])
     if boot.safe_mode:
         calm(io, config)
     else:
@@ -158,7 +146,7 @@ def loop(app: App, watchdog) -> None:  # type: ignore[no-untyped-def]
         app.node.clock.tick()
 
 
-def run(config: dict) -> None:  # type: ignore[type-arg]
+def run(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,type-arg]
     """Run the board for ever. An error switches all outputs off and lets the watchdog start the board again."""
     watchdog = machine.WDT(timeout=config["watchdog_ms"])
     outputs = config["outputs"]
@@ -167,16 +155,18 @@ def run(config: dict) -> None:  # type: ignore[type-arg]
         app = App(config)
         config.clear()
         loop(app, watchdog)
-        switch_off(outputs)
+        outputs_off(outputs)
         app.node.actuators.abandon()
         Files().replace(MAINTENANCE, "")
         machine.reset()
     except Exception as error:
-        switch_off(outputs)
+        outputs_off(outputs)
         if app:
             app.node.actuators.abandon()
         sys.print_exception(error)
         gc.collect()
-        causes_for_now().note_failure(error)
+        from . import start  # noqa: PLC0415 (its code takes room only now)
+
+        start.note_failure(error)
         while True:
             sleep_ms(1000)

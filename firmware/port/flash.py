@@ -11,15 +11,6 @@ def read_bytes(name: str) -> bytes:
         return file.read()
 
 
-def take(name: str) -> bool:
-    """Remove a file that is a note to the next start; return whether it was there."""
-    try:
-        os.remove(name)
-    except OSError:
-        return False
-    return True
-
-
 class Files:
     """What `firmware.core.boot` needs."""
 

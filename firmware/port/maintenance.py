@@ -135,8 +135,9 @@ class Port:
             self.put(text.replace("\n", "\r\n").encode())
 
 
-def serve(config: dict) -> None:  # type: ignore[type-arg]
-    """Serve until maintenance ends, then reset. `config` is board.json; outputs are off already."""
+def serve(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,type-arg]
+    """Serve until maintenance ends, then reset. `config` is board.json; outputs are off already, and once more."""
+    outputs_off(config["outputs"])
     port = Port(config["link"])
     builtins.print = port.print  # type: ignore[assignment]
     repl = Repl(port.put)

@@ -51,12 +51,6 @@ class Output:
         return 1 if self._pin.value() == self._active else 0
 
 
-def switch_off(outputs: list) -> None:  # type: ignore[type-arg]
-    """Drive every output to its inactive level: [[pin name, level], ...] of board.json."""
-    for pin, level in outputs:
-        machine.Pin(pin, machine.Pin.OUT, value=level)
-
-
 def groups_of(interlocks: list) -> list:  # type: ignore[type-arg]
     """Return the interlock groups of board.json."""
     return [Group(entry["pins"], entry["min_off_ms"]) for entry in interlocks]

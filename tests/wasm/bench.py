@@ -27,6 +27,9 @@ def load():
 
     with open("board.json") as file:
         config = json.load(file)
+    from firmware.port import start
+
+    start.program(config)
 
 
 def start():

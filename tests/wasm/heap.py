@@ -36,7 +36,7 @@ BENCH = 24 * 1024
 HEAP = LIMIT + BENCH
 KEY = bytes(32)
 STEP_MS = 10
-NEVER_WITH_THE_APPLICATION = {"firmware.port.maintenance"}
+NOT_KEPT = {"firmware.port.maintenance", "firmware.port.start"}
 
 
 class Vm:
@@ -152,8 +152,8 @@ def measure(board: str = "fullest") -> dict[str, Any]:
 
 
 def _runs(module: str) -> bool:
-    """Return whether a module of the bundle is loaded by a board that runs its application."""
-    return not module.endswith("__init__") and module not in NEVER_WITH_THE_APPLICATION
+    """Return whether a module of the bundle is in memory while the application runs."""
+    return not module.endswith("__init__") and module not in NOT_KEPT
 
 
 def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:

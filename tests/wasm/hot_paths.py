@@ -11,6 +11,7 @@ from firmware.core.link import LINK
 from firmware.core.outbox import Outbox
 from firmware.core.ring import Ring
 from firmware.core.schedule import Clock, Every
+from firmware.port import start
 from firmware.port.app import App
 from firmware.port.pulses import Pulses
 
@@ -26,6 +27,7 @@ pulses = Pulses("GP22", 2)
 pin = machine.pins["GP22"]
 with open("board.json") as file:
     config = json.load(file)
+start.program(config)
 app = App(config)
 node = app.node
 link = node.link
