@@ -15,7 +15,8 @@ RELEASED = 3
 LINK_SILENT = 4
 BROKEN = 5
 STOPPED = 6
-REASONS = ("start", "task", "lease lapsed", "released", "link silent", "driver failed", "stopped here")
+TOO_LONG = 7
+REASONS = ("start", "task", "lease lapsed", "released", "link silent", "driver failed", "stopped here", "on too long")
 
 MOVING_MS = 20
 RESTING_MS = 100
@@ -34,9 +35,10 @@ def _nobody_stops() -> int:
 class Actuator:
     """One driver with its lease and its present task."""
 
-    def __init__(self, index: int, driver, entry: dict) -> None:  # type: ignore[no-untyped-def,type-arg]
-        """`entry` is the actuator of board.json."""
+    def __init__(self, index: int, driver, entry: dict, limited) -> None:  # type: ignore[no-untyped-def,type-arg]
+        """`entry` is the actuator of board.json, `limited` those of its outputs that may not be on for long."""
         self.index = index
+        self.limited = limited
         self.driver = driver
         self.name = entry["name"]
         self.lower = entry["lower"]
@@ -88,9 +90,9 @@ class Actuators:
         elif self.stopped:
             self.stopped = 0 if self.stopped == 3 else 2
 
-    def add(self, driver, entry: dict) -> None:  # type: ignore[no-untyped-def,type-arg]
+    def add(self, driver, entry: dict, limited=()) -> None:  # type: ignore[no-untyped-def,type-arg]
         """Add an actuator and send it to its safe state."""
-        actuator = Actuator(len(self.actuators), driver, entry)
+        actuator = Actuator(len(self.actuators), driver, entry, limited)
         self.actuators.append(actuator)
         self._go_safe(actuator, START)
 
@@ -111,13 +113,15 @@ class Actuators:
         return limit_ms
 
     def _move(self, actuator: Actuator, now_ms: int) -> None:
-        """Step one driver; a driver that raises is stopped."""
+        """Step one driver; a driver that raises is stopped, and so is one whose output was on for too long."""
         driver = actuator.driver
         try:
+            for output in actuator.limited:
+                output.check()
             driver.step(now_ms)
-        except Exception:
+        except Exception as error:
             self.errors += 1
-            actuator.reason = BROKEN
+            actuator.reason = getattr(error, "reason", BROKEN)
             driver.stop()
         actuator.next_ms = now_ms + (RESTING_MS if driver.settled else MOVING_MS)
         if actuator.task_state in (codes.ACCEPTED, codes.ACTING):
@@ -127,7 +131,7 @@ class Actuators:
         """Report how the present task goes on."""
         driver = actuator.driver
         state = driver.state
-        if state == _FAULT or actuator.reason == BROKEN:
+        if state == _FAULT or actuator.reason in (BROKEN, TOO_LONG):
             self.report(actuator, codes.FAILED, driver.fault or codes.TRIPPED)
         elif driver.settled:
             self.report(actuator, codes.DONE, codes.OK)

@@ -91,6 +91,7 @@ def _config(board: BoardFile, thing: str) -> dict[str, Any]:
     stop = {"stop": [board.stop.pin, board.stop.pull, int(board.stop.active == "high")]} if board.stop else {}
     return {
         **stop,
+        **_limits(board),
         "thing": thing,
         "board": board.board,
         "mcu": board.mcu,
@@ -111,6 +112,13 @@ def _config(board: BoardFile, thing: str) -> dict[str, Any]:
         "sensors": _sensors(board),
         "actuators": [_actuator(board, actuator) for actuator in board.actuators],
     }
+
+
+def _limits(board: BoardFile) -> dict[str, Any]:
+    """Return the longest run of outputs in ms, nothing if none is limited: the code for it is loaded only then."""
+    outputs = [output for actuator in board.actuators for output in actuator.outputs.values()]
+    found = [[output.pin, output.max_on_ms] for output in outputs if output.max_on_ms]
+    return {"limits": found} if found else {}
 
 
 def _uart(uart: Uart) -> dict[str, Any]:

@@ -103,11 +103,15 @@ class Sensor(Strict):
 
 
 class Output(Strict):
-    """One output pin. `active` is the level that switches the load on, `pull` the resistor on the board."""
+    """One output pin. `active` is the level that switches the load on, `pull` the resistor on the board.
+
+    `max_on_ms`: the longest time it is on at a stretch, after which it rests as long, whatever is ordered.
+    """
 
     pin: Pin
     active: Literal["high", "low"]
     pull: Literal["external-up", "external-down", "none"] = "none"
+    max_on_ms: int | None = Field(default=None, ge=200, le=86_400_000)
 
     @property
     def active_high(self) -> bool:

@@ -62,7 +62,8 @@ def fit(node: Node, io: Io, config: dict) -> None:  # type: ignore[type-arg]
     """Give the node its sensors, actuators and stop input."""
     io.reading = node.sensors.reading
     for entry in config["actuators"]:  # first, as a chip on a bus still does what it was told before this start
-        node.actuators.add(driver(entry["kind"]).make(io, entry), entry)
+        io.limited = []
+        node.actuators.add(driver(entry["kind"]).make(io, entry), entry, io.limited)
     for entry in config["sensors"]:
         bus = io.i2c(entry["bus"]) if "address" in entry else None
         node.sensors.add(driver(entry["chip"]).make(io, entry), entry, bus)

@@ -21,6 +21,8 @@ class Io:
         self._clock = clock
         self._buses = {}
         self._groups = groups_of(config["interlocks"])
+        self._limits = dict(config.get("limits", ()))
+        self.limited = []
         self.reading = None
 
     def i2c(self, name: str) -> MachineI2C:
@@ -64,7 +66,12 @@ class Io:
     def output(self, pin: str, active_high: bool) -> Output:
         """The output on this pin, off, bound by the board's interlocks."""
         groups = [group for group in self._groups if pin in group.pins]
-        return Output(pin, active_high, groups, self._clock)
+        if pin not in self._limits:
+            return Output(pin, active_high, groups, self._clock)
+        from .limited import LimitedOutput  # noqa: PLC0415 (its code takes room only where it is needed)
+
+        self.limited.append(LimitedOutput(pin, active_high, groups, self._clock, self._limits[pin]))
+        return self.limited[-1]
 
     def pulses(self, pin: str, debounce_ms: int, rising: bool = False) -> Pulses:
         """A counter of closings to ground, or of rising edges."""
