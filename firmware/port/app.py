@@ -42,19 +42,20 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     io = Io(config, clock)
     node.begin(config["started"])
     if boot.safe_mode:
-        calm(io, config)
+        calm(config)
     else:
         fit(node, io, config)
     return node, io
 
 
-def calm(io: Io, config: dict) -> None:  # type: ignore[type-arg]
-    """Tell chips on a bus their safe state once, in safe mode, too: no reset of the board reaches them."""
+def calm(config: dict) -> None:  # type: ignore[type-arg]
+    """Tell chips on a bus their safe state once, where nothing goes on: no reset of the board reaches them."""
+    io = Io(config, Clock(ticks_us))
     for entry in config["actuators"]:
         if "address" in entry:
             try:
                 driver(entry["kind"]).make(io, entry).safe()
-            except Exception as error:  # it may be why the board is in safe mode
+            except Exception as error:  # it may be why nothing goes on
                 sys.print_exception(error)
 
 
@@ -164,6 +165,8 @@ def run(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,type-
         outputs_off(outputs)
         if app:
             app.node.actuators.abandon()
+        else:
+            calm(config)
         sys.print_exception(error)
         gc.collect()
         from . import start  # noqa: PLC0415 (its code takes room only now)
