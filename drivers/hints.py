@@ -32,6 +32,7 @@ ADDRESS_STRAPS = {
         0x4B: "ADDR is wired to SCL",
     },
     "ina226": {0x40: "A0 and A1 are wired to GND"},
+    "mcp23017_inputs": {0x20: "A0, A1 and A2 are wired to GND, and /RESET to 3.3 V"},
     "lis3dh": {0x18: "SA0 is wired to GND", 0x19: "SA0 is wired to 3.3 V or open"},
     "lis3mdl": {0x1C: "SA1 is wired to GND", 0x1E: "SA1 is wired to 3.3 V"},
     "sht4x": {0x44: "its type ends in A", 0x45: "its type ends in B", 0x46: "its type ends in C"},
@@ -61,6 +62,7 @@ FULL_NAMES = {
     "veml7700": "VEML7700",
     "anemometer": "anemometer",
     "flow_meter": "flow meter",
+    "mcp23017_inputs": "MCP23017",
     "tipping_bucket": "rain gauge",
     "contact": "contact",
 }
@@ -163,16 +165,14 @@ def _sda_low(at: Fault) -> Hint:
 def _scl_low(at: Fault) -> Hint:
     return Hint(
         f"{at.name}: SCL is held low at {at.place}",
-        "check the cable for a short from SCL to ground, and that SCL has a pull-up (4.7 kOhm to "
-        f"3.3 V) ({at.lines})",
+        f"check the cable for a short from SCL to ground, and that SCL has a pull-up (4.7 kOhm to 3.3 V) ({at.lines})",
     )
 
 
 def _timeout(at: Fault) -> Hint:
     return Hint(
         f"{at.name}: transfer timed out at {at.place}",
-        "check pull-ups (4.7 kOhm to 3.3 V) on SDA and SCL, cable length under 1 m, and a common "
-        f"ground ({at.lines})",
+        f"check pull-ups (4.7 kOhm to 3.3 V) on SDA and SCL, cable length under 1 m, and a common ground ({at.lines})",
     )
 
 
@@ -194,8 +194,7 @@ def _bad_checksum(at: Fault) -> Hint:
         )
     return Hint(
         f"{at.name}: checksum wrong at {at.place}",
-        "check for a loose plug, a cable over 1 m or beside mains or motor cables, and the chip's "
-        f"supply ({at.lines})",
+        f"check for a loose plug, a cable over 1 m or beside mains or motor cables, and the chip's supply ({at.lines})",
     )
 
 

@@ -16,7 +16,8 @@ a line floats until the board has reached the chip; `after_loss` ("setpoint"): w
 "safe" is the safe setpoint, and FAULT with TRIPPED until the next command; `position_at_closed` (0.0),
 `position_at_open` (1.0), `deadband` (0.02): of a feedback.
 Limits: 25 mA a line, no rest times: a compressor wants a relay on a pin. The level at the line is read back, so a short
-shows as NO_FEEDBACK; what the load does is not seen. No id. Inputs are not read, interrupts are switched off.
+shows as NO_FEEDBACK; what the load does is not seen. No id. Interrupts are switched off. Inputs of the same chip:
+`mcp23017_inputs.py`.
 """
 
 from . import motion
@@ -24,6 +25,7 @@ from .remote import Remote
 
 ADDRESSES = (0x20, 0x27)
 PLACE = "line"
+BESIDE = ("mcp23017_inputs", "lines")  # a sensor on the same chip, and what it names its places by
 
 _IODIR = 0x00  # table 3-5, IOCON.BANK 0: port A, port B is one more; 1: input
 _IPOL = 0x02

@@ -1,7 +1,8 @@
 """Checks of actuators behind a chip on a bus: does the kind fit, its address, its options, and who else is there.
 
 A driver of such a chip says which `ADDRESSES` it can have (lowest, highest). If several actuators may share one chip,
-it names the option that tells them apart (`PLACE`) and those that are the whole chip's (`SHARED`).
+it names the option that tells them apart (`PLACE`) and those that are the whole chip's (`SHARED`). `BESIDE` is the
+sensor that may stand on the same chip, and its option with the places that it has.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from itertools import combinations
 from types import ModuleType
 from typing import Any
 
-from .schema import Actuator, BoardFile
+from .schema import Actuator, BoardFile, Sensor
 
 
 class _Io:
@@ -54,10 +55,25 @@ def clashes(board: BoardFile, driver_of: Callable[[str], ModuleType]) -> Iterato
     for actuator in acting:
         for sensor in board.sensors:
             if (sensor.bus, sensor.address) == (actuator.bus, actuator.address):
-                yield f"{_place(actuator)} is that of sensors.{sensor.name}, too; expected one chip at an address"
+                yield from _beside(actuator, sensor, driver_of)
     for one, other in combinations(acting, 2):
         if (one.bus, one.address) == (other.bus, other.address):
             yield from _shared(one, other, driver_of)
+
+
+def _beside(actuator: Actuator, sensor: Sensor, driver_of: Callable[[str], ModuleType]) -> Iterator[str]:
+    """Yield why an actuator and a sensor cannot share a chip; they can if the driver says so and no place is shared."""
+    at = f"{_place(actuator)} is that of sensors.{sensor.name}, too"
+    try:
+        driver = driver_of(actuator.kind)
+    except KeyError:
+        return
+    chip, places = getattr(driver, "BESIDE", ("", ""))
+    if sensor.chip != chip:
+        yield f"{at}; expected one chip at an address"
+    elif actuator.options.get(driver.PLACE) in sensor.options.get(places, range(16)):
+        found = actuator.options.get(driver.PLACE)
+        yield f"{at}, with {driver.PLACE} {found!r} among its {places}; expected each to be one or the other"
 
 
 def _shared(one: Actuator, other: Actuator, driver_of: Callable[[str], ModuleType]) -> Iterator[str]:

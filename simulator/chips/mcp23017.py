@@ -3,7 +3,7 @@
 Source: Microchip DS20001952C: register addresses in both banks (tables 3-1, 3-4, 3-5), reset values (all lines are
 inputs, all else 0), IOCON with BANK and SEQOP (3.2.1: the pointer goes on, or stays with its pair), writes to GPIO go
 to the latch and reads give the level at the line (3.5.10), pull-ups. The physical side: `outside` says what drives each
-line (None: nothing), `pulls` which resistor is there, `level(line)` what a meter would show.
+line (None: nothing, from 0.5 on: high), `pulls` which resistor is there, `level(line)` what a meter would show.
 """
 
 from .base import Clock, I2CChip, Range
@@ -18,13 +18,13 @@ class MCP23017(I2CChip):
 
     def __init__(self, clock: Clock, address: int = 0x20) -> None:
         super().__init__(address, clock)
-        self.outside: list[int | None] = [None] * 16
+        self.outside: list[float | None] = [None] * 16
         self.pulls = [0] * 16
         self.power_on()
 
     def sample_range(self) -> dict[str, Range]:
         """Levels of the lines."""
-        return {f"outside[{line}]": Range(0, 1, 0) for line in range(16)}
+        return {f"outside[{line}]": Range(0, 1, 0.5) for line in range(16)}
 
     def power_on(self) -> None:
         """All lines are inputs."""
@@ -41,7 +41,7 @@ class MCP23017(I2CChip):
         port, bit = self.ports[line >> 3], 1 << (line & 7)
         driven = self.outside[line]
         if driven is not None:
-            return driven
+            return int(driven >= 0.5)
         if self.unplugged:
             return self.pulls[line]
         if port["IODIR"] & bit:

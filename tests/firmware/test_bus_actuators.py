@@ -95,3 +95,13 @@ def test_two_kinds_cannot_be_one_chip() -> None:
     text = problems(wrong)
     assert "found 0x40; expected 0x60 to 0x67" in text
     assert "expected one actuator at an address" in text
+
+
+def test_inputs_and_outputs_share_an_expander_but_no_line() -> None:
+    board = remote(kind="mcp23017", address=0x20, options={"line": 4, "pull": "external-down"})
+    doors = {"name": "doors", "chip": "mcp23017_inputs", "bus": "i2c0", "address": 0x20, "period_ms": 100}
+    board["sensors"].append({**doors, "options": {"lines": [3, 5]}})
+    assert board_file.check(board, "b.toml").sensors[1].name == "doors"
+    for options in ({"lines": [3, 4]}, {}):
+        board["sensors"][1]["options"] = options
+        assert "0x20 on i2c0 is that of sensors.doors, too, with line 4 among its lines" in problems(board)
