@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from protocol import tasks
 
 from .board import BoardPart
-from .edge import FORGED, EdgePart
+from .edge import FORGED, NOT_OWN, OWN, EdgePart
 from .hands import STEP_US
 from .parts import Broken, Parts
 from .plans import Plan, Wish, forged, manifest, say, signed
@@ -52,7 +52,7 @@ class Acting:
         manifests = [manifest(thing, names, plan.board_lease_ms, plan.feedback) for thing, names in plan.boards]
         sets = [list(group) for group in plan.sets]
         rules = dict.fromkeys(self._actuators, plan.rule)
-        more = {"lease_ms": plan.lease_ms, "within_s": 2.0, "interlocks": sets}
+        more = {"lease_ms": plan.lease_ms, "within_s": 2.0, "interlocks": sets, "reflex": OWN if plan.reflex else None}
         edge = EdgePart.make(manifests, rules=rules, select_ms=plan.select_ms, **more)
         boards = tuple(
             self.boards.number(BoardPart(thing, list(names), plan.board_lease_ms, thing != "apart"))
@@ -134,6 +134,8 @@ class Acting:
         if self.plan.forged:
             yield ("forged_order",)
             yield from (("forged", n) for n, message in enumerate(at.down) if message[2])
+        if self.plan.reflex:
+            yield from (("forged_own", how) for how in NOT_OWN)
         if self.plan.feedback:
             yield from (("seen", place, value) for place in range(len(self._things)) for value in (0.0, 1.0))
 
@@ -204,6 +206,10 @@ class Acting:
         words = (FORGED, self.plan.wishes[0], fence, at.t * STEP_US + 1_000_000, boot, self.plan)
         return self._edge(at, "order", signed(*words)[0], bytes(64))
 
+    def _forged_own(self, at: At, how: str) -> At:
+        """A task of nobody here comes the way that those of the node's own processes come."""
+        return self._edge(at, "forged_own", self._actuators[0], how)
+
     def _told(self, at: At, n: int) -> At:
         return self._edge(at, "result", *at.up[n][1:])
 
@@ -213,7 +219,7 @@ class Acting:
     def _ask(self, at: At, number: int) -> At:
         wish, plan = self.plan.wishes[number], self.plan
         at = at._replace(asked=at.asked | {number})
-        return self._edge(at, "ask", wish.holder, wish.actuator, wish.setpoint, number, (plan.start_ms, plan.valid_ms))
+        return self._edge(at, "ask", wish, number, (plan.start_ms, plan.valid_ms))
 
     def _make(self, at: At, number: int, verb: int) -> At:
         fence, boot = at.seen[self._actuators.index(self.plan.wishes[number].actuator)]

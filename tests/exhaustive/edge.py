@@ -7,6 +7,7 @@ import msgpack
 import numpy as np
 
 from edge_node.boards.commands import CommandCounter
+from edge_node.keys.reflex import ReflexKey
 from edge_node.reaction.effects import LOCAL
 from edge_node.reaction.guard import Guard
 from edge_node.reaction.task_entry import from_bytes
@@ -28,6 +29,12 @@ COUNTERS = 1_000_000
 FENCES = 1000
 LEASE_KNOWN_US = 1_500_000
 FORGED = 90
+OWN = ReflexKey(tasks.public_of(bytes(range(64, 96))), bytes(range(64, 96)))
+NOT_OWN = {
+    "by nobody": lambda payload: bytes(64),
+    "with another node's key": lambda payload: tasks.sign_reflex(bytes(range(96, 128)), payload),
+    "as a city signs": lambda payload: tasks.sign(OWN.private, payload),
+}
 RANKS = ("edge", "city", "operator", "safety")
 TASK = 7
 
@@ -151,17 +158,30 @@ class EdgePart:
         self._asked(hands, actuator, holder)
         hands.react(self.guard.lease(actuator, holder, hands.now_us))
 
-    def _ask(
-        self, hands: "Hands", holder: str, actuator: str, setpoint: float, number: int, terms: tuple[int, int]
-    ) -> None:
+    def _ask(self, hands: "Hands", wish: Any, number: int, terms: tuple[int, int]) -> None:
         """A process or a person at the node wants something, and asks the way it has to."""
-        self._asked(hands, actuator, holder)
-        hands.react(self.guard.lease(actuator, holder, hands.now_us))
+        holder, actuator = wish.holder, wish.actuator
+        if tasks.OPERATE in wish.verbs:
+            self._asked(hands, actuator, holder)
+            hands.react(self.guard.lease(actuator, holder, hands.now_us))
         arbiter = self.guard.actuators[actuator].arbiter
-        if arbiter.holder(hands.now_us) == holder:
-            task = self.task(number, actuator, setpoint, arbiter.fence, hands.now_us + terms[0] * 1000, terms[1])
-            task = replace(task, rank=holder, person="ann") if holder == "operator" else task
-            hands.react(self.guard.request(holder, task, hands.now_us))
+        if arbiter.holder(hands.now_us) != holder and tasks.OPERATE in wish.verbs:
+            return
+        own = number if wish.of < 0 else wish.of
+        task = self.task(own, actuator, wish.setpoint, arbiter.fence, hands.now_us + terms[0] * 1000, terms[1])
+        task = replace(task, rank=holder, person="ann") if holder == "operator" else task
+        if wish.own:
+            rank = "operator" if wish.person else "city"
+            task = replace(task, rank=rank, person=wish.person, approved=list(wish.approved), verb=wish.verbs[0])
+        hands.react(self.guard.request(holder, task, hands.now_us))
+
+    def _forged_own(self, hands: "Hands", actuator: str, how: str) -> None:
+        """A task comes as the node's own, under its lease, and not signed with its key."""
+        self._asked(hands, actuator, "edge")
+        hands.react(self.guard.lease(actuator, "edge", hands.now_us))
+        fence = self.guard.actuators[actuator].arbiter.fence
+        task = self.task(FORGED, actuator, 1.0, fence, hands.now_us + 1_000_000, 3000)
+        hands.react(self.guard.own("edge", NOT_OWN[how](tasks.encode(task)), tasks.encode(task), hands.now_us))
 
     def _asked(self, hands: "Hands", actuator: str, holder: str) -> None:
         """Keep who must hold the lease now: the check's own reading of the rule."""
@@ -294,7 +314,7 @@ class EdgePart:
         if self.left.setdefault(task, body) != body:
             raise Broken("sent_otherwise", f"{plain(task)} leaves a second time as another command")
         self._in_force(hands, entry)
-        self.ruling.leaves(entry.task, entry.sends > 1, hands.now_us, hands.t * STEP_US)
+        self.ruling.leaves(entry.task, entry.requester, entry.sends > 1, hands.now_us, hands.t * STEP_US)
         deadline_us = entry.task.not_after_us + self.zero
         hands.out.append(("down", thing, body, task, entry.task.fence, deadline_us, entry.task.actuator))
 
@@ -335,6 +355,8 @@ class EdgePart:
         before = self.said.setdefault(task, state)
         if state not in TASK_MAY_BECOME.get(before, ()) and state != before and task != task_id(FORGED):
             raise Broken("went_back", f"{plain(task)} was {TASK_NAMES[before]} and is {TASK_NAMES[state]} now")
+        if state == codes.CANCELLED != before:
+            self.ruling.ended(task)
         self.said[task] = state
 
     def _latched(self) -> None:

@@ -65,9 +65,9 @@ class Hands:
             self.part.pending.append(Row("latch", caught.words[0].removeprefix(LATCH), text, latch.after))
             return
         task, state, _, stored = caught.words
-        payload, requester, state, code, _, _, stamps = msgpack.unpackb(stored[:-SEAL])
+        payload, requester, state, code, _, _, stamps, *signature = msgpack.unpackb(stored[:-SEAL])
         counted = any(rule.max_per_min for rule in self.guard.rules.values())
-        blob = msgpack.packb([payload, requester, state, code, "", nan, ages(stamps) if counted else {}])
+        blob = msgpack.packb([payload, requester, state, code, "", nan, ages(stamps) if counted else {}, *signature])
         self.part.pending.append(Row("task", bytes(task), blob, done is not None))
 
     def add(self, *_: Any) -> None:

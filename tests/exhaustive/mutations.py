@@ -8,10 +8,20 @@ from tests.simtest.mutation import Mutation
 
 # ruff: noqa: E501 - the product's lines stay whole, so that they can be found
 
-GUARD, FOLLOWING, LATCHES = "edge_node/reaction/guard.py", "edge_node/reaction/following.py", "edge_node/reaction/latches.py"
-STATE, CHECKS, ARBITER = "edge_node/reaction/guard_state.py", "edge_node/reaction/checks.py", "edge_node/reaction/arbiter.py"
+GUARD, FOLLOWING, LATCHES = (
+    "edge_node/reaction/guard.py",
+    "edge_node/reaction/following.py",
+    "edge_node/reaction/latches.py",
+)
+STATE, CHECKS, ARBITER = (
+    "edge_node/reaction/guard_state.py",
+    "edge_node/reaction/checks.py",
+    "edge_node/reaction/arbiter.py",
+)
 ENTRY, REACTION, CODES = "edge_node/reaction/task_entry.py", "edge_node/reaction/reaction.py", "protocol/task_codes.py"
 LEASE, INTERLOCK = "protocol/lease.py", "protocol/interlock.py"
+REFLEXES, KEYRING, TASKS = "aggregator/keys/reflexes.py", "aggregator/keys/keyring.py", "protocol/tasks.py"
+HEADS, WITNESS, BOOKS = "aggregator/audit/heads.py", "service/audit_witness.py", "service/audit_heads.py"
 DESK, ACTUATORS = "firmware/core/tasks.py", "firmware/core/actuators.py"
 
 ANY_BOOT = (
@@ -239,4 +249,43 @@ MUTATIONS = (
         "table: a task may go back", CODES,
         "    return new == state or new in TRANSITIONS[state]\n", "    return new in STATES and state in STATES\n", "order",
     ),
+    # what a node signs by itself
+    Mutation(
+        "reflex: the node's own signature is not checked", GUARD,
+        "        if self.reflex and not tasks.verify_reflex(self.reflex.public, payload, signature):\n", "        if False:\n", "reflex",
+    ),
+    Mutation(
+        "reflex: signed and checked as an order of a city", TASKS,
+        "    return verify(public, REFLEX + data, signature)\n", "    return verify(public, data, signature)\n", "reflex",
+        ((TASKS, "    return sign(private, REFLEX + data)\n", "    return sign(private, data)\n"),),
+    ),
+    Mutation(
+        "reflex: a node's key speaks for people", CHECKS,
+        '    return task.rank != "city" or bool(task.person or task.approved) or task.verb not in (OPERATE, SELECT)\n', "    return False\n", "reflex",
+    ),
+    Mutation("reflex: it takes back what people ordered", CHECKS, " or task.verb not in (OPERATE, SELECT)\n", "\n", "reflex"),
+    Mutation("reflex: it names who approved", CHECKS, "bool(task.person or task.approved)", "bool(task.person)", "alone"),
+    # the keys that nodes name for it
+    Mutation("keys: the last reflex key that is named counts", KEYRING, "        if key.reflex:\n            text", "        if False:\n            text", "keys"),
+    Mutation("keys: reflex keys of retired link keys count no more", KEYRING, "for key in [*live, *past] if key]", "for key in live if key]", "keys"),
+    Mutation("keys: a key that dies leaves no reflex key", KEYRING, "key.origin, key.by, key.reflex)", "key.origin, key.by)", "keys"),
+    Mutation("keys: a rotated key has no forebears", KEYRING, 'NEXT, "rotation", by=name)', 'NEXT, "rotation")', "keys"),
+    Mutation("keys: what was offered under a revoked key lives on", KEYRING, "and named & self._lineage(name)]", "and name in named]", "keys"),
+    Mutation("keys: nobody looks at the signature", REFLEXES, "        if tasks.verify_reflex(public, report.task, report.signature):\n", "        if public:\n", "keys"),
+    # heads of audit logs
+    Mutation("heads: one that was lost never comes again", HEADS, " or now_us - told_us >= AGAIN_US\n", "\n", "heads"),
+    Mutation("heads: a new connection is not told", HEADS, "(routing_id, told) != (session.routing_id, n)", "told != n", "heads"),
+    Mutation("heads: who is not there is told", HEADS, "news and session.connected and speaks", "news and speaks", "heads"),
+    Mutation("heads: a node that reads none is told", HEADS, " and speaks(AuditHead, session.proto)\n", "\n", "heads"),
+    Mutation("heads: told each turn", HEADS, "        return news and", "        return", "heads"),
+    Mutation("witness: nobody looks whether a head is genuine", WITNESS, " or not head.genuine():\n", ":\n", "heads", ((WITNESS, "        wrong = contradiction(self._top[who], head)\n", '        wrong = ""\n'),)),
+    Mutation("witness: a forged head is kept", WITNESS, " or not head.genuine():\n", ":\n", "logs"),
+    Mutation("witness: nobody looks whether a head contradicts", WITNESS, "        wrong = contradiction(self._top[who], head)\n", '        wrong = ""\n', "heads"),
+    Mutation("witness: what contradicts is kept all the same", WITNESS, "        if not wrong and head", "        if head", "logs"),
+    Mutation("witness: after a full disk a head is not tried again", WITNESS, "                self._heard.pop(who, None)\n", "", "heads"),
+    Mutation("witness: a restart forgets the book", WITNESS, "            self._top[who] = book.top()\n", "            self._top[who] = None\n", "logs"),
+    Mutation("witness: a restart tells nothing of the book", WITNESS, "            self._top[who] = self._book(who).top()\n", "            pass\n", "heads"),
+    Mutation("witness: a log that was rolled back is believed", BOOKS, "    if head.n < before.n:\n", "    if False:\n", "logs"),
+    Mutation("witness: a line that was changed is believed", BOOKS, 'if head.n == before.n else ""', "if False else \"\"", "logs"),
+    Mutation("witness: another key will do", BOOKS, "    if head.key != before.key:\n", "    if False:\n", "heads"),
 )  # fmt: skip

@@ -21,7 +21,8 @@ class Wish(NamedTuple):
     """What a requester wants, once. The city and people send signed orders, the others ask at the node.
 
     `person`: who asks through the city; `approved`: who else; `verbs`: what is signed, each once; `of`: the task whose
-    id it bears, -1: its own; `dated`: whether its cause is of a known age, that of the signature.
+    id it bears, -1: its own; `dated`: whether its cause is of a known age, that of the signature; `own`: asked by the
+    node's own processes, whatever it says of people.
     """
 
     holder: str
@@ -32,18 +33,20 @@ class Wish(NamedTuple):
     verbs: tuple[int, ...] = (tasks.OPERATE,)
     of: int = -1
     dated: bool = True
+    own: bool = False
 
     @property
     def by_city(self) -> bool:
         """Whether it comes as a signed order."""
-        return bool(self.holder == "city" or self.person)
+        return bool(self.holder == "city" or self.person) and not self.own
 
 
 @dataclass(frozen=True)
 class Plan:
     """A world: boards with their outputs, wishes, faults that may happen (how often at most), how long it lasts.
 
-    `rule`: of every actuator; `ready`: the wishes that are signed before anything happens.
+    `rule`: of every actuator; `ready`: the wishes that are signed before anything happens; `reflex`: whether the node
+    signs what its own processes ask, and others try to.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Plan:
     rule: Rule = LOW
     select_ms: int = 3000
     ready: tuple[int, ...] = ()
+    reflex: bool = False
 
 
 def manifest(thing: str, names: tuple[str, ...], lease_ms: int, feedback: bool) -> Manifest:
@@ -110,11 +114,14 @@ def say(plan: Plan, things: list[str], actuators: list[str], action: Action) -> 
     if kind in ("make", "ask"):
         wish = plan.wishes[words[0]]
         who = " and ".join([wish.person or wish.holder, *wish.approved])
-        how = "asks for it at the node" if kind == "ask" else f"signs an order to {tasks.VERBS[words[1]]}"
+        who = f"a process that calls itself {who}" if wish.own else who
+        asks = f"asks the node to {tasks.VERBS[wish.verbs[0]]}" if wish.own else "asks for it at the node"
+        how = asks if kind == "ask" else f"signs an order to {tasks.VERBS[words[1]]}"
         return f"{who} wants {wish.actuator} at {wish.setpoint:g} and {how} (task {words[0]})"
     texts = {
         "pass": "a second passes", "tick": "the edge node ticks", "commit": "the edge node's disk commits",
         "forged": "a forged copy of command {0} arrives at its board", "forged_order": "a forged order arrives",
+        "forged_own": "somebody asks in the name of the node's own processes, signed {0}",
         "stop": "somebody presses the local stop", "clear": "the local stop is cleared",
         "seen": "feedback arrives: {1}", "told": "result {0} on the line arrives at the edge node",
         "arrive": "command {0} on the line arrives at its board", "order": "order {0} arrives at the edge node",

@@ -5,13 +5,16 @@ from service.risk import Rule
 
 from .acting import Acting
 from .lines import Command, Line, LinePlan
+from .lone import Lone, LonePlan
+from .named import KEYS
 from .plans import Plan, Wish
+from .witness import HEADS, LOGS
 
 PUMP = (("pump", ("fill", "drain")),)
 GATE = (("gate", ("opening",)),)
 TWO = (("left", ("run",)), ("right", ("run",)))
 
-PLANS: tuple[Plan | LinePlan, ...] = (
+PLANS: tuple[Plan | LinePlan | LonePlan, ...] = (
     LinePlan(
         "line", "one board with two outputs that exclude each other: any order of commands, forged ones, lost power",
         ("fill", "drain"), (Command(0, 1.0, 2000), Command(1, 1.0, 2000), Command(0, None, 2000), Command(1, None, 0)),
@@ -113,9 +116,30 @@ PLANS: tuple[Plan | LinePlan, ...] = (
          Wish("operator", "gate/opening", 0.0, "bob", verbs=(TRIP,))),
         steps=3, start_ms=2500, ready=(1, 2, 3, 4), halts=1, edge_crashes=1, depth=4,
     ),
+    Plan(
+        "reflex", "a node that signs what its processes ask; they, and others in their name, want more than they may",
+        GATE,
+        (Wish("edge", "gate/opening", 1.0),
+         Wish("edge", "gate/opening", 0.0, "ann", verbs=(RESET,), own=True),
+         Wish("city", "gate/opening", 1.0),
+         Wish("edge", "gate/opening", 1.0, verbs=(CANCEL,), of=2, own=True)),
+        steps=2, halts=1, reflex=True, depth=4,
+    ),
+    Plan(
+        "alone", "the same, where two people must stand behind what a process asks",
+        GATE,
+        (Wish("edge", "gate/opening", 1.0), Wish("edge", "gate/opening", 1.0, approved=("ann", "bob"), own=True),
+         Wish("operator", "gate/opening", 1.0, "ann", ("bob",))),
+        steps=2, start_ms=2500, ready=(2,), reflex=True, rule=Rule("high", approvals=2, automation=False), depth=5,
+    ),
+    KEYS,
+    HEADS,
+    LOGS,
 )  # fmt: skip
 
 
-def world(plan: Plan | LinePlan) -> Acting | Line:
+def world(plan: Plan | LinePlan | LonePlan) -> Acting | Line | Lone:
     """Return the world of a plan."""
+    if isinstance(plan, LonePlan):
+        return Lone(plan)
     return Acting(plan) if isinstance(plan, Plan) else Line(plan)
