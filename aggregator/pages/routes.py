@@ -30,7 +30,7 @@ from ..rebuild import rehearse
 from ..reloading import Reloads
 from ..reports.api import add_report_pages
 from ..reports.desk import ReportDesk
-from ..store.store import Store
+from ..store.store import Store, Writes
 from ..tasks.api import add_task_pages
 from ..tasks.dispatch import Now
 from .api import add_restore, make_api
@@ -70,7 +70,7 @@ def make_pages(parts: Parts, config: AggregatorConfig) -> FastAPI:
     add_audit_pages(api, config, lambda: parts.city.sessions.by_edge.values())
     add_ledger_pages(api, lambda: (parts.city, parts.store), parts.now, audit.note)
     add_alarm_pages(api, parts, audit.write)
-    add_task_pages(api, lambda: parts.city, parts.now, audit.note)
+    add_task_pages(api, lambda: parts.city, parts.now, audit.note, lambda one: parts.store.commit(Writes(tasks=[one])))
     add_notice_pages(api, parts, audit.note)
     add_report_pages(api, ReportDesk(parts, config.reports, audit.note))
     add_restore(api, _restoring(parts, config), audit.note)

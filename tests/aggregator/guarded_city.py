@@ -28,7 +28,7 @@ class Town:
     """Call `run`; `cut` is what gets lost on its way: "orders", "reports" or nothing."""
 
     def __init__(self, kit: Any, store: Store, rule: Rule, guards_rule: Rule | None = None) -> None:
-        self.kit, self.store, self.now_us = kit, store, T
+        self.kit, self.store, self.now_us, self.rule = kit, store, T, rule
         self.city: City = kit.city(store, rules={GATE: rule})
         self.guard = Guard("edge-1", "eb-1", kit.keys[1], first_fence=100, rules={GATE: guards_rule or rule})
         self.guard.announce(from_map(kit.manifest()))
@@ -86,6 +86,11 @@ class Town:
         """Save all that changed, as a turn does before it sends."""
         changed = self.city.dispatcher.book.take_changed()
         self.store.committer.run(lambda c: task_rows.put(c, changed))
+
+    def kill(self) -> None:
+        """The city's process dies; it starts from what is on its disk, and the node connects again."""
+        self.city = self.kit.city(self.store, rules={GATE: self.rule}, now_us=self.now_us)
+        self.to_city = [EdgeHello(2, "edge-1", "eb-1", self.now_us), self.kit.info()]
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:

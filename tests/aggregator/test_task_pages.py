@@ -9,8 +9,11 @@ from guarded_city import GATE, Town
 
 from aggregator.operators.gate import Gate, install
 from aggregator.operators.people import Zones, of_roles
-from aggregator.store.store import Store
+from aggregator.store.store import Store, Writes
 from aggregator.tasks.api import add_task_pages
+from aggregator.tasks.book import TaskRecord
+from durable import DiskFullError
+from protocol import task_codes as codes
 from service.risk import LOW, Rule
 
 PEOPLE = {
@@ -26,13 +29,25 @@ class Desk:
     """Pages of a town, asked as somebody."""
 
     def __init__(self, town: Town) -> None:
-        self.town, self.rows = town, list[dict[str, Any]]()
+        self.town, self.rows, self.full = town, list[dict[str, Any]](), False
         api = FastAPI()
         zones = Zones({"river": ("river-*",), "harbour": ("crane-*",)})
         self.people = dict(PEOPLE)
         install(api, Gate(person_of=self.people.get, person_named=self.people.get, zones=zones))
-        add_task_pages(api, lambda: town.city, lambda: town.moment, self.rows.extend)
+        add_task_pages(api, lambda: town.city, lambda: town.moment, self.rows.extend, self.keep)
         self.http = TestClient(api)
+
+    async def keep(self, record: TaskRecord) -> None:
+        """Save a record as the city does, unless the disk is full."""
+        if self.full:
+            raise DiskFullError("no space left on device")
+        await self.town.store.commit(Writes(tasks=[record]))
+
+    def killed(self, task: str) -> str:
+        """Let the city be killed now, and start from its disk; return the state of a task."""
+        self.town.kill()
+        record = self.town.city.dispatcher.book.by_id.get(bytes.fromhex(task))
+        return codes.STATES[record.state] if record else ""
 
     def post(self, who: str, page: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Return status and JSON; time goes on a little."""
@@ -114,3 +129,40 @@ def test_trip_and_reset_and_what_the_list_says(kit: Any, store: Store) -> None:
     assert desk.http.get("/actuators").json()[0]["tripped"] == ""
     assert [r["event"] for r in desk.rows] == ["trip_requested", "reset_requested"]
     assert [r["event"] for r in desk.town.guard.take_deeds()] == ["tripped", "reset"]
+
+
+def ask(desk: Desk, who: str, page: str, body: Any = None) -> Any:
+    """Ask without letting time pass: nothing of the city's turns comes between the answer and what follows."""
+    done = desk.http.post(page, json=body or {}, headers={"Authorization": f"Bearer {who}"})
+    assert done.status_code == 200, done.text
+    return done.json()
+
+
+def test_what_was_answered_outlasts_a_kill_right_after_the_answer(desk: Desk) -> None:
+    row = ask(desk, "anna", "/tasks", ORDER)
+    assert desk.killed(row["id"]) == "waiting", "it was said to wait"
+    assert ask(desk, "anna", f"/tasks/{row['id']}/cancel", {"reason": "a boat"})["state"] == "cancelled"
+    assert desk.killed(row["id"]) == "cancelled", "it was said to be cancelled"
+    desk.town.run(2000)
+    found, refused = desk.post("ben", f"/tasks/{row['id']}/approve")
+    assert (found, refused["error"]) == (409, "replayed") and not desk.town.moved
+
+
+def test_an_approval_outlasts_it_too_and_what_had_not_left_never_leaves(desk: Desk) -> None:
+    row = ask(desk, "anna", "/tasks", ORDER)
+    assert ask(desk, "ben", f"/tasks/{row['id']}/approve")["state"] == "authorised"
+    assert desk.killed(row["id"]) == "expired"
+    record = desk.town.city.dispatcher.book.by_id[bytes.fromhex(row["id"])]
+    assert record.task.approved == ["ben"] and record.steps[-1].text == "the city restarted"
+    desk.town.run(3000)
+    assert not desk.town.moved and not desk.town.orders
+
+
+def test_a_full_disk_is_told_with_what_stands(desk: Desk) -> None:
+    row = ask(desk, "anna", "/tasks", ORDER)
+    desk.full = True
+    status, answer = desk.post("anna", f"/tasks/{row['id']}/cancel")
+    assert status == 507 and answer["detail"]["reason"] == "not_saved"
+    text = answer["detail"]["text"]
+    assert f"task {row['id']} is cancelled" in text and "a restart would forget that" in text and "; next: " in text
+    assert [line["event"] for line in desk.rows] == ["task_requested", "task_cancelled"]
