@@ -1,6 +1,8 @@
 """One try to get a message out: a POST to a webhook, or a file in a folder. Shell."""
 
 import asyncio
+import os
+import stat
 from pathlib import Path
 
 import httpx
@@ -55,9 +57,15 @@ def _put_file(folder: Path, entry: Entry) -> None:
 
 
 def acked_by(folder: Path, entry: Entry) -> str | None:
-    """Return who put ID.ack beside the file of a message (its first line), None: nobody."""
+    """Return who put ID.ack beside the file of a message (its first line), None: nobody. Only a file counts."""
     try:
-        with (folder / f"{entry.id}.ack").open(encoding="utf-8", errors="replace") as file:
-            return file.readline(MAX_NAME).strip() or "somebody"
+        with open(folder / f"{entry.id}.ack", encoding="utf-8", errors="replace", opener=_at_once) as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return (file.readline(MAX_NAME).strip() or "somebody") if is_file else None
     except OSError:
         return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open what need not be a file: a FIFO would wait for who writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK)

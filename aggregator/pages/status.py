@@ -136,8 +136,8 @@ def _maps(value: Any) -> list[dict[str, Any]]:
 
 
 def _offline_incident(edge: str, since_utc_us: int | None, revoked: bool) -> dict[str, Any]:
-    since = datetime.fromtimestamp((since_utc_us or 0) / 1e6, UTC).isoformat(" ", "seconds")
-    text = f"{edge} offline since {since}"
+    since = datetime.fromtimestamp((since_utc_us or 0) / 1e6, UTC)
+    text = f"{edge} offline since {since:%Y-%m-%dT%H:%M:%SZ}"
     text += f"; its keys are revoked: to let it in again, city keys enroll {edge}" if revoked else ""
     return {"kind": "edge_offline", "edge": edge, "since_utc_us": since_utc_us, "text": text}
 

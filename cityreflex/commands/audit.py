@@ -13,7 +13,7 @@ import rich_click as click
 from cityreflex import audit_files
 from cityreflex.audit_files import Log
 from cityreflex.commands import audit_text
-from cityreflex.commands.options import check_time, json_option, run_dir_option, utc_us
+from cityreflex.commands.options import json_option, run_dir_option, time_option, utc_us
 from cityreflex.commands.terminal import fitted
 from cityreflex.exits import UNVERIFIED, CityError
 from service.audit_heads import RECEIVED
@@ -30,8 +30,8 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def span_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --since and --until."""
-    since = click.option("--since", metavar="TIME", callback=check_time, help="ISO 8601, UTC.")
-    until = click.option("--until", metavar="TIME", callback=check_time, help="ISO 8601, UTC.")
+    since = time_option("--since", "since", "Only from this time on")
+    until = time_option("--until", "until", "Only up to this time")
     return since(until(command))
 
 

@@ -10,7 +10,7 @@ import rich_click as click
 from rich.console import Console
 
 from cityreflex import config
-from cityreflex.commands.options import check_time
+from cityreflex.commands.options import time_option
 from cityreflex.commands.sim import load_window
 from cityreflex.demo import report
 from cityreflex.demo.play import Outputs, check_outputs, play
@@ -33,8 +33,8 @@ DEFAULT_SPEED = 480.0
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
 @click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="Write a plot (png, svg).")
 @click.option("--rain", "rain_csv", type=click.Path(path_type=Path), help="Recorded rain (CSV) as the storm.")
-@click.option("--from", "start", metavar="TIME", callback=check_time, help="Start of the window, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", callback=check_time, help="End of the window, ISO 8601, UTC.")
+@time_option("--from", "start", "Start of the window")
+@time_option("--to", "end", "End of the window")
 @click.option("--speed", type=click.FloatRange(0, 10_000, min_open=True), help="World seconds per real second.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of storm, waves and noise.")
 def demo(

@@ -111,6 +111,7 @@ def _key(row: Rows) -> list[str]:
     lines = [f"  {row['slot']:<8} {row['fingerprint']} from {row['origin']}",
              f"           since {when(row['since_utc_us'])}, last used {when(row['used_utc_us'])}"]  # fmt: skip
     lines += [f"           offered under {row['by']}"] if row.get("by") else []
+    lines += [f"           reflexes signed with {row['reflex']}"] if row.get("reflex") else []
     return lines + ([f"           until {when(row['retire_utc_us'])}"] if row["retire_utc_us"] else [])
 
 

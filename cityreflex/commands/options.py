@@ -4,7 +4,7 @@ import functools
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from cityreflex.token_file import ENVIRONMENT
 from cityreflex.where import Where
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+TIMES = "ISO 8601 in UTC such as 2026-03-01T06:00, now, today, yesterday, or how long ago such as 90m, 2h or 3d"
 
 run_dir_option = click.option(
     "--dir",
@@ -56,14 +57,28 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
 
 
-def check_time(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Return a time of the command line if it is one. Raises: click.BadParameter."""
-    if value is not None:
-        try:
-            datetime.fromisoformat(value.strip())
-        except ValueError as error:
-            raise click.BadParameter(f"found {value!r}; expected ISO 8601 in UTC such as 2012-09-24T06:00") from error
-    return value
+def time_option(flag: str, name: str, what: str) -> Callable[[Command], Command]:
+    """Return an option that takes a time, as all commands take times; `what` it is begins its help."""
+    return click.option(flag, name, metavar="TIME", callback=_time, help=f"{what}: {TIMES}.")
+
+
+def _time(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else iso_time(value, datetime.now(UTC))
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"found {value!r}; expected {TIMES}") from error
+
+
+def iso_time(text: str, now: datetime) -> str:
+    """Return a time that people write as ISO 8601: what is that already as it is. Raises: ValueError, OverflowError."""
+    word, midnight = text.strip(), now.replace(hour=0, minute=0, second=0, microsecond=0)
+    named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if word in named:
+        return f"{named[word]:%Y-%m-%dT%H:%M:%SZ}"
+    if word[-1:] in SECONDS and word[:-1].isdigit():
+        return f"{now - timedelta(seconds=int(word[:-1]) * SECONDS[word[-1]]):%Y-%m-%dT%H:%M:%SZ}"
+    datetime.fromisoformat(word)
+    return word
 
 
 def seconds(_: click.Context, __: click.Parameter, value: str) -> float:
@@ -87,7 +102,7 @@ def quoted(path: Path) -> str:
 
 
 def utc_us(text: str | None, absent: int) -> int:
-    """Return a time that `check_time` let pass, in µs of UTC."""
+    """Return a time of a `time_option` in µs of UTC; without a zone it is UTC."""
     if text is None:
         return absent
     moment = datetime.fromisoformat(text.strip())

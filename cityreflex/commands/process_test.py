@@ -10,8 +10,8 @@ import rich_click as click
 
 from cityreflex import config, trial_data
 from cityreflex.commands import process_text
-from cityreflex.commands.options import check_time, json_option, run_dir_option, templates_option
-from cityreflex.commands.replay import EVER_US, data_dir, replay_errors, utc_us
+from cityreflex.commands.options import json_option, run_dir_option, templates_option, time_option, utc_us
+from cityreflex.commands.replay import EVER_US, data_dir, replay_errors
 from cityreflex.commands.terminal import harmless
 from cityreflex.exits import FAILED, NOT_FOUND, CityError
 
@@ -25,8 +25,8 @@ from cityreflex.exits import FAILED, NOT_FOUND, CityError
               help="A CSV file: time, and datastream,value or a column per port.")  # fmt: skip
 @click.option("--scenario", help="Simulated data of a scenario in which nothing acts: riverside, classroom, or a file.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the simulated data.")
-@click.option("--from", "start", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
+@time_option("--from", "start", "Event time")
+@time_option("--to", "end", "Event time")
 @templates_option
 @json_option
 def test(

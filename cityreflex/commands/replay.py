@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import rich_click as click
 from aggregator.errors import DamagedError, NoRecordingError
 from cityreflex import config
 from cityreflex.commands import replay_text
-from cityreflex.commands.options import check_time, json_option, quoted, run_dir_option
+from cityreflex.commands.options import json_option, quoted, run_dir_option, time_option, utc_us
 from cityreflex.commands.progress import Bar
 from cityreflex.commands.storage import damaged
 from cityreflex.commands.terminal import harmless
@@ -27,8 +26,8 @@ EVER_US = 2**62
 @run_dir_option
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path),
               help="Data folder of a city or an edge node, or a backup; default: the city's of the run directory.")
-@click.option("--from", "start", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", callback=check_time, help="Event time, ISO 8601, UTC.")
+@time_option("--from", "start", "Event time")
+@time_option("--to", "end", "Event time")
 @click.option("--process", "file", type=click.Path(path_type=Path),
               help="A changed process file: what would it have decided?")  # fmt: skip
 @click.option("--instance", help="Which recorded process FILE takes the place of; default: by name, then template.")
@@ -46,7 +45,7 @@ def replay(
     code 0: equal, or this machine differs from the recorder's and all changed decisions are listed; 6: not equal on
     the same machine and libraries, or data is damaged; 4: nothing is recorded there.
 
-    Example: city replay --dir run --from 2026-03-01 --to 2026-03-02
+    Example: city replay --dir run --from yesterday --to today
 
     Example: city replay --dir run --process flood_new.toml --json
     """
@@ -123,14 +122,6 @@ def replay_errors(where: Path) -> Iterator[None]:
 def data_dir(folder: Path) -> Path:
     """Return the city's data folder of a run directory. Raises: CityError."""
     return config.load_aggregator(folder / "aggregator.toml", with_keys=False).city.data_dir
-
-
-def utc_us(text: str | None, default: int) -> int:
-    """Return a time of the command line in microseconds; without a zone it is UTC."""
-    if text is None:
-        return default
-    moment = datetime.fromisoformat(text.strip())
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
 def _iso(utc_us: int) -> str:

@@ -7,7 +7,7 @@ import rich_click as click
 
 from cityreflex import asking
 from cityreflex.commands import report_text, terminal
-from cityreflex.commands.options import check_time, json_option, together, where_options
+from cityreflex.commands.options import json_option, time_option, together, where_options
 from cityreflex.where import Where
 
 NEXT = "city report list"
@@ -30,8 +30,8 @@ def report() -> None:
 @report.command("list")
 @click.option("--verdict", type=click.Choice(["none", "confirmed", "refuted"]), help="Only with this verdict.")
 @click.option("--service", default="", help="Only of this service code; several with commas.")
-@click.option("--from", "start", callback=check_time, metavar="TIME", help="Only from this time on, ISO 8601 in UTC.")
-@click.option("--to", "end", callback=check_time, metavar="TIME", help="Only before this time.")
+@time_option("--from", "start", "Only from this time on")
+@time_option("--to", "end", "Only before this time")
 @click.option("--limit", type=click.IntRange(1, PAGE), default=20, show_default=True, help="How many, newest first.")
 @where_options
 @json_option

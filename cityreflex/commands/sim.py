@@ -9,7 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from cityreflex import config
-from cityreflex.commands.options import check_time, quoted, run_dir_option
+from cityreflex.commands.options import quoted, run_dir_option, time_option
 from cityreflex.commands.service import in_use
 from cityreflex.exits import CONFIG, NOT_FOUND, CityError
 from cityreflex.run_dir import Prepared, prepare
@@ -35,8 +35,8 @@ def sim() -> None:
               help="World seconds per real second.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of storm, waves and noise.")
 @click.option("--rain", "rain_csv", type=click.Path(path_type=Path), help="Recorded rain (CSV) as the storm.")
-@click.option("--from", "start", metavar="TIME", callback=check_time, help="Start of the window, ISO 8601, UTC.")
-@click.option("--to", "end", metavar="TIME", callback=check_time, help="End of the window, ISO 8601, UTC.")
+@time_option("--from", "start", "Start of the window")
+@time_option("--to", "end", "End of the window")
 @click.option("--mode", type=click.Choice(["act", "advise"]), default="act", show_default=True,
               help="advise: processes propose and nothing is moved.")  # fmt: skip
 @click.option("--start-in", "start_in_s", type=click.FloatRange(0, 600), default=2.0, show_default=True,

@@ -194,7 +194,9 @@ class Guard(Following):
         if code != codes.OK:
             return self._refuse(entry, code, text, now_us)
         self._keep(entry)
-        self._move(entry, codes.OBSERVED, codes.OK, f"{tasks.VERBS[task.verb]} by {task.person}")
+        idle = task.verb == tasks.RESET and not self.actuators[task.actuator].tripped
+        how = "it was not tripped: there was nothing to reset" if idle else f"{tasks.VERBS[task.verb]} by {task.person}"
+        self._move(entry, codes.OBSERVED, codes.OK, how)
         done = (entry.report(),)
         if task.verb == tasks.TRIP:
             reason = f"{task.person}: {task.reason}"

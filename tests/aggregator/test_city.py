@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -173,6 +174,8 @@ def test_a_silent_edge_is_one_incident_with_its_last_words(kit: Any, store: Stor
     late = status.status(city, city.now(T + 6 * US))
     incident = next(i for i in late["incidents"] if i["edge"] == "edge-1")
     assert (incident["kind"], incident["since_utc_us"]) == ("edge_offline", city.now(T).utc_us)
+    since = f"{datetime.fromtimestamp(city.now(T).utc_us / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert incident["text"] == f"edge-1 offline since {since}", "as in city ledger"
     assert late["edges"][0]["health"]["boards"] == [board]
     assert late["faults"] == []
 

@@ -27,7 +27,7 @@ def test_a_plot_of_unknown_kind_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_none_names_its_option() -> None:
-    done = CliRunner().invoke(command, ["--from", "yesterday"])
+    done = CliRunner().invoke(command, ["--from", "last week"])
     assert done.exit_code == USAGE
     assert "--from" in done.output
     assert "ISO 8601" in done.output

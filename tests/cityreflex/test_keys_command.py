@@ -190,13 +190,14 @@ def test_a_list_of_keys_fits_in_80_columns(edge: str) -> None:
     name = "ab" * 16
     keys = [{"edge": edge, "slot": "current", "fingerprint": name, "origin": "config", "retire_utc_us": at, **times},
             {"edge": edge, "slot": "next", "fingerprint": name, "origin": "rotation", "retire_utc_us": None, "by": name,
-             **times}]  # fmt: skip
+             "reflex": "cd" * 16, **times}]  # fmt: skip
     dead = [{"edge": edge, "reason": "revoked", "fingerprint": name, **times}] * 30
     tokens = [{"edge": edge, "used_by": used, "lapses_utc_us": at} for used in (None, name)]
     text = keys_text.table({"keys": keys, "dead": dead, "tokens": tokens})
     assert max(map(len, text.splitlines())) <= 80
     assert f"  current  {name} from config\n           since 2026-03-01 14:07:30Z, last used never\n" in text
-    assert f"           offered under {name}\n" in text
+    assert f"           offered under {name}\n           reflexes signed with {'cd' * 16}\n" in text
+    assert text.count("reflexes signed") == 1, "the other names none"
     assert "           until 2026-03-01 14:07:30Z\n" in text and "and 10 older dead keys" in text
     slots = [{"slot": slot, "fingerprint": name} for slot in ("current", "next")]
     node = {"edge": edge, "state": "offering", "connected": False, "keys": slots, "city": slots, "verify_keys": 2}

@@ -51,7 +51,7 @@ def test_the_list_says_what_where_when_and_what_it_is_worth(run: Run, asked: lis
         "  suspect: nobody has looked at it yet",
     ]
     assert json.loads(run("report", "list", "--json")[1]) == [ROW]
-    assert run("report", "list", "--from", "yesterday")[0] == exits.USAGE
+    assert run("report", "list", "--from", "last week")[0] == exits.USAGE
 
 
 @pytest.mark.parametrize(("word", "page"), [("confirm", "confirm"), ("reject", "refute")])

@@ -251,6 +251,18 @@ def test_only_a_person_trips_or_resets_what_is_here(changes: dict, code: str) ->
     assert not guard.actuators[GATE].tripped
 
 
+def test_a_reset_of_what_is_not_tripped_says_so() -> None:
+    guard = guard_of()
+    texts = []
+    for number, verb in enumerate((tasks.RESET, tasks.TRIP, tasks.RESET), 1):
+        (kept,) = [e for e in latch(guard, verb, number) if isinstance(e, Latch)]
+        texts.append((kept.after[0].state, kept.after[0].text))
+    assert texts == [
+        (codes.OBSERVED, "it was not tripped: there was nothing to reset"),
+        (codes.OBSERVED, "trip by anna"), (codes.OBSERVED, "reset by anna"),
+    ]  # fmt: skip
+
+
 def test_a_board_in_fault_trips_its_actuator() -> None:
     guard = guard_of()
     task = task_for(guard, leased(guard))

@@ -142,7 +142,9 @@ def test_a_changed_record_ends_with_exit_code_6(copy: Path) -> None:
     (["--data", "nowhere"], "neither the data folder of a city nor a backup"),
     (["--from", "2030-01-01"], "nothing is recorded between"),
     (["--from", "2024-01-02", "--to", "2024-01-01"], "is not before"),
-    (["--from", "yesterday"], "ISO 8601"),
+    (["--from", "yesterday"], "nothing is recorded between"),
+    (["--from", "today", "--to", "yesterday"], "is not before"),
+    (["--from", "last week"], "ISO 8601"),
 ])  # fmt: skip
 def test_what_can_not_be_replayed_says_why(recorded: Path, words: list[str], says: str) -> None:
     done = city("--data", str(recorded), *words)
