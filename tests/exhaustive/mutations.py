@@ -229,7 +229,7 @@ MUTATIONS = (
     ),
     Mutation(
         "board: going safe does nothing", ACTUATORS,
-        "        actuator.driver.safe()\n", "        pass\n", "line",
+        "        actuator.next_ms = self._clock.ms\n        actuator.driver.safe()\n", "        actuator.next_ms = self._clock.ms\n", "line",
     ),
     Mutation(
         "interlock: what is on is not looked at", INTERLOCK,
