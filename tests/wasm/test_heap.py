@@ -43,6 +43,41 @@ def test_interrupt_handler_runs_with_the_heap_locked(heap: ModuleType, tmp_path:
     assert "pulses 1" in vm.printed, "two edges within the debounce time count once"
 
 
+def test_the_watchdog_is_fed_only_after_whole_turns_of_a_loop_that_finds_itself_well(
+    heap: ModuleType, tmp_path: Path
+) -> None:
+    bundle.build(board_file.board_path("sluice_gate"), tmp_path, thing="heap-1", key=heap.KEY)
+    vm = heap.Vm(tmp_path, HERE / "bench.py", heap=400_000)
+
+    def fed(turn: str) -> int:
+        """How often the watchdog was fed in three turns, of which `turn` is the second."""
+        vm.run("turns = []; meals = []; app.node.link.maintenance = False")
+        vm.run(f"app.turn = lambda: (turns.append(1), {turn} if len(turns) == 2 else None, end(len(turns) == 3), 0)[3]")
+        printed = vm.run("runs(loop)")
+        return int(printed[-1])
+
+    try:
+        for line in (
+            "load()",
+            "start()",
+            "from firmware.port.app import loop",
+            "end = lambda last: setattr(app.node.link, 'maintenance', last)",
+            "Dog = type('Dog', (), {'feed': lambda self: meals.append(1)})",
+            "group = app._io._groups[0]",
+            "exec('def runs(loop):\\n try:\\n  loop(app, Dog())\\n except ValueError:\\n  pass\\n print(len(meals))')",
+        ):
+            vm.run(line)
+        assert fed("None") == 3
+        assert fed("setattr(group, 'mask', 3)") == 1, "two outputs on that exclude each other, from then on"
+        vm.run("group.mask = 1")
+        assert fed("None") == 3, "one of them may be on"
+        assert fed("int('x')") == 1, "a turn that was not completed"
+        vm.run("app.node.ring.tail = app.node.ring.head + 1")
+        assert fed("None") == 0, "what the node finds counts, too"
+    finally:
+        vm.close()
+
+
 @pytest.mark.slow
 def test_whole_firmware_stays_below_120_kb(heap: ModuleType) -> None:
     done = subprocess.run(
