@@ -87,6 +87,8 @@ def sources(board: BoardFile) -> Iterator[Path]:
         yield ROOT / "drivers" / f"{name}.py"
     yield ROOT / "firmware" / "__init__.py"
     unused = set() if _on_a_1_wire_line(kinds) else {"one_wire"}
+    if not board.led:
+        unused.add("lamp")
     if not any(output.max_on_ms for actuator in board.actuators for output in actuator.outputs.values()):
         unused |= {"longest_run", "limited"}
     for folder in ("core", "port"):

@@ -83,15 +83,23 @@ def manifest() -> bytes:
     return read_bytes("manifest.mpk")
 
 
+def led(pin):  # type: ignore[no-untyped-def]
+    """A callable that shows a node's state on the LED at this pin, lit from now on while the board starts."""
+    from firmware.core import lamp  # noqa: PLC0415 (its code takes room only where it is needed)
+
+    light = machine.Pin(pin, machine.Pin.OUT, value=1)
+    return lambda node: light.value(lamp.level(node))
+
+
 class App:
     """One turn of the loop, and what is looked after between turns."""
 
     def __init__(self, config: dict) -> None:  # type: ignore[type-arg]
         """Make everything a board has; `config` is board.json."""
+        self._led = led(config["led"]) if config["led"] else None
         self.node, self._io = make_node(config)
         self.wire = Wire(config["link"], self.node.link)
         self._tidy = Every(TIDY_MS, TIDY_MS)
-        self._led = machine.Pin(config["led"], machine.Pin.OUT, value=0) if config["led"] else None
         self._turn_ms = 0
         self.node.extra["reset_cause"] = machine.reset_cause()
         self.tidy()
@@ -106,6 +114,8 @@ class App:
         if self._tidy.due(node.clock.ms):
             self.tidy()
         node.save_if_due()
+        if self._led:
+            self._led(node)
         wait_ms = node.idle_ms()
         return min(wait_ms, SENDING_MS) if self.wire.busy else wait_ms
 
@@ -129,8 +139,6 @@ class App:
         extra["mem_free"] = gc.mem_free()
         extra["loop_max_ms"] = self._turn_ms
         self._turn_ms = 0
-        if self._led:
-            self._led.value(self.node.link.mode)
 
 
 def loop(app: App, watchdog) -> None:  # type: ignore[no-untyped-def]

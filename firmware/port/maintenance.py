@@ -18,6 +18,7 @@ import machine
 
 QUIET_MS = 600000
 POLL_MS = 100
+BLINK_MS = 250
 MAX_CODE = 32768
 RX_BUFFER = 1024
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
@@ -139,6 +140,7 @@ def serve(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,typ
     """Serve until maintenance ends, then reset. `config` is board.json; outputs are off already, and once more."""
     outputs_off(config["outputs"])
     port = Port(config["link"])
+    led = machine.Pin(config["led"], machine.Pin.OUT) if config["led"] else None
     builtins.print = port.print  # type: ignore[assignment]
     repl = Repl(port.put)
     poller = select.poll()
@@ -146,6 +148,8 @@ def serve(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,typ
     executed = 0
     since_ms = ticks_ms()
     while not repl.done and ticks_diff(ticks_ms(), since_ms) < QUIET_MS:
+        if led:
+            led.value(ticks_diff(ticks_ms(), since_ms) // BLINK_MS & 1)
         if poller.poll(POLL_MS):
             chunk = port.uart.read()
             if chunk:
