@@ -129,8 +129,9 @@ exhaustive-mutants: setup ## plant each bug of tests/exhaustive/mutations.py; th
 .PHONY: latency
 latency: CROSSINGS ?= 10000
 latency: JSON ?= latency.json
-latency: setup ## from a threshold crossed on one board to a pin of another: p50 and p99 by hop; CROSSINGS=, JSON=
-	$(PY) -m tests.latency --crossings $(CROSSINGS) --json $(JSON)
+latency: WHERE ?= both
+latency: setup ## from a threshold crossed on one board to a pin of another: p50 and p99 by hop; CROSSINGS=, WHERE=, JSON=
+	$(PY) -m tests.latency --crossings $(CROSSINGS) --where $(WHERE) --json $(JSON)
 
 heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
 	$(PY) tests/wasm/heap.py

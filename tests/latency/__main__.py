@@ -86,11 +86,11 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="lat-") as folder:
         runs: dict[str, Any] = {}
-        if options.where != "edge":
+        if options.where in ("city", "both"):
             runs |= asyncio.run(in_city(Path(folder) / "c", options))
         if options.where != "edge" and not options.no_load:
             runs |= asyncio.run(in_busy_city(Path(folder) / "l", options))
-        if options.where != "city":
+        if options.where in ("edge", "both"):
             runs |= asyncio.run(at_edge(Path(folder) / "e", options))
     print_table(runs)
     facts = {
@@ -106,7 +106,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="latency", description="From a threshold crossed to a pin changed.")
     parser.add_argument("--crossings", type=int, default=10_000, help="how many in each run (default 10000)")
-    parser.add_argument("--where", choices=("city", "edge", "both"), default="both", help="who decides (default both)")
+    where = "who decides: city (idle, then under load), load (the city under load alone), edge, or both (default)"
+    parser.add_argument("--where", choices=("city", "load", "edge", "both"), default="both", help=where)
     parser.add_argument("--no-load", action="store_true", help="leave the run under load out")
     parser.add_argument("--seed", type=int, default=1, help="of the pauses between crossings (default 1)")
     parser.add_argument("--json", default="", help="also write all figures to this file")
