@@ -289,7 +289,7 @@ ACTIONS = st.lists(
 
 
 @each_chip
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(actions=ACTIONS)
 def test_whatever_fails_it_never_says_that_it_holds_what_it_does_not(name: str, actions: list[Any]) -> None:
     board = rig(name)
