@@ -73,14 +73,21 @@ class Town:
             ]
             beat = self.kit.heartbeat(self.now_us, 0, leases=leases, stopped=self.guard.stopped)
             said = [beat, *said]
-        sends = self.kit.give(self.city, self.now_us, *said)
+        self._take(self._turn(said))
+        self._do(self.guard.tick(self.now_us))
+
+    def _take(self, sends: list[Any]) -> None:
+        """The node takes what the city sent."""
         for _, message in sends:
             if isinstance(message, TaskOrder) and self.cut != "orders":
                 self.orders.append(tasks.decode(message.task))
                 self._do(self.guard.order(message.signature, message.task, self.now_us))
             elif isinstance(message, LeaseRequest):
                 self._do(self.guard.lease(message.actuator, message.holder, self.now_us))
-        self._do(self.guard.tick(self.now_us))
+
+    def _turn(self, said: list[Any]) -> list[Any]:
+        """Let the city take what was said; return what it sends."""
+        return self.kit.give(self.city, self.now_us, *said)
 
     def save(self) -> None:
         """Save all that changed, as a turn does before it sends."""
@@ -90,7 +97,7 @@ class Town:
     def kill(self) -> None:
         """The city's process dies; it starts from what is on its disk, and the node connects again."""
         self.city = self.kit.city(self.store, rules={GATE: self.rule}, now_us=self.now_us)
-        self.to_city = [EdgeHello(2, "edge-1", "eb-1", self.now_us), self.kit.info()]
+        self.to_city = [EdgeHello(2, "edge-1", "eb-1", self.now_us), self.kit.info(), *self.guard.reports()]
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -22,6 +22,9 @@ ENTRY, REACTION, CODES = "edge_node/reaction/task_entry.py", "edge_node/reaction
 LEASE, INTERLOCK = "protocol/lease.py", "protocol/interlock.py"
 REFLEXES, KEYRING, TASKS = "aggregator/keys/reflexes.py", "aggregator/keys/keyring.py", "protocol/tasks.py"
 HEADS, WITNESS, BOOKS = "aggregator/audit/heads.py", "service/audit_witness.py", "service/audit_heads.py"
+TURNS, BOOK, DISPATCH, PEOPLE = (
+    "aggregator/turns.py", "aggregator/tasks/book.py", "aggregator/tasks/dispatch.py", "aggregator/tasks/people.py",
+)  # fmt: skip
 DESK, ACTUATORS = "firmware/core/tasks.py", "firmware/core/actuators.py"
 
 ANY_BOOT = (
@@ -288,4 +291,23 @@ MUTATIONS = (
     Mutation("witness: a log that was rolled back is believed", BOOKS, "    if head.n < before.n:\n", "    if False:\n", "logs"),
     Mutation("witness: a line that was changed is believed", BOOKS, 'if head.n == before.n else ""', "if False else \"\"", "logs"),
     Mutation("witness: another key will do", BOOKS, "    if head.key != before.key:\n", "    if False:\n", "heads"),
+    # the city's book of tasks
+    Mutation(
+        "book: an order leaves before it is saved", TURNS, "        if writes:\n            try:\n", "        self.send(sends)\n        if writes:\n            try:\n", "book",
+    ),
+    Mutation("book: a full disk holds no order back", TURNS, "                sends = []\n", "", "book"),
+    Mutation("book: what a full disk did not take is saved no more", TURNS, "                book.unsaved(changed)\n", "", "again"),
+    Mutation("book: after a restart what had left is as it was", BOOK, "            elif record.state == codes.DISPATCHED:\n", "            elif False:\n", "again"),
+    Mutation(
+        "book: after a restart what had left has expired", BOOK,
+        "(codes.PROPOSED, codes.AUTHORISED, codes.SELECTED):\n", "(codes.PROPOSED, codes.AUTHORISED, codes.SELECTED, codes.DISPATCHED):\n", "again",
+    ),
+    Mutation("book: what was authorised before a restart still leaves", BOOK, "(codes.PROPOSED, codes.AUTHORISED, codes.SELECTED):\n", "(codes.PROPOSED, codes.SELECTED):\n", "book", ((BOOK, "            record.deadline_us = record.done_us = now_us\n", "            record.deadline_us = record.done_us = now_us + WAIT_AGAIN_US\n"),)),
+    Mutation("book: any state may follow", BOOK, "        if state not in codes.STATES or not codes.may_become(record.state, state):\n", "        if state not in codes.STATES:\n", "again"),
+    Mutation("book: a step that is decided again is ordered again", DISPATCH, "            return known is not None\n", "            return False\n", "again"),
+    Mutation("book: sent again after its deadline", DISPATCH, "        if now.us >= record.deadline_us:\n            if now.us >= record.deadline_us + GRACE_US", "        if now.us >= record.deadline_us + GRACE_US:\n            if now.us >= record.deadline_us + GRACE_US", "again"),
+    Mutation("book: nothing is given up", DISPATCH, "        if self.book.move(record, codes.UNKNOWN, codes.TIMEOUT, now.utc_us, \"no report from the edge\"):\n", "        if False:\n", "again"),
+    Mutation("book: what waits is not taken back", PEOPLE, "        if record.state in _NOT_SENT:\n", "        if False:\n", "book"),
+    Mutation("book: one person approves alone", PEOPLE, "        if rule.approvals > 1:\n", "        if rule.approvals > 2:\n", "book"),
+    Mutation("book: an approval is not written down", PEOPLE, "approved=[*record.task.approved, who])", "approved=list(record.task.approved))", "book"),
 )  # fmt: skip

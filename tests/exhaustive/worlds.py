@@ -4,6 +4,7 @@ from protocol.tasks import CANCEL, OPERATE, RESET, SELECT, TRIP
 from service.risk import Rule
 
 from .acting import Acting
+from .book import AGAIN, BOOK
 from .lines import Command, Line, LinePlan
 from .lone import Lone, LonePlan
 from .named import KEYS
@@ -132,6 +133,8 @@ PLANS: tuple[Plan | LinePlan | LonePlan, ...] = (
          Wish("operator", "gate/opening", 1.0, "ann", ("bob",))),
         steps=2, start_ms=2500, ready=(2,), reflex=True, rule=Rule("high", approvals=2, automation=False), depth=5,
     ),
+    BOOK,
+    AGAIN,
     KEYS,
     HEADS,
     LOGS,
