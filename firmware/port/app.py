@@ -19,6 +19,7 @@ from .wire import Wire
 
 SENDING_MS = 4
 TIDY_MS = 5000
+ONLY_AT_START = ("driver", "entropy", "make_node", "calm", "fit", "vm_text", "led")  # forgotten then, to make room
 
 
 def driver(kind: str):  # type: ignore[no-untyped-def]
@@ -102,6 +103,8 @@ class App:
         self._tidy = Every(TIDY_MS, TIDY_MS)
         self._turn_ms = 0
         self.node.extra["reset_cause"] = machine.reset_cause()
+        for name in ONLY_AT_START:
+            globals().pop(name, None)
         self.tidy()
 
     def turn(self) -> int:
