@@ -35,6 +35,11 @@ class Board:
         """Write raw bytes."""
         self.port.write(data)
 
+    def ask(self, command: bytes) -> bytes:
+        """Write a line of text and return what comes at once; it may take several."""
+        self.port.write(command)
+        return bytes(self.port.read(512))
+
     def read(self) -> bytes:
         """Take in what has come and return its bytes; messages go to `seen`."""
         data = bytes(self.port.read(512))
