@@ -172,7 +172,7 @@ def run(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,type-
         app.node.actuators.abandon()
         Files().replace(MAINTENANCE, "")
         machine.reset()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:  # the latter from a terminal on the chip's USB port
         outputs_off(outputs)
         if app:
             app.node.actuators.abandon()

@@ -19,6 +19,7 @@ import machine
 QUIET_MS = 600000
 POLL_MS = 100
 BLINK_MS = 250
+SENDING_MS = 50  # for what is still in the UART
 MAX_CODE = 32768
 RX_BUFFER = 1024
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
@@ -137,12 +138,20 @@ class Port:
 
 
 def serve(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,type-arg]
-    """Serve until maintenance ends, then reset. `config` is board.json; outputs are off already, and once more."""
-    outputs_off(config["outputs"])
-    port = Port(config["link"])
-    led = machine.Pin(config["led"], machine.Pin.OUT) if config["led"] else None
-    builtins.print = port.print  # type: ignore[assignment]
-    repl = Repl(port.put)
+    """Serve until maintenance ends, then reset, whatever happens. `config` is board.json; outputs are off already."""
+    try:
+        outputs_off(config["outputs"])
+        port = Port(config["link"])
+        led = machine.Pin(config["led"], machine.Pin.OUT) if config["led"] else None
+        builtins.print = port.print  # type: ignore[assignment]
+        talk(port, Repl(port.put), led)
+        sleep_ms(SENDING_MS)
+    finally:
+        machine.reset()
+
+
+def talk(port: Port, repl: Repl, led) -> None:  # type: ignore[no-untyped-def]
+    """Carry bytes until the REPL is done, or nothing was executed for long."""
     poller = select.poll()
     poller.register(port.uart, select.POLLIN)
     executed = 0
@@ -157,5 +166,3 @@ def serve(config: dict, outputs_off) -> None:  # type: ignore[no-untyped-def,typ
         if repl.executed != executed:
             executed = repl.executed
             since_ms = ticks_ms()
-    port.uart.flush()
-    machine.reset()
