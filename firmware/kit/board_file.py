@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from protocol import plain
 
-from . import on_bus, options
+from . import on_bus, on_pins, options
 from .errors import BoardFileError
 from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
 
@@ -129,6 +129,9 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
         except (KeyError, AttributeError) as error:
             yield f"{where}.chip: {error.args[0]}"
             continue
+        except (ValueError, TypeError) as error:
+            yield f"{where}.options: {error}; expected what docs/chips/{sensor.chip}.md lists"
+            continue
         if sensor.period_ms < shortest:
             yield f"{where}.period_ms: found {sensor.period_ms}; expected at least {shortest}, the chip's shortest"
         yield from _option_problems(where, sensor.chip, sensor.options)
@@ -141,6 +144,7 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
         try:
             yield from _option_problems(where, actuator.kind, actuator.options)
             yield from on_bus.problems(where, actuator, driver_module(actuator.kind))
+            yield from on_pins.problems(where, actuator, driver_module(actuator.kind))
         except KeyError as error:
             yield f"{where}.kind: {error.args[0]}"
         for wires in (actuator.outputs, actuator.inputs):

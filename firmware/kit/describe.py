@@ -7,6 +7,7 @@ from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
 from . import pins
 from .board_file import driver_channels
+from .driver_config import actuator_config
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
@@ -110,7 +111,7 @@ def _config(board: BoardFile, thing: str) -> dict[str, Any]:
         ],
         "interlocks": _interlocks(board),
         "sensors": _sensors(board),
-        "actuators": [_actuator(board, actuator) for actuator in board.actuators],
+        "actuators": [actuator_config(actuator, _position(board, actuator)) for actuator in board.actuators],
     }
 
 
@@ -183,29 +184,9 @@ def _wires(board: BoardFile, sensor: Sensor) -> dict[str, Any]:
     return {"pin": sensor.pin, "pull": sensor.pull}
 
 
-def _actuator(board: BoardFile, actuator: Actuator) -> dict[str, Any]:
-    """Return an actuator in its driver's keys: output `open` is `open_pin`, input `open` `limit_open_pin`."""
-    config: dict[str, Any] = {
-        "name": actuator.name,
-        "kind": actuator.kind,
-        "lower": actuator.lower,
-        "upper": actuator.upper,
-        "safe": actuator.safe,
-        "lease_ms": actuator.lease_ms,
-        "travel_ms": actuator.travel_ms,
-    }
-    if actuator.bus:
-        config |= {"bus": actuator.bus, "address": actuator.address}
-    for key, output in actuator.outputs.items():
-        config["pin" if key == "on" else f"{key}_pin"] = output.pin
-        config["active_high"] = output.active_high
-    for key, wire in actuator.inputs.items():
-        config[f"limit_{key}_pin"] = wire.pin
-        config["limit_pull"] = wire.pull
-        config["limit_active_high"] = wire.active == "high"
-    if actuator.feedback:
-        config["position"] = [_sensor_of(board, actuator.feedback), actuator.feedback]
-    return {**config, **actuator.options}
+def _position(board: BoardFile, actuator: Actuator) -> list[str]:
+    """Return [sensor, channel] of what shows where an actuator is; [] without."""
+    return [_sensor_of(board, actuator.feedback), actuator.feedback] if actuator.feedback else []
 
 
 def _sensor_of(board: BoardFile, channel: str) -> str:

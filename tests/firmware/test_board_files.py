@@ -164,6 +164,8 @@ def test_active_low_with_its_resistor_is_right() -> None:
         (("actuators", 0, "kind"), "gate_drve", "did you mean 'gate_drive'?"),
         (("actuators", 0, "kind"), "mcp4725", "mcp4725 needs bus and address, as it is a chip on I2C"),
         (("actuators", 0, "bus"), "i2c0", "needs its address"),
+        (("actuators", 0, "feedback"), None, "gate_drive needs feedback (a channel that shows where it"),
+        (("actuators", 0, "kind"), "relay", "relay needs outputs.on; found none"),
         (("actuators", 0, "outputs"), {}, "expected exactly one of outputs (pins) and bus (with address)"),
     ],
 )
@@ -180,6 +182,12 @@ def test_too_short_a_period_names_the_shortest() -> None:
     wrong = data("classroom")
     wrong["sensors"][0]["period_ms"] = 1000
     assert "expected at least 5000" in problems(wrong)
+
+
+def test_an_option_that_a_driver_refuses_names_its_place() -> None:
+    wrong = data("classroom")
+    wrong["sensors"][0].update(chip="lis3dh", address=0x18, channels=[], options={"range_g": 3})
+    assert "sensors[0] (" in problems(wrong) and ").options: " in problems(wrong)
 
 
 def test_no_toml(tmp_path: Path) -> None:
