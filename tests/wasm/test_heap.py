@@ -78,6 +78,38 @@ def test_the_watchdog_is_fed_only_after_whole_turns_of_a_loop_that_finds_itself_
         vm.close()
 
 
+def test_an_output_is_off_in_time_and_rests_whatever_a_driver_wants(heap: ModuleType, tmp_path: Path) -> None:
+    text = board_file.board_path("sluice_gate").read_text()
+    limited = text.replace('pin = "GP10", active = "high"', 'max_on_ms = 1000, pin = "GP10", active = "high"')
+    assert limited != text
+    (tmp_path / "b.toml").write_text(limited)
+    bundle.build(tmp_path / "b.toml", tmp_path / "files", thing="heap-1", key=heap.KEY)
+    vm = heap.Vm(tmp_path / "files", HERE / "bench.py", heap=400_000)
+
+    def after(ms: int, *lines: str) -> list[int]:
+        """The level of the pin and the actuator's reason `ms` after the lines were run, in turns of 50 ms."""
+        for line in (*lines, f"exec('for _ in range({ms // 50}):\\n time.forward_ms(50); app.turn()')"):
+            vm.run(line)
+        return [int(word) for word in vm.run("print(machine.pins['GP10'].level, gate.reason)")[-1].split()]
+
+    try:
+        for line in (
+            "import time",
+            "load()",
+            "start()",
+            "gate = app.node.actuators.actuators[0]",
+            "(pin,) = gate.limited",
+        ):
+            vm.run(line)
+        vm.run("gate.driver.step = lambda now_ms: pin.on()")
+        assert after(900)[0] == 1
+        assert after(200) == [0, 7], "on too long"
+        assert after(800) == [0, 7], "the driver goes on wanting it"
+        assert after(300)[0] == 1, "it has rested as long as it ran"
+    finally:
+        vm.close()
+
+
 @pytest.mark.slow
 def test_whole_firmware_stays_below_120_kb(heap: ModuleType) -> None:
     done = subprocess.run(
