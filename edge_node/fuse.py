@@ -8,6 +8,7 @@ with quality 9: a dead sensor never looks alive. A sample older than its filter 
 is, with the sensor's own sigma.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,17 +46,27 @@ class Fusion:
         self.used = self.unused = 0
 
     def learn(self, manifest: Manifest) -> bool:
-        """Take the fused channels of a board in; return whether there are new ones."""
+        """Take the fused channels of a board in; return whether any is new or has another sigma."""
         before = len(self._sources)
+        changed = False
         for channel in manifest.channels:
             key = (manifest.thing, channel.index)
+            changed |= self._recalibrated(self._filters.get(key, -1), channel)
             if channel.fuse and key not in self._filters and len(self._sources) < MAX_FILTERS:
                 self._filters[key] = len(self._sources)
                 self._tables.setdefault(manifest.thing, _NONE.copy())[channel.index] = len(self._sources)
                 self._sources.append((manifest.thing, channel))
                 self._periods_ms.append(_period_ms(manifest, channel))
                 self._tune(self._filters[key], manifest.thing, channel)
-        return len(self._sources) > before
+        return changed or len(self._sources) > before
+
+    def _recalibrated(self, number: int, channel: ChannelInfo) -> bool:
+        """Return whether a known source has another sigma since its board started again; it counts from now on."""
+        if number < 0 or self._sources[number][1].sigma == channel.sigma:
+            return False
+        thing, known = self._sources[number]
+        self._sources[number] = (thing, replace(known, sigma=channel.sigma))
+        return True
 
     def _tune(self, number: int, thing: str, channel: ChannelInfo) -> None:
         by_unit = self._config.by_unit.get(channel.unit, self._config.process_noise)

@@ -144,7 +144,7 @@ class Packer:
             self._head(0xD3, v, 8)
 
 
-class _Reader:
+class Reader:
     """Reads one value after the other from `buf[at:end]`, counting items against the limit."""
 
     def __init__(self, buf: bytes | bytearray | memoryview, at: int, end: int, max_items: int) -> None:
@@ -265,7 +265,7 @@ def unpack(  # type: ignore[no-untyped-def]
         LimitError: nested deeper than `max_depth` containers, or more than `max_items` values.
         FrameError: cut short, trailing bytes, duplicate key, ext type, bad UTF-8.
     """
-    reader = _Reader(buf, start, end, max_items)
+    reader = Reader(buf, start, end, max_items)
     value = reader.value(max_depth)
     if reader.at != end:
         raise FrameError("msgpack: trailing bytes")

@@ -29,7 +29,7 @@ _ID_BOOTS = 16384
 _LAST = 0xFFFFFFFF
 
 
-def _sealed(text: str) -> str:
+def sealed(text: str) -> str:
     """Return the file's text: `text` and, in a line of its own, its checksum."""
     return "%s\n%08x" % (text, binascii.crc32(text.encode()))
 
@@ -49,7 +49,7 @@ class Boot:
 
         `bitten`: the watchdog ended the boot before.
         """
-        self._files = files
+        self.files = files
         self._chip = chip
         self._block = block
         self._sequence = 0
@@ -83,8 +83,8 @@ class Boot:
 
     def _load(self):  # type: ignore[no-untyped-def]
         """Return the last boot's state, or None if there is none that is whole and of this chip."""
-        text = self._files.read(self.FILE)
-        if text is None or text != _sealed(text[:-9]):
+        text = self.files.read(self.FILE)
+        if text is None or text != sealed(text[:-9]):
             return None
         try:
             state = json.loads(text[:-9])
@@ -112,7 +112,7 @@ class Boot:
             "tries": self._tries,
             "gaps": self.gaps,
         }
-        self._files.replace(self.FILE, _sealed(json.dumps(state)))
+        self.files.replace(self.FILE, sealed(json.dumps(state)))
 
     def id_of(self, counter: int) -> bytes:
         """Return the 8-byte boot id of a start of this incarnation."""

@@ -21,6 +21,7 @@ SILENCE_MS = 5000
 ALL_COUNTERS_MS = 10000
 MAX_LOGS = 8
 FRAME_PAUSE_MS = 500
+KEY_PAUSE_MS = 50
 INFO = 1
 WARNING = 2
 
@@ -38,11 +39,12 @@ class Link:
         self.losses = Losses(node.ring, node.boot)
         self.decoder = framing.Decoder(frames.MAX_BODY_TO_BOARD)
         self.writer = framing.FrameWriter(frames.MAX_BODY_TO_HOST)
-        self._console = Console(node)
+        self.console = Console(node)
         self._status = Every(status_ms)
         self._all_counters = Every(ALL_COUNTERS_MS)
-        self._text = b""
-        self._logs = []
+        self.logs = []
+        self.log_from = 0
+        self._untold = 0
         self.mode = TEXT
         self.session = 0
         self.proto = frames.PROTO
@@ -55,20 +57,25 @@ class Link:
         self._hello = False
         self._asked = 0
         self._sync = -1
-        self._rx_wrap = 0
-        self._rx_ticks = 0
+        self.rx_wrap = 0
+        self.rx_ticks = 0
 
     def log(self, level: int, text: str) -> None:
-        """Queue a line for the host; the oldest of too many is dropped."""
-        if len(self._logs) == MAX_LOGS:
-            self._logs.pop(0)
-        self._logs.append((level, text))
+        """Keep a line for host and console, if its level is high enough; the oldest of too many is dropped."""
+        if level < self.log_from:
+            return
+        if len(self.logs) == MAX_LOGS:
+            self.logs.pop(0)
+        self.logs.append((level, text))
+        self._untold = min(self._untold + 1, MAX_LOGS)
 
     def feed(self, chunk: bytearray, n: int) -> None:
         """Take `chunk[:n]` as received now. In text mode a frame that makes so long a pause is none: text follows."""
         now_ms = self._clock.ms
         if self.mode == TEXT and now_ms - self._fed_ms >= FRAME_PAUSE_MS:
             self.decoder.reset()
+        if now_ms - self._fed_ms >= KEY_PAUSE_MS:
+            self._typed_last = 0
         self._fed_ms = now_ms
         for i in range(n):
             byte = chunk[i]
@@ -78,20 +85,15 @@ class Link:
                 self._typed(byte)
 
     def _typed(self, byte: int) -> None:
-        """A byte in text mode that completed no frame."""
+        """A byte in text mode that completed no frame. A program sends both bytes at once; a person's are two keys."""
         if byte == 3 and self._typed_last == 13 and not self.decoder.inside:
             self.maintenance = True
         self._typed_last = byte
-        if byte == 0:
-            self._console.clear()
-            return
-        reply = self._console.feed(byte)
-        if reply:
-            self._text += reply.encode()
+        self.console.feed(byte)
 
     def _received(self) -> None:
         """A whole frame arrived."""
-        self._console.clear()
+        self.console.clear()
         try:
             items = commands.decode_command(self.decoder.buf, 0, self.decoder.length)
         except UnknownKindError:
@@ -123,7 +125,7 @@ class Link:
             return
         self.mode = LINK
         self.session = items[3]
-        self._text = b""
+        self.console.close()
         self._sync = -1
         self.outbox.new_session()
         self.losses.restart(now_ms)
@@ -135,8 +137,8 @@ class Link:
         kind = items[0]
         if kind == frames.SYNC:
             self._sync = items[1]
-            self._rx_wrap = self._clock.wrap
-            self._rx_ticks = self._clock.ticks
+            self.rx_wrap = self._clock.wrap
+            self.rx_ticks = self._clock.ticks
         elif kind == frames.ACK:
             if self._node.desk.plain_ack():
                 self._acked(items)
@@ -173,20 +175,11 @@ class Link:
         `queued_us`: how long bytes given before will still take to leave; a sync reply counts it in.
         """
         if self.mode == TEXT and not self._hello:
-            return self._text_wire()
+            return self.console.read_into(self.writer.wire)
         if self._write_urgent(queued_us) or self._write_data():
             self.writer.wire[0] = 0  # text mode writes there too
             return self.writer.finish()
         return 0
-
-    def _text_wire(self) -> int:
-        """Return the length of text now in the wire buffer."""
-        wire = self.writer.wire
-        n = min(len(self._text), len(wire))
-        if n:
-            wire[:n] = self._text[:n]
-            self._text = self._text[n:]
-        return n
 
     def _write_urgent(self, queued_us: int) -> bool:
         """Write a hello, sync reply, task result or status if one is due."""
@@ -223,9 +216,10 @@ class Link:
             packer.reset()
             frames.put_gap(packer, self._node.boot.id_of(counter), gap_id, start, end, self.losses.cause)
             return True
-        if self._logs:
+        if self._untold:
             packer.reset()
-            frames.put_log(packer, *self._logs.pop(0))
+            frames.put_log(packer, *self.logs[-self._untold])
+            self._untold -= 1
             return True
         return False
 
@@ -264,5 +258,5 @@ class Link:
             wrap += 1
         packer = self.writer.packer
         packer.reset()
-        frames.put_sync(packer, self._sync, self._rx_wrap, self._rx_ticks, wrap, ticks)
+        frames.put_sync(packer, self._sync, self.rx_wrap, self.rx_ticks, wrap, ticks)
         self._sync = -1

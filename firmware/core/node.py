@@ -1,7 +1,5 @@
 """The whole board without its hardware: one `step()` does what is due. Sans-IO, runs on both VMs."""
 
-from protocol.frames import boot_text
-
 from .actuators import Actuators
 from .boot import Boot
 from .link import INFO, WARNING, Link
@@ -30,10 +28,13 @@ class Node:
     """Ring, sensors, actuators, tasks and link of one board."""
 
     def __init__(self, config: dict, identity: Identity, clock: Clock, boot: Boot, key: bytes) -> None:  # type: ignore[type-arg]
-        """`config` is board.json. Add sensors and actuators afterwards."""
+        """`config` is board.json. Add sensors and actuators afterwards, and the port that the console asks."""
         self.identity_data = identity
         self.clock = clock
         self.boot = boot
+        self.files = boot.files
+        self.port = None
+        self.settings = config.get("settings", 0)
         self.ring = Ring(config["ring"])
         self.sensors = Sensors(clock, self.ring)
         self.actuators = Actuators(clock)
@@ -41,6 +42,7 @@ class Node:
         self.extra = {}
         self.started = ""
         self.link = Link(identity, self, config["status_ms"])
+        self.link.log_from = config.get("log", 0)
         self.link.log(INFO, "started, %d loss declarations waiting" % len(boot.gaps))
 
     def step(self) -> None:
@@ -61,7 +63,7 @@ class Node:
     def idle_ms(self) -> int:
         """Return how long the board may sleep if nothing arrives."""
         limit = IDLE_MAX_MS
-        if self.link.mode and self.link.outbox.unsent():
+        if self.link.console.busy or (self.link.mode and self.link.outbox.unsent()):
             limit = SENDING_MS
         now_ms = self.clock.ms
         next_ms = self.actuators.next_ms(self.sensors.next_ms(now_ms + limit))
@@ -128,16 +130,6 @@ class Node:
         counters.update(self.extra)
         return counters
 
-    def identity(self) -> list:  # type: ignore[type-arg]
-        """Return lines for the console."""
-        who = self.identity_data
-        return [
-            "thing    " + who.thing,
-            "boot     " + boot_text(self.boot.id),
-            "vm       " + who.vm,
-            "firmware " + who.sha256.hex(),
-        ]
-
     def begin(self, started: str) -> None:
         """Note why this start, as the port says, and tell the host."""
         self.started = started
@@ -147,14 +139,3 @@ class Node:
         """Return a line on this start."""
         text = "started  %s; failed before: %d" % (self.started, self.boot.failed)
         return text + "; SAFE MODE, no sensors, no actuators" if self.boot.safe_mode else text
-
-    def summary(self) -> list:  # type: ignore[type-arg]
-        """Return lines for the console."""
-        ring = self.ring
-        lines = [self.start_text()]
-        lines.append("samples  %d, of these in the ring from %d, dropped %d" % (ring.head, ring.tail, ring.dropped))
-        for sensor in self.sensors.sensors:
-            lines.append("sensor   %s code %d count %d" % (sensor.name, sensor.code, sensor.count))
-        for row, actuator in zip(self.actuators.rows(), self.actuators.actuators):
-            lines.append("actuator %s state %d setpoint %.3f position %.3f" % (actuator.name, row[1], row[3], row[4]))
-        return lines

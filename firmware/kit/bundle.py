@@ -67,6 +67,7 @@ def build(
     data = {
         "board.json": json.dumps(describe.board_config(board, thing)).encode(),
         "manifest.mpk": to_bytes(manifest),
+        **{name: text.encode() for name, text in describe.facts(board).items()},
         "key.bin": key,
         "firmware.sha": digest.hexdigest().encode(),
     }
@@ -91,7 +92,7 @@ def sources(board: BoardFile) -> Iterator[Path]:
         unused.add("lamp")
     if not any(output.max_on_ms for actuator in board.actuators for output in actuator.outputs.values()):
         unused |= {"longest_run", "limited"}
-    for folder in ("core", "port"):
+    for folder in ("core", "port", "console"):
         yield from (path for path in sorted((ROOT / "firmware" / folder).glob("*.py")) if path.stem not in unused)
 
 
@@ -126,6 +127,8 @@ def mpy_cross() -> Path:
 def _compile(source: Path, out_dir: Path, march: str) -> str:
     """Return the path, relative to the board's root, of the bytecode made from `source`."""
     inside = source.relative_to(ROOT)
+    # a board keeps every name for ever: what is loaded and dropped again shares one
+    told = inside.parent if inside.parent.name == "console" else inside
     target = Path("lib") / inside.with_suffix(".mpy")
     (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
     command = [
@@ -133,7 +136,7 @@ def _compile(source: Path, out_dir: Path, march: str) -> str:
         f"-march={march}",
         "-O3",
         "-s",
-        str(inside),
+        str(told),
         "-o",
         str(out_dir / target),
         str(source),

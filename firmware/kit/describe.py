@@ -1,12 +1,13 @@
-"""Turns a checked board file into what the board reads (board.json) and what it says of itself (manifest)."""
+"""Turns a checked board file into what the board reads (board.json, board.txt) and says of itself (manifest)."""
 
 import re
 from typing import Any
 
+from drivers import errors, hints
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
 from . import pins
-from .board_file import driver_channels
+from .board_file import driver_channels, driver_module
 from .driver_config import actuator_config
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
@@ -72,6 +73,22 @@ def _range(driver: tuple[Any, ...], channel: Channel) -> tuple[float, float]:
     return float(lower), float(upper)
 
 
+def facts(board: BoardFile) -> dict[str, str]:
+    """Return the files that the board's console reads line by line: firmware/console/run.py says what is in them."""
+    rows: list[tuple[Any, ...]] = []
+    hinted = ""
+    for index, sensor in enumerate(board.sensors):
+        shortest = driver_module(sensor.chip).PERIOD_MIN_MS
+        wires = (sensor.bus or sensor.uart or "", _address(sensor))
+        rows.append(("s", sensor.name, index, sensor.chip, *wires, sensor.period_ms, shortest, len(hinted.encode())))
+        for code in range(1, len(errors.NAMES)):
+            hint = hints.explain(code, sensor.chip, *wires)
+            hinted += f"{code}\t{hint.what}; {hint.check}\n"
+    told = manifest(board, "").channels
+    rows += [("c", c.name, c.sensor, c.unit, c.lower, c.upper, c.sigma) for c in told]
+    return {"board.txt": "".join("\t".join(map(str, row)) + "\n" for row in rows), "hints.txt": hinted}
+
+
 def board_config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return what the firmware reads at start: docs/firmware.md describes it as board.json."""
     config = _config(board, thing)
@@ -89,9 +106,9 @@ def _numbered(value: Any) -> Any:
 
 def _config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return board.json with pins by their names."""
-    stop = {"stop": [board.stop.pin, board.stop.pull, int(board.stop.active == "high")]} if board.stop else {}
+    inputs = {"stop": board.stop, "jumper": board.jumper}
     return {
-        **stop,
+        **{key: [wire.pin, wire.pull, int(wire.active == "high")] for key, wire in inputs.items() if wire},
         **_limits(board),
         "thing": thing,
         "board": board.board,

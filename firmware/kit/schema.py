@@ -120,7 +120,7 @@ class Output(Strict):
 
 
 class Input(Strict):
-    """One input pin, such as a limit switch or a stop; `active` is its level when it is met, or somebody stops."""
+    """One input pin, such as a limit switch, a stop or a jumper; `active`: its level when met, stopped or set."""
 
     pin: Pin
     active: Literal["high", "low"]
@@ -179,6 +179,7 @@ class BoardFile(Strict):
     status_ms: int = Field(default=1000, ge=100, le=60_000)
     led: Pin | Literal["LED"] | None = None
     stop: Input | None = None
+    jumper: Input | None = None
     link: Link
     ring: Ring = Ring()
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
@@ -241,6 +242,8 @@ def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
         yield board.led, "led"
     if board.stop:
         yield board.stop.pin, "stop"
+    if board.jumper:
+        yield board.jumper.pin, "jumper"
     for bus, i2c in board.buses.items():
         yield from ((i2c.sda, f"buses.{bus}.sda"), (i2c.scl, f"buses.{bus}.scl"))
     for name, uart in board.uarts.items():

@@ -10,6 +10,8 @@ from time import sleep_ms, ticks_us
 import machine
 
 from firmware.core.boot import Boot
+from firmware.core.console import borrow, drop
+from firmware.core.link import WARNING
 from firmware.core.node import Identity, Node
 from firmware.core.schedule import Clock, Every
 
@@ -19,7 +21,10 @@ from .wire import Wire
 
 SENDING_MS = 4
 TIDY_MS = 5000
-ONLY_AT_START = ("driver", "entropy", "make_node", "calm", "fit", "vm_text", "led")  # forgotten then, to make room
+ONLY_AT_START = (  # forgotten then, to make room
+    "use_settings", "driver", "entropy", "make_node", "calm", "fit", "vm_text", "led",
+)  # fmt: skip
+MANIFEST = "manifest.mpk"
 
 
 def driver(kind: str):  # type: ignore[no-untyped-def]
@@ -38,9 +43,10 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     clock = Clock(ticks_us)
     boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], config["bitten"])
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
-    identity = Identity(config["thing"], vm_text(), sha256, manifest)
+    told = config.get("manifest") or MANIFEST
+    identity = Identity(config["thing"], vm_text(), sha256, lambda: read_bytes(told))
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
-    io = Io(config, clock)
+    io = node.port = Io(config, clock)
     node.begin(config["started"])
     if boot.safe_mode:
         calm(config)
@@ -79,9 +85,19 @@ def vm_text() -> str:
     return sys.version + "; " + sys.implementation._machine
 
 
-def manifest() -> bytes:
-    """What this board says of itself, made by the kit. Raises: OSError."""
-    return read_bytes("manifest.mpk")
+def use_settings(config: dict) -> list:  # type: ignore[type-arg]
+    """Put what a technician stored into `config` and the manifest, all or nothing; return what to log."""
+    files = Files()
+    if files.read("settings.0") is None and files.read("settings.1") is None:
+        return []
+    try:
+        config["manifest"] = borrow("begin").write(files, read_bytes(MANIFEST))
+        notes = borrow("begin").start(config, files)
+    except Exception as error:
+        config["manifest"] = MANIFEST
+        notes = ["settings are not used: " + repr(error)]
+    drop()
+    return notes
 
 
 def led(pin):  # type: ignore[no-untyped-def]
@@ -98,7 +114,10 @@ class App:
     def __init__(self, config: dict) -> None:  # type: ignore[type-arg]
         """Make everything a board has; `config` is board.json."""
         self._led = led(config["led"]) if config["led"] else None
+        notes = use_settings(config)
         self.node, self._io = make_node(config)
+        for note in notes:
+            self.node.link.log(WARNING, note)
         self.wire = Wire(config["link"], self.node.link)
         self._tidy = Every(TIDY_MS, TIDY_MS)
         self._turn_ms = 0

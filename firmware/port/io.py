@@ -24,6 +24,11 @@ class Io:
         self._limits = dict(config.get("limits", ()))
         self.limited = []
         self.reading = None
+        self.inputs = {}
+        self._jumper = None
+        if "jumper" in config:
+            pin, pull, level = config["jumper"]
+            self._jumper = (self.input(pin, pull), level)
 
     def i2c(self, name: str) -> MachineI2C:
         """The bus of this name, opened once. It looks at its lines, so a stuck bus cannot hang the board."""
@@ -61,7 +66,9 @@ class Io:
 
     def input(self, pin: str, pull: str):  # type: ignore[no-untyped-def]
         """A callable that gives the pin's level."""
-        return machine.Pin(pin, machine.Pin.IN, _PULLS[pull]).value
+        read = machine.Pin(pin, machine.Pin.IN, _PULLS[pull]).value
+        self.inputs[pin] = read
+        return read
 
     def output(self, pin: str, active_high: bool) -> Output:
         """The output on this pin, off, bound by the board's interlocks."""
@@ -88,3 +95,18 @@ class Io:
             if group.mask & (group.mask - 1):
                 return True
         return False
+
+    def jumper(self):  # type: ignore[no-untyped-def]
+        """Whether somebody who stands here has set the jumper; None without one in the board file."""
+        return None if self._jumper is None else self._jumper[0]() == self._jumper[1]
+
+    def lines(self, name: str, at: int):  # type: ignore[no-untyped-def]
+        """Each line of a file from byte `at` on. Raises: OSError."""
+        with open(name) as file:
+            file.seek(at)
+            for line in file:
+                yield line.rstrip("\n")
+
+    def restart(self) -> None:
+        """Start the board again."""
+        machine.reset()

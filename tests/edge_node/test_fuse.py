@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from edge_node.clocks.lines import Line
@@ -76,6 +78,19 @@ def test_without_a_fused_channel_there_is_nothing() -> None:
     fused = fusion()
     assert fused.fuse("river-1", LINE, records_of([(1, 1, 5, 0.5)]), 5) is None
     assert fused.fuse("mast-1", LINE, records_of([(0, 1, 5, 0.5)]), 5) is None
+
+
+def test_a_calibration_at_the_board_changes_the_sigma_of_what_is_fused_and_told() -> None:
+    fused = fusion()
+    told = river_manifest()
+    channels = [replace(c, sigma=4 * c.sigma) if c.fuse else c for c in told.channels]
+    wide = replace(told, channels=channels)
+    before = level(fused, [(100_000, 1, 1.0)])
+    assert fused.learn(wide) and not fused.learn(wide)
+    assert fused.manifest.channels[0].sigma == 4 * told.channels[0].sigma
+    fresh = fusion()
+    fresh.learn(wide)
+    assert level(fresh, [(100_000, 1, 1.0)]).sigma[0] > 2 * before.sigma[0]
 
 
 def test_the_own_manifest_is_a_valid_one() -> None:

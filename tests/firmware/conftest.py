@@ -1,5 +1,6 @@
 """A board's core on the host: the real node, a clock set by the test, scripted drivers, a host that speaks frames."""
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,17 +20,20 @@ class Flash:
     """Files in memory; `lost` makes every write fail to appear, as a cut before the rename would."""
 
     def __init__(self) -> None:
-        self.files: dict[str, str] = {}
+        self.files: dict[str, Any] = {}
         self.writes = 0
         self.lost = False
 
     def read(self, name: str) -> str | None:
         return self.files.get(name)
 
-    def replace(self, name: str, text: str) -> None:
+    def read_bytes(self, name: str) -> bytes | None:
+        return self.files.get(name)
+
+    def replace(self, name: str, content: str | bytes) -> None:
         self.writes += 1
         if not self.lost:
-            self.files[name] = text
+            self.files[name] = content
 
 
 class Probe:
@@ -101,10 +105,12 @@ class Drive:
 class Board:
     """A node, its time and its flash. `run(ms)` steps every ms and returns what the host received."""
 
-    def __init__(self, flash: Flash | None = None, ring: int = 128, start_us: int = WRAP - 2_000_000) -> None:
+    def __init__(
+        self, flash: Flash | None = None, ring: int = 128, start_us: int = WRAP - 2_000_000, **config: Any
+    ) -> None:
         self.flash = flash or Flash()
         self.now_us = start_us
-        self.config = {"ring": ring, "status_ms": 1000}
+        self.config = {"ring": ring, "status_ms": 1000, **config}
         self.boot = Boot(self.flash, "chip-1", bytes(range(12)), 1000)
         self.node = Node(
             self.config,
@@ -199,6 +205,14 @@ class Board:
 def of(kind: type, messages: list[Any]) -> list[Any]:
     """Return the messages of a kind."""
     return [message for message in messages if isinstance(message, kind)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_heap() -> Iterator[None]:
+    """A board collects garbage around each command; what this process has loaded is left out of that."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

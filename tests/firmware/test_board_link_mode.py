@@ -289,15 +289,15 @@ def test_console_in_text_mode(board: Any, probe: Any, drive: Any, line: bytes, f
 
 def board_text(board: Any) -> bytes:
     """What the board writes in text mode."""
-    n = board.node.link.next_wire(0)
-    text = bytes(board.node.link.writer.wire[:n])
-    assert text.endswith((b"ok\r\n", b"help\r\n"))
-    return text
+    board.run(20, talking=False)
+    assert board.sent.endswith((b"ok\r\nboard-1> ", b"help\r\nboard-1> "))
+    return bytes(board.sent)
 
 
 def test_frames_after_text_are_whole(board: Any, pick: Any) -> None:
     board.raw(b"id\r\n")
     board_text(board)
+    board.sent = b""
     board.hello()
     assert pick(Hello, board.heard())
     assert board.sent.startswith(b"\x00")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware.core.boot import HEALTHY_MS, MAX_GAPS, SAVE_MS, Boot, _sealed
+from firmware.core.boot import HEALTHY_MS, MAX_GAPS, SAVE_MS, Boot, sealed
 from firmware.kit.describe import MARGIN_S
 from protocol.board_link import Gap
 from protocol.frames import boot_text
@@ -32,7 +32,7 @@ def test_counter_rises_and_incarnation_stays(flash: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"chip": "chip"}', '{"counter": "x"}'])
 def test_an_unusable_file_makes_a_new_incarnation(flash: Any, text: str) -> None:
-    for content in (text, _sealed(text)):
+    for content in (text, sealed(text)):
         flash.files["state.json"] = content
         assert start(flash, noise=b"\x07" * 12).id.hex() == "0707070701000000"
 
@@ -54,7 +54,7 @@ WRONG = [
 def test_a_wrong_state_makes_a_new_incarnation(flash: Any, changes: dict[str, Any]) -> None:
     start(flash)
     state = json.loads(flash.files["state.json"].split("\n")[0])
-    flash.files["state.json"] = _sealed(json.dumps(state | changes))
+    flash.files["state.json"] = sealed(json.dumps(state | changes))
     assert start(flash, noise=b"\x07" * 12).id.hex() == "0707070701000000"
 
 
@@ -186,7 +186,7 @@ def test_a_file_of_before_starts_were_counted_is_taken_over(flash: Any) -> None:
     start(flash)
     state = json.loads(flash.files["state.json"].split("\n")[0])
     del state["tries"]
-    flash.files["state.json"] = _sealed(json.dumps(state))
+    flash.files["state.json"] = sealed(json.dumps(state))
     boot = start(flash)
     assert (boot.counter, boot.failed) == (2, 0)
 

@@ -25,19 +25,19 @@ async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
 
 
 async def started(port: Port, why: str) -> None:
-    """Wait until the console says this of the start, at the beginning of the line."""
-    await port.text(b"status\r\n", until=b"started  " + why.encode())
+    """Wait until the console says this of the start, with the next line after it."""
+    await port.text(b"status\r\n", until=f"started {why} samples".encode())
 
 
 async def test_a_board_tells_what_reset_it(port: Port) -> None:
-    await started(port, "power-on or brown-out; failed before: 0\r")
+    await started(port, "power-on or brown-out; failed before: 0")
     await port.fault(fault="run_pin", thing=THING)
-    await started(port, "RUN pin; failed before: 0\r")
+    await started(port, "RUN pin; failed before: 0")
     await port.fault(fault="reset_board", thing=THING)
-    await started(port, "watchdog; last failure: no error, the loop hung; failed before: 1\r")
+    await started(port, "watchdog; last failure: no error, the loop hung; failed before: 1")
     await port.text(b"\r\x03", until=b"exit\r\n>")
     port.write(b"import machine; machine.reset()\x04")
-    await started(port, "requested; last failure: no error, the loop hung; failed before: 1\r")
+    await started(port, "requested; last failure: no error, the loop hung; failed before: 1")
     await port.wait(board_link.Hello, greet=True)
     logs = await port.wait(board_link.Log, 2)
     assert any(log.text.startswith("started  requested") for log in logs)
@@ -49,7 +49,7 @@ async def test_three_starts_that_fail_give_safe_mode_that_says_why(port: Port) -
     driver = port.folder / "boards" / THING / "lib" / "drivers" / "relay.mpy"
     driver.write_bytes(b"no bytecode")
     await port.fault(fault="run_pin", thing=THING)
-    mode = "failed before: 3; SAFE MODE, no sensors, no actuators\r"
+    mode = "failed before: 3; SAFE MODE, no sensors, no actuators"
     why = "last failure: ValueError('incompatible .mpy file',)"
     await started(port, f"watchdog; {why}; {mode}")
     hello = (await port.wait(board_link.Hello, greet=True))[0]

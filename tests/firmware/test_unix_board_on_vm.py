@@ -33,7 +33,7 @@ async def test_it_answers_and_its_led_flashes(tmp_path: Path) -> None:
     link.far_end = text.extend
     board.power_on()
     async with asyncio.timeout(LIMIT_S):
-        while len(levels) < 7 or b"sensor   air code 1" not in text:
+        while len(levels) < 7 or b"NACK, " not in text:
             link.send(b"status\r\n")
             await asyncio.sleep(0.3)
     await board.stop()

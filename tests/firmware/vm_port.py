@@ -68,10 +68,10 @@ class Port:
         assert answer["ok"], answer
 
     async def text(self, command: bytes, until: bytes = b"ok\r\n") -> bytes:
-        """Return what the console answers, asked again while the board still starts."""
+        """Return what the console answers, asked again while the board still starts; it folds long lines."""
         heard = b""
         async with asyncio.timeout(LIMIT_S):
-            while until not in heard:
+            while until not in heard and until not in b" ".join(heard.split()):
                 os.write(self._fd, command)
                 for _ in range(10):
                     await asyncio.sleep(0.02)

@@ -58,5 +58,14 @@ def play(ms):
     print("tx", wire.tx[: wire.n].hex() if wire.n else "")
 
 
+def session():
+    """Begin to note the peak anew, of what follows."""
+    import firmware.port.wire
+
+    firmware.port.wire.TX_LIMIT = 64  # one or two lines a turn: each is a step of its command
+    print("session", peak[0])
+    peak[0] = 0
+
+
 def status():
     print("status", app.node.ring.head, app.node.ring.dropped, peak[0])

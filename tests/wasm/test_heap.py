@@ -118,6 +118,7 @@ def test_whole_firmware_stays_below_120_kb(heap: ModuleType) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["peak"] < LIMIT, found
+    assert found["console_peak"] < found["limit"] and found["console_replies"] == 19, found
     assert not found["heap_grew"], found
     assert found["samples_acquired"] > 5000
     assert found["samples_acquired"] - found["dropped"] - found["samples_received"] <= 64, found

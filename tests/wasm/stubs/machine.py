@@ -95,7 +95,7 @@ class I2C:
         self.chips = CHIPS[id]
 
     def writeto(self, address, data, stop=True):
-        if address in silent:
+        if address in silent or address not in self.chips:
             raise OSError(5)
         if len(data):
             self.chips[address].write(data)
