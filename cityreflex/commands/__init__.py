@@ -5,9 +5,9 @@ from importlib import import_module
 import rich_click as click
 
 COMMANDS = (
-    "actuator", "aggregator", "alarm", "audit", "backup", "config", "datastream", "demo", "edge", "incident", "keys",
-    "ledger", "login", "logout", "operator", "process", "replay", "report", "restore", "signer", "sim", "status",
-    "task", "whoami",
+    "actuator", "aggregator", "alarm", "audit", "backup", "config", "console", "datastream", "demo", "edge", "incident",
+    "keys", "ledger", "login", "logout", "operator", "process", "replay", "report", "restore", "signer", "sim",
+    "status", "task", "whoami",
 )  # fmt: skip
 _FILES = {"logout": "login", "whoami": "login"}
 
