@@ -101,7 +101,7 @@ def test_an_output_is_off_in_time_and_rests_whatever_a_driver_wants(heap: Module
             "(pin,) = gate.limited",
         ):
             vm.run(line)
-        vm.run("gate.driver.step = lambda now_ms: pin.on()")
+        vm.run("gate.driver.step = lambda now_ms: None if pin.value() else pin.on()")
         assert after(900)[0] == 1
         assert after(200) == [0, 7], "on too long"
         assert after(800) == [0, 7], "the driver goes on wanting it"
