@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from cityreflex.cli import city
 from cityreflex.config import check, load_aggregator, load_edge
+from firmware.kit.schema import Actuator
 from processes.engine import Engine
 from processes.instance import read_instance
 
@@ -51,10 +53,12 @@ def test_the_process_proposes(lamp: Path) -> None:
 
 
 def test_the_board_file_is_right(tmp_path: Path) -> None:
-    (example,) = examples("firmware.md", "toml")
+    board, chip = examples("firmware.md", "toml")
     path = tmp_path / "board.toml"
-    path.write_text(example)
+    path.write_text(board)
     assert check(path) == "board"
+    (entry,) = tomllib.loads(chip)["actuators"]
+    assert Actuator.model_validate(entry).bus == "i2c0"
 
 
 def test_the_configuration_for_hardware_is_right(tmp_path: Path) -> None:
