@@ -28,7 +28,8 @@ from .reaction.guard import Guard
 class Board:
     """One configured board: its session, its signed commands, how to write to its port, what it last said.
 
-    `write(data)` queues bytes; `port()` gives (state, hint) of the port.
+    `write(data)` queues bytes; `port()` gives (state, hint) of the port;
+    `earlier_us`: when it last sent samples of an earlier boot.
     """
 
     session: BoardSession
@@ -38,6 +39,7 @@ class Board:
     address: str = ""
     status: Status | None = None
     status_us: int = 0
+    earlier_us: int = 0
 
     def flush(self) -> None:
         """Write what the session wants to send."""

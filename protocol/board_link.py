@@ -31,6 +31,7 @@ KINDS = {
     frames.LEASE: "lease",
     frames.GAP: "gap",
     frames.SIGNED_ACK: "signed_ack",
+    frames.EARLIER: "earlier",
 }
 
 """Not in frames.py, as it would cost boards memory."""
@@ -56,11 +57,12 @@ class Hello:
 
 @dataclass(frozen=True)
 class Samples:
-    """Records of the samples [first, first + n) of a boot, 12 bytes each."""
+    """Records of the samples [first, first + n) of a boot, 12 bytes each; `earlier`: not the board's present one."""
 
     boot: str
     first: int
     records: bytes
+    earlier: bool = False
 
     @property
     def n(self) -> int:
@@ -194,12 +196,16 @@ def _hello(items: list[Any]) -> Hello:
     )
 
 
-def _samples(items: list[Any]) -> Samples:
+def _samples(items: list[Any], kind: str = "samples") -> Samples:
     boot, first, records = items
-    checks.binary("samples.records", records, longest=frames.MAX_RECORDS_PER_FRAME * record.SIZE)
+    checks.binary(f"{kind}.records", records, longest=frames.MAX_RECORDS_PER_FRAME * record.SIZE)
     if not records or len(records) % record.SIZE:
-        raise checks.refuse("samples.records", f"a multiple of {record.SIZE} bytes", len(records))
-    return Samples(_boot("samples.boot", boot), _u32("samples.first", first), records)
+        raise checks.refuse(f"{kind}.records", f"a multiple of {record.SIZE} bytes", len(records))
+    return Samples(_boot(f"{kind}.boot", boot), _u32(f"{kind}.first", first), records, kind == "earlier")
+
+
+def _earlier(items: list[Any]) -> Samples:
+    return _samples(items, "earlier")
 
 
 def _status(items: list[Any]) -> Status:
@@ -276,6 +282,7 @@ def _gap(items: list[Any]) -> Gap:
 _DECODERS: dict[int, tuple[int, Callable[[list[Any]], BoardMessage]]] = {
     frames.HELLO: (9, _hello),
     frames.SAMPLES: (4, _samples),
+    frames.EARLIER: (4, _earlier),
     frames.STATUS: (9, _status),
     frames.LOG: (3, _log),
     frames.SYNC: (4, _sync),

@@ -24,6 +24,7 @@ FILE = 10
 LEASE = 11
 GAP = 12
 SIGNED_ACK = 13
+EARLIER = 14
 
 MAX_BODY_TO_HOST = 2048
 MAX_BODY_TO_BOARD = 320
@@ -89,13 +90,13 @@ def put_hello(
     p.bin(manifest)
 
 
-def put_samples(p: mpack.Packer, boot: bytes, first: int, n_bytes: int) -> None:
-    """Write [SAMPLES, boot8, first, bin of n_bytes] up to the records, which the caller puts at `p.pos`.
+def put_samples(p: mpack.Packer, boot: bytes, first: int, n_bytes: int, kind: int = SAMPLES) -> None:
+    """Write [SAMPLES or EARLIER, boot8, first, bin of n_bytes] up to the records, which the caller puts at `p.pos`.
 
     Allocates nothing while `first` is below 2**30. After writing the records, add `n_bytes` to `p.pos`.
     """
     p.array(4)
-    p.uint(SAMPLES)
+    p.uint(kind)
     p.bin(boot)
     p.uint(first)
     p.bin_header(n_bytes)

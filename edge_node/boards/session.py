@@ -170,7 +170,8 @@ class BoardSession:
         if isinstance(message, link.SyncReply):
             self._got_time(message, rx_us)
             return []
-        if isinstance(message, link.Samples | link.Status) and message.boot != self.boot:
+        earlier = isinstance(message, link.Samples) and message.earlier
+        if isinstance(message, link.Samples | link.Status) and (message.boot != self.boot) != earlier:
             self.counters["foreign"] += 1
             self._say_hello(rx_us)
             return []

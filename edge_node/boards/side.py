@@ -107,7 +107,9 @@ class BoardSide:
     def _samples(self, thing: str, samples: link.Samples, rx_us: int) -> None:
         """Journal a frame; until the clock is good it waits here, unacked."""
         session = self._core.boards[thing].session
-        if session.clock.synced(rx_us):
+        if samples.earlier:
+            self._take_earlier(thing, samples, rx_us)
+        elif session.clock.synced(rx_us):
             self._take(thing, samples, rx_us)
             return
         waiting = self._waiting[thing]
@@ -129,17 +131,35 @@ class BoardSide:
             return
         clock = event_clock(line, core.clock)
         batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
-        if not core.journal.is_new(batch):
-            core.journal.repeated(batch)
-            self._ack(thing, batch)
+        if self._is_wanted(batch):
+            self._store(batch, core.fusion.fuse(thing, line, samples.records, rx_us))
+
+    def _take_earlier(self, thing: str, samples: link.Samples, rx_us: int) -> None:
+        """Journal what a board kept in flash over a restart, under the clock that its boot had here, if it had one."""
+        core, board = self._core, self._core.boards[thing]
+        if self._is_one_too_many(thing, samples.boot):
             return
-        if core.journal.refusing:
-            core.journal.refused += 1  # nothing is acked: the board keeps it and sends it again
-            return
-        own = core.fusion.fuse(thing, line, samples.records, rx_us)
+        board.earlier_us = rx_us
+        stamps = stamp_us(decode(samples.records))
+        clock = core.clocks.book.clock((thing, samples.boot), int(stamps.min()), int(stamps.max()))
+        batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
+        if self._is_wanted(batch):
+            self._store(batch, None)
+
+    def _is_wanted(self, batch: NewBatch) -> bool:
+        """Return whether to store a batch; one that came again is acked at once."""
+        journal = self._core.journal
+        if not journal.is_new(batch):
+            journal.repeated(batch)
+            self._ack(batch.thing, batch)
+            return False
+        journal.refused += journal.refusing  # nothing is acked: the board keeps it and sends it again
+        return not journal.refusing
+
+    def _store(self, batch: NewBatch, own: NewBatch | None) -> None:
         for used in (batch, own):
-            core.clocks.used(used)
-        core.journal.store(batch, own, lambda stored: self._stored(batch, stored))
+            self._core.clocks.used(used)
+        self._core.journal.store(batch, own, lambda stored: self._stored(batch, stored))
 
     def _stored(self, batch: NewBatch, stored: Stored) -> None:
         """The samples are durable: ack the board, tell the uplink, let the processes see them."""
@@ -176,7 +196,7 @@ class BoardSide:
         board.status, board.status_us = status, now_us
         self._reaction.carry_out(core.guard.board_counts(thing, status.counters, now_us))
         core.journal.status(thing, status.boot, status.tail, status.head)
-        if now_us - board.session.up_since_us > CLOSE_US:
+        if now_us - max(board.session.up_since_us, board.earlier_us) > CLOSE_US:
             core.journal.streams.closed(thing)
         for state in status.actuators:
             manifest = board.session.manifest
@@ -193,12 +213,17 @@ class BoardSide:
 
     def _gap(self, thing: str, gap: link.Gap) -> None:
         """Take a declared loss over; one of a boot that is not known may be the only word of it, up to a limit."""
-        streams, session = self._core.journal.streams, self._core.boards[thing].session
-        if (thing, gap.boot) not in streams.by_key and streams.count(thing) >= 2 * session.max_boots:
-            session.counters["too_many_boots"] += 1
+        if self._is_one_too_many(thing, gap.boot):
             return
         record = GapRecord(thing, gap.boot, gap.gap_id, gap.first, gap.end, gap.cause, thing)
         self._core.journal.gap(record, self._gap_stored)
+
+    def _is_one_too_many(self, thing: str, boot: str) -> bool:
+        """Return, and count, whether an unknown boot would be one more than is taken of this board."""
+        streams, session = self._core.journal.streams, self._core.boards[thing].session
+        found = (thing, boot) not in streams.by_key and streams.count(thing) >= 2 * session.max_boots
+        session.counters["too_many_boots"] += found
+        return found
 
     def _gap_stored(self, gap: GapRecord) -> None:
         board = self._core.boards[gap.thing]

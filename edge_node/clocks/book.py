@@ -37,6 +37,10 @@ class Lines(Protocol):
         """Return (first, end, line) that cover these stamps."""
 
 
+UNKNOWN = Clock(0, 0, 1.0, 1e12, False)
+"""Event times are not known."""
+
+
 @dataclass(frozen=True)
 class OwnClock:
     """The clock of this node's own samples: their stamps are its boottime, moved by `shift_us`."""
@@ -89,11 +93,16 @@ class ClockBook:
 
     def unsettled(self, key: Key, first_us: int, end_us: int) -> None:
         """An earlier start of this node stored these stamps without knowing their event time."""
-        self._stream(key).append(Use(first_us, end_us, Clock(0, 0, 1.0, 1e12, False)))
+        self._stream(key).append(Use(first_us, end_us, UNKNOWN))
 
     def places(self, key: Key, lines: Lines) -> None:
         """Stamps of this stream are placed by `lines` from now on."""
         self._lines[key] = lines
+
+    def clock(self, key: Key, first_us: int, last_us: int) -> Clock:
+        """Return the best clock for these stamps of a stream, UNKNOWN if this start of the node never heard it live."""
+        line = self._lines[key].line(first_us, last_us) if key in self._lines else None
+        return UNKNOWN if line is None else event_clock(line, self.host)
 
     def used(self, key: Key, first_us: int, last_us: int, clock: Clock) -> Use:
         """Note that samples with these stamps were stored under a clock; return where that is noted."""

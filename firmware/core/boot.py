@@ -7,13 +7,14 @@ One small JSON file, written to a new name and renamed, so a cut leaves the old 
     reserved     sequence numbers below this may have been used in this boot
     floor        sequence numbers below this need no declaration any more
     tries        starts in a row, this one included, since one ran healthily for 20 s
-    gaps         losses not yet acked: [counter, gap id, from, to]
+    gaps         losses not yet acked: [counter, gap id, from, to], those of the flash ring with cause, incarnation
+    flash        page number below which the flash ring owes nothing; only with one
 
 The second line is the CRC-32 of the first in hex: a file that is damaged or wrong makes a new incarnation.
 
 At start, [floor, reserved) of the boot before is declared lost with cause power: bounded by the reservation,
 which covers twice the 20 s between two writes, and a floor that old: 60 s at most. What the host had stored of
-it counts as stored.
+it counts as stored. What the flash ring has of it is not lost.
 """
 
 import binascii
@@ -44,16 +45,17 @@ class Boot:
 
     FILE = "state.json"
 
-    def __init__(self, files, chip: str, entropy: bytes, block: int, bitten: bool = False) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, files, chip: str, entropy: bytes, block: int, bitten: bool = False, spill=None) -> None:  # type: ignore[no-untyped-def]
         """Start a boot: `chip` is the chip's id, `entropy` 12 random bytes, `block` the numbers to reserve.
 
-        `bitten`: the watchdog ended the boot before.
+        `bitten`: the watchdog ended the boot before; `spill`: the flash ring, or None.
         """
         self.files = files
         self._chip = chip
         self._block = block
         self._sequence = 0
         self.failed = 0
+        self.spill = spill
         self._read(entropy, bitten)
         self.safe_mode = self.failed >= MAX_FAILED
         self._tries = self.failed + 1
@@ -76,10 +78,12 @@ class Boot:
         self.counter = state["counter"] + 1
         self.gaps = state["gaps"]
         self.failed = state["tries"] if bitten else max(0, state["tries"] - 1)
-        if state["floor"] < state["reserved"]:
+        if self.spill:
+            self.spill.recover(state, self)
+        elif state["floor"] < state["reserved"]:
             gap = [state["counter"], self.gap_id(), state["floor"], state["reserved"]]
             self.gaps.append(gap)
-            self.gaps = self.gaps[-MAX_GAPS:]
+        self.gaps = self.gaps[-MAX_GAPS:]
 
     def _load(self):  # type: ignore[no-untyped-def]
         """Return the last boot's state, or None if there is none that is whole and of this chip."""
@@ -91,7 +95,7 @@ class Boot:
             state.setdefault("tries", 0)
             numbers = [state[key] for key in ("incarnation", "counter", "reserved", "floor", "tries")]
             for gap in state["gaps"]:
-                if len(gap) != 4:
+                if len(gap) not in (4, 6):
                     return None
                 numbers += gap
             for number in numbers:
@@ -112,11 +116,15 @@ class Boot:
             "tries": self._tries,
             "gaps": self.gaps,
         }
+        if self.spill:
+            state["flash"] = self.spill.done
         self.files.replace(self.FILE, sealed(json.dumps(state)))
 
-    def id_of(self, counter: int) -> bytes:
-        """Return the 8-byte boot id of a start of this incarnation."""
-        return self.incarnation.to_bytes(4, "little") + counter.to_bytes(4, "little")
+    def id_of(self, counter: int, incarnation: int = -1) -> bytes:
+        """Return the 8-byte boot id of a start of this incarnation, or of an earlier one."""
+        if incarnation < 0:
+            incarnation = self.incarnation
+        return incarnation.to_bytes(4, "little") + counter.to_bytes(4, "little")
 
     def gap_id(self) -> int:
         """Return a number for a gap, unique among those of the last 16384 boots, below 2**30."""

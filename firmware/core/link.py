@@ -37,6 +37,7 @@ class Link:
         self._ring = node.ring
         self.outbox = Outbox(node.ring)
         self.losses = Losses(node.ring, node.boot)
+        self.refill = getattr(node, "refill", None)  # the flash ring puts it here while it gives back
         self.decoder = framing.Decoder(frames.MAX_BODY_TO_BOARD)
         self.writer = framing.FrameWriter(frames.MAX_BODY_TO_HOST)
         self.console = Console(node)
@@ -157,6 +158,8 @@ class Link:
             for start, end in items[2]:
                 self._ring.ack(start, end)
             self.outbox.acked()
+        if self.refill:
+            self.refill.acked(items[1], items[2])
         for gap_id in items[3]:
             self.losses.acked(gap_id)
 
@@ -211,10 +214,14 @@ class Link:
         if self.outbox.choose(now_ms):
             self._write_samples(self.outbox.first, self.outbox.n)
             return True
+        if self.refill and self.refill.due(now_ms):
+            self.refill.write(packer, now_ms)
+            return True
         if self.losses.due(now_ms):
-            counter, gap_id, start, end = self.losses.gap
+            counter, gap_id, start, end = self.losses.gap[:4]
+            boot = self._node.boot.id_of(counter, *self.losses.gap[5:])
             packer.reset()
-            frames.put_gap(packer, self._node.boot.id_of(counter), gap_id, start, end, self.losses.cause)
+            frames.put_gap(packer, boot, gap_id, start, end, self.losses.cause)
             return True
         if self._untold:
             packer.reset()

@@ -17,10 +17,10 @@ class Losses:
         """Power gaps come from `boot`, overflows from `ring`."""
         self._ring = ring
         self._boot = boot
-        self._overflows = []
+        self.overflows = []
         self._at = -1
         self._again_ms = 0
-        self.gap = None
+        self.gap = []
         self.cause = frames.GAP_POWER
 
     def restart(self, now_ms: int) -> None:
@@ -36,9 +36,10 @@ class Losses:
             self._begin(now_ms)
         power = self._boot.gaps
         if self._at < len(power):
-            self.gap, self.cause = power[self._at], frames.GAP_POWER
-        elif self._at < len(power) + len(self._overflows):
-            self.gap, self.cause = self._overflows[self._at - len(power)], frames.GAP_OVERFLOW
+            self.gap = power[self._at]
+            self.cause = self.gap[4] if len(self.gap) > 4 else frames.GAP_POWER
+        elif self._at < len(power) + len(self.overflows):
+            self.gap, self.cause = self.overflows[self._at - len(power)], frames.GAP_OVERFLOW
         else:
             self._at = -1
             return False
@@ -50,22 +51,24 @@ class Losses:
         self._at = 0
         self._again_ms = now_ms + REPEAT_MS
         ring = self._ring
-        if ring.lost_to > ring.lost_from and len(self._overflows) < MAX_OVERFLOWS:
-            self._overflows.append([self._boot.counter, self._boot.gap_id(), ring.lost_from, ring.lost_to])
+        if ring.lost_to > ring.lost_from and len(self.overflows) < MAX_OVERFLOWS:
+            self.overflows.append([self._boot.counter, self._boot.gap_id(), ring.lost_from, ring.lost_to])
             ring.take_lost()
 
     def acked(self, gap_id: int) -> None:
         """The host has taken over this declaration."""
-        self._overflows = [gap for gap in self._overflows if gap[1] != gap_id]
+        self.overflows = [gap for gap in self.overflows if gap[1] != gap_id]
         self._boot.ack_gap(gap_id)
 
     def floor(self) -> int:
-        """Return below which sequence number nothing of this boot needs a declaration any more.
+        """Return below which sequence number nothing of this boot is owed or needs a declaration any more.
 
         Status tells this as the tail: what overflowed counts as kept here until its gap has been acked.
         """
         ring = self._ring
         floor = ring.lost_from if ring.lost_to > ring.lost_from else ring.tail
-        for gap in self._overflows:
+        if ring.owed_to > ring.owed_from:
+            floor = min(floor, ring.owed_from)
+        for gap in self.overflows:
             floor = min(floor, gap[2])
         return floor

@@ -35,6 +35,8 @@ class Node:
         self.files = boot.files
         self.port = None
         self.settings = config.get("settings", 0)
+        self.spill = boot.spill
+        self.idle_max_ms = IDLE_MAX_MS
         self.ring = Ring(config["ring"])
         self.sensors = Sensors(clock, self.ring)
         self.actuators = Actuators(clock)
@@ -42,6 +44,8 @@ class Node:
         self.extra = {}
         self.started = ""
         self.link = Link(identity, self, config["status_ms"])
+        if self.spill:
+            self.spill.attach(self)
         self.link.log_from = config.get("log", 0)
         self.link.log(INFO, "started, %d loss declarations waiting" % len(boot.gaps))
 
@@ -54,7 +58,12 @@ class Node:
             self.actuators.silent()
 
     def save_if_due(self) -> bool:
-        """Return whether the boot file had to be written; call it when nothing urgent waits."""
+        """Let the flash ring go on, and return whether the boot file had to be written.
+
+        Call it when nothing urgent waits.
+        """
+        if self.spill:
+            self.spill.step()
         if not self.boot.save_due(self.ring.head, self.clock.ms):
             return False
         self.boot.save(self.ring.head, self.link.losses.floor(), self.clock.ms, self.healthy())
@@ -62,7 +71,7 @@ class Node:
 
     def idle_ms(self) -> int:
         """Return how long the board may sleep if nothing arrives."""
-        limit = IDLE_MAX_MS
+        limit = self.idle_max_ms
         if self.link.console.busy or (self.link.mode and self.link.outbox.unsent()):
             limit = SENDING_MS
         now_ms = self.clock.ms

@@ -13,7 +13,8 @@ SIZE = record.SIZE
 class Ring:
     """Records [tail, head); `lost_from`, `lost_to` is the newest range that overflowed and is not yet declared.
 
-    `flush`: what was pushed last is to be sent at once.
+    `flush`: what was pushed last is to be sent at once. What was not acked below `safe` is in the flash ring, too; of
+    that, [owed_from, owed_to) is only there.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -29,6 +30,9 @@ class Ring:
         self.lost_from = 0
         self.lost_to = 0
         self.flush = False
+        self.safe = 0
+        self.owed_from = 0
+        self.owed_to = 0
 
     def push(self, channel: int, quality: int, wrap: int, ticks: int, value: float) -> None:
         """Append one record, dropping the oldest if there is no room."""
@@ -41,11 +45,17 @@ class Ring:
 
     def _drop(self) -> None:
         """Give up the oldest record, which is never acked, and remember it."""
-        if self.lost_to == self.lost_from:
-            self.lost_from = self.tail
-        self.lost_to = self.tail + 1
-        self.dropped += 1
+        tail = self.tail
         self.tail += 1
+        if tail < self.safe:
+            if self.owed_to == self.owed_from:
+                self.owed_from = tail
+            self.owed_to = self.tail
+        else:
+            if self.lost_to == self.lost_from:
+                self.lost_from = tail
+            self.lost_to = self.tail
+            self.dropped += 1
         self._skip_acked()
 
     def take_lost(self) -> None:

@@ -27,6 +27,7 @@ PROTOCOL = (
     "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
 DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
+FLASH_RING = {"pack", "unpack", "spill", "refill", "raw_flash"}
 KEY_BYTES = 32
 
 
@@ -92,6 +93,8 @@ def sources(board: BoardFile) -> Iterator[Path]:
         unused.add("lamp")
     if not any(output.max_on_ms for actuator in board.actuators for output in actuator.outputs.values()):
         unused |= {"longest_run", "limited"}
+    if board.flash is None:
+        unused |= FLASH_RING
     for folder in ("core", "port", "console"):
         yield from (path for path in sorted((ROOT / "firmware" / folder).glob("*.py")) if path.stem not in unused)
 

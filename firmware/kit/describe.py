@@ -107,9 +107,11 @@ def _numbered(value: Any) -> Any:
 def _config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return board.json with pins by their names."""
     inputs = {"stop": board.stop, "jumper": board.jumper}
+    flash = {"flash": [board.flash.start_kb * 1024, board.flash.size_kb * 1024]} if board.flash else {}
     return {
         **{key: [wire.pin, wire.pull, int(wire.active == "high")] for key, wire in inputs.items() if wire},
         **_limits(board),
+        **flash,
         "thing": thing,
         "board": board.board,
         "mcu": board.mcu,

@@ -45,6 +45,13 @@ class Link(Strict):
     rx: Pin
 
 
+class Flash(Strict):
+    """The flash ring: where it begins behind the file system, in KiB from the start of MicroPython's flash."""
+
+    start_kb: int = Field(ge=128, le=16_384, multiple_of=4)
+    size_kb: int = Field(ge=128, le=16_384, multiple_of=4)
+
+
 class I2cBus(Strict):
     """One I2C bus of the chip; `freq_hz` is the clock."""
 
@@ -182,6 +189,7 @@ class BoardFile(Strict):
     jumper: Input | None = None
     link: Link
     ring: Ring = Ring()
+    flash: Flash | None = None
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
     uarts: dict[Literal["uart0", "uart1", "uart2"], Uart] = Field(default_factory=dict)
     sensors: tuple[Sensor, ...] = Field(default=(), max_length=32)
@@ -196,10 +204,19 @@ class BoardFile(Strict):
             *_dangling_names(self),
             *_dangling_outputs(self),
             *_same_names(self),
+            *_wrong_flash(self),
         ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+
+def _wrong_flash(board: BoardFile) -> Iterator[str]:
+    """Yield why a flash ring cannot be."""
+    if board.flash and board.mcu.startswith("esp32"):
+        yield f"flash: a ring in raw flash is for RP2040 and RP2350, found mcu {board.mcu!r}; leave the table out"
+    if board.flash and board.ring.records > board.flash.size_kb * 16:
+        yield f"flash: {board.flash.size_kb} KiB hold less than [ring] records = {board.ring.records}; make it larger"
 
 
 def _functions(board: BoardFile) -> Iterator[tuple[str, str]]:

@@ -41,12 +41,19 @@ def entropy() -> bytes:
 def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     """The (node, io) of a board: what core does, on this board's hardware."""
     clock = Clock(ticks_us)
-    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], config["bitten"])
+    spill, problem = None, ""
+    if "flash" in config:
+        from .raw_flash import open_spill  # noqa: PLC0415 (its code takes room only where it is needed)
+
+        spill, problem = open_spill(config)
+    boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], config["bitten"], spill)
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
     told = config.get("manifest") or MANIFEST
     identity = Identity(config["thing"], vm_text(), sha256, lambda: read_bytes(told))
     node = Node(config, identity, clock, boot, read_bytes("key.bin"))
     io = node.port = Io(config, clock)
+    if problem:
+        node.link.log(WARNING, problem)
     node.begin(config["started"])
     if boot.safe_mode:
         calm(config)

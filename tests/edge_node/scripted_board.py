@@ -36,7 +36,10 @@ def records_of(samples: list[tuple[int, int, int, float]]) -> bytes:
 
 
 class ScriptedBoard:
-    """Samples every 50 ms from creation on; the gate follows tasks at once. `boot_counter` rises on restart."""
+    """Samples every 50 ms from creation on; the gate follows tasks at once. `boot_counter` rises on restart.
+
+    `earlier`: (boot, first, records) that a flash would hold of boots before; sent with each status until acked.
+    """
 
     def __init__(self, thing: str = "river-1", boot_counter: int = 1, period_s: float = 0.05) -> None:
         self.master, slave = os.openpty()
@@ -47,6 +50,7 @@ class ScriptedBoard:
         self.lock = threading.Lock()
         self.tasks: list[bytes] = []
         self.renewals = 0
+        self.earlier: list[tuple[bytes, int, bytes]] = []
         self.frozen_level: float | None = None
         self._stop = threading.Event()
         self._restart(boot_counter)
@@ -129,8 +133,10 @@ class ScriptedBoard:
             at = self._stamp()
             self._send(lambda p: frames.put_sync(p, items[1], *at, *self._stamp()))
         elif items[0] == frames.SIGNED_ACK and mac.equal(mac.hmac_sha256(KEY, items[1]), items[2]):
-            _, _, ranges, _ = commands.decode_ack_payload(items[1])
-            self.ring = [s for s in self.ring if not any(a <= s[0] < b for a, b in ranges)]
+            _, boot, ranges, _ = commands.decode_ack_payload(items[1])
+            if boot == self.boot:
+                self.ring = [s for s in self.ring if not any(a <= s[0] < b for a, b in ranges)]
+            self.earlier = [e for e in self.earlier if e[0] != boot or not any(a <= e[1] < b for a, b in ranges)]
         elif items[0] == frames.ACK and items[1] == self.boot:
             self.ring = [s for s in self.ring if not any(a <= s[0] < b for a, b in items[2])]
         elif items[0] == frames.TASK:
@@ -155,17 +161,19 @@ class ScriptedBoard:
         fresh = [s for at, s in enumerate(fresh) if s[0] == fresh[0][0] + at]  # up to the first hole
         if fresh:
             packed = b"".join(s[1] for s in fresh)
-            self._send_samples(fresh[0][0], packed)
+            self._send_samples(self.boot, fresh[0][0], packed)
             self.sent_to = fresh[-1][0] + 1
+        if with_status and self.earlier:
+            self._send_samples(*self.earlier[0], kind=frames.EARLIER)
         if with_status:
             tail = self.ring[0][0] if self.ring else self.head
             actuator = (0, 0, 1, self.position, self.position, 2000)
             self._send(lambda p: frames.put_status(
                 p, self.boot, *self._stamp(), tail, self.head, 0, [], [actuator], {"crc": 0}))  # fmt: skip
 
-    def _send_samples(self, first: int, packed: bytes) -> None:
+    def _send_samples(self, boot: bytes, first: int, packed: bytes, kind: int = frames.SAMPLES) -> None:
         def write(packer: mpack.Packer) -> None:
-            frames.put_samples(packer, self.boot, first, len(packed))
+            frames.put_samples(packer, boot, first, len(packed), kind)
             packer.buf[packer.pos : packer.pos + len(packed)] = packed
             packer.pos += len(packed)
 

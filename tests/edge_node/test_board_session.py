@@ -25,11 +25,11 @@ def hello(session: int = SESSION, thing: str = "river-1", boot: bytes = BOOT, pr
     )
 
 
-def samples(first: int, n: int, boot: bytes = BOOT) -> bytes:
+def samples(first: int, n: int, boot: bytes = BOOT, kind: int = frames.SAMPLES) -> bytes:
     packed = records_of([(0, 1, 1000 * (first + i), float(first + i)) for i in range(n)])
 
     def write(packer) -> None:
-        frames.put_samples(packer, boot, first, len(packed))
+        frames.put_samples(packer, boot, first, len(packed), kind)
         packer.buf[packer.pos : packer.pos + len(packed)] = packed
         packer.pos += len(packed)
 
@@ -254,6 +254,14 @@ def test_a_board_of_no_common_version_is_a_problem_that_says_what_to_update(prot
     assert session.state == "down" and update in session.problem and f"version {proto}" in session.problem
     assert session.all_counters()["no_common_proto"] == 1
     assert session.received(samples(0, 3), 1_020_000) == []
+
+
+def test_samples_of_an_earlier_boot_come_as_such_and_those_of_this_one_do_not(up: BoardSession) -> None:
+    before = BOOT[:4] + (6).to_bytes(4, "little")
+    (event,) = up.received(samples(0, 3, before, frames.EARLIER), 1_020_000)
+    assert isinstance(event, link.Samples) and (event.boot, event.n, event.earlier) == ("0badcafe-6", 3, True)
+    assert up.received(samples(0, 3, BOOT, frames.EARLIER) + samples(0, 3, before), 1_030_000) == []
+    assert up.all_counters()["foreign"] == 2
 
 
 def test_a_board_flashed_with_a_foreign_version_goes_down(up: BoardSession) -> None:

@@ -14,6 +14,7 @@ from protocol import tasks
 from service import audit
 from tests.waiting import until
 
+from .scripted_board import records_of
 from .stack import Stack
 
 pytestmark = pytest.mark.system
@@ -130,6 +131,20 @@ def test_without_the_city_the_local_process_moves_the_gate(stack: Stack) -> None
     until(lambda: [row["setpoint"] for row in logged()][:2] == ["0.4", "0.9"])
     until(lambda: {row["signature"] for row in logged()} <= {report.signature.hex() for report in reflexes()})
     assert len(named) == 1 and all(tasks.verify_reflex(*named, r.task, r.signature) for r in reflexes())
+
+
+def test_what_a_board_kept_in_flash_over_a_restart_gets_its_old_identity(stack: Stack) -> None:
+    until(lambda: stack.stored("river-1") > 20)
+    board = stack.board
+    before, boot, first, at_us = board.boot_text, board.boot, board.head + 2, board._t_us()
+    kept = [records_of([(0, 1, at_us + 50_000 * i, 1.0 + i)]) for i in range(10)]
+    board.earlier = [(boot, first + 5 * i, b"".join(kept[5 * i : 5 * i + 5])) for i in range(2)]
+    board.restart()
+    until(lambda: not board.earlier)
+    until(lambda: stack.city.stored["river-1", before].covers(first, first + 10))
+    assert [stack.city.values["river-1", before, first + i] for i in range(10)] == kept
+    until(lambda: stack.stored("river-1") > 40 and stack.city.stored["river-1", board.boot_text].total() > 10)
+    assert stack.city.conflicts == 0
 
 
 def test_a_board_that_restarts_begins_a_new_stream(stack: Stack) -> None:

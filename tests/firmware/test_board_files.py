@@ -272,3 +272,13 @@ def test_an_esp32_gets_its_pins_as_numbers() -> None:
     config = describe.board_config(board_file.load(board_file.board_path("esp32s3")), "thing-1")
     assert config["outputs"] == [[21, 0]] and config["led"] == 47
     assert (config["link"]["tx"], config["i2c"]["i2c0"]["sda"], config["actuators"][0]["pin"]) == (17, 8, 21)
+
+
+def test_a_flash_ring_is_for_chips_with_raw_flash_and_larger_than_the_ring_before_it() -> None:
+    flash = {"start_kb": 384, "size_kb": 128}
+    assert "RP2040" in problems(data() | {"mcu": "esp32s3", "flash": flash})
+    small = problems(data() | {"ring": {"records": 4096}, "flash": flash})
+    assert "128 KiB hold less than [ring] records = 4096" in small
+    assert "multiple of 4" in problems(data() | {"flash": {"start_kb": 385, "size_kb": 128}})
+    board = board_file.check(data() | {"flash": flash}, "b.toml")
+    assert describe.board_config(board, "")["flash"] == [384 * 1024, 128 * 1024]

@@ -43,7 +43,7 @@ WRONG = [
         for key in ("incarnation", "counter", "reserved", "floor", "tries")
         for value in (-1, 1 << 32, True, 1.0, "1")
     ),
-    *({"gaps": value} for value in (None, 1, "", {}, [1], ["abcd"], [[1, 2, 3]], [[1, 2, 3, 4, 5]])),
+    *({"gaps": value} for value in (None, 1, "", {}, [1], ["abcd"], [[1, 2, 3]], [[1, 2, 3, 4, 5]], [[1] * 7])),
     *({"gaps": [[1, 2, 3, value]]} for value in (-1, 1 << 32, True, 1.0, None, [])),
     {"counter": (1 << 32) - 1},
     {"chip": 5},

@@ -70,9 +70,7 @@ def check_records():
 def write(p, name):
     """Write the body called `name` with the arguments that make_vectors.py has in its msgpack form."""
     if name == "hello":
-        frames.put_hello(
-            p, 70000, "river-1", BOOT, bytes(range(8)), "MicroPython v1.29", bytes(32), b"\x80"
-        )
+        frames.put_hello(p, 70000, "river-1", BOOT, bytes(range(8)), "MicroPython v1.29", bytes(32), b"\x80")
     elif name == "samples":
         frames.put_samples(p, BOOT, 65536, 24)
         p.raw(unhexlify(load("record")[0]["record"]) * 2, 24)
@@ -88,6 +86,9 @@ def write(p, name):
         frames.put_task_result(p, BOOT, bytes(range(16)), 5, 0, 3, 4, 0.75)
     elif name == "gap":
         frames.put_gap(p, BOOT, 2, 100, 164, frames.GAP_OVERFLOW)
+    elif name == "earlier":
+        frames.put_samples(p, BOOT, 65536, 24, frames.EARLIER)
+        p.raw(unhexlify(load("record")[0]["record"]) * 2, 24)
 
 
 def check_to_host():

@@ -103,6 +103,7 @@ def to_host() -> dict[str, list[Any]]:
         "sync": [5, 77, t6(1, 2), t6(1, 300)],
         "task_result": [8, BOOT, TASK_ID, 5, 0, t6(3, 4), 0.75],
         "gap": [12, BOOT, 2, 100, 164, 1],
+        "earlier": [14, BOOT, 65536, record * 2],
     }
 
 
@@ -153,8 +154,21 @@ def city_link() -> list[dict[str, Any]]:
         "Stored": (8, [22, *stream, 3, [[0, 50]], [3], 0, 1], b""),
         "Wait": (3, [23, 1500, "1000 nodes at once"], b""),
         "Refusal": (3, [24, "revoked", "the key of edge-1 was revoked"], b""),
-        "AlarmAct": (9, [26, "5f3a", "flood", "shelve", "level_stale", 1_700_000_000_000_000, 1_700_003_600_000_000,
-                         "anna", "the sensor is being cleaned"], b""),
+        "AlarmAct": (
+            9,
+            [
+                26,
+                "5f3a",
+                "flood",
+                "shelve",
+                "level_stale",
+                1_700_000_000_000_000,
+                1_700_003_600_000_000,
+                "anna",
+                "the sensor is being cleaned",
+            ],
+            b"",
+        ),
         "AuditHead": (7, [27, *audit_head()], b""),
         "KeyTaken": (2, [25, b"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"], b""),
     }

@@ -40,6 +40,7 @@ def test_golden_bodies_become_messages():
         "sync": board_link.SyncReply(77, 2**30 + 2, 2**30 + 300),
         "task_result": board_link.TaskResult(boot, bytes(range(16)), 5, 0, 3 * 2**30 + 4, 0.75),
         "gap": board_link.Gap(boot, 2, 100, 164, "overflow"),
+        "earlier": board_link.Samples(boot, 65536, record * 2, earlier=True),
     }  # fmt: skip
     assert found["samples"].n == 2
 

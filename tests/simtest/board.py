@@ -348,6 +348,6 @@ class Board:
             due = min(due, min(sent) + RESEND_MS)
         if max(outbox._backlog, ring.tail) < outbox._backlog_end and len(sent) < 12:
             due = min(due, now_ms + 5)
-        if node.boot.gaps or link.losses._overflows or ring.lost_to > ring.lost_from:
+        if node.boot.gaps or link.losses.overflows or ring.lost_to > ring.lost_from:
             due = min(due, max(now_ms + 5, link.losses._again_ms))
         return due

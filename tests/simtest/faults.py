@@ -183,7 +183,7 @@ def _owes(node: Any) -> bool:
     """Whether a board has samples or losses to tell: with another boot file nobody would ever hear of them."""
     losses = node.link.losses
     return bool(
-        node.ring.head != node.ring.tail or node.boot.gaps or losses._overflows or losses.floor() < node.ring.tail
+        node.ring.head != node.ring.tail or node.boot.gaps or losses.overflows or losses.floor() < node.ring.tail
     )
 
 

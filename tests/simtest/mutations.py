@@ -46,9 +46,9 @@ MUTATIONS = (
     Mutation("city forgets what a full disk did not save", TURNS, "                book.unsaved(changed)\n", "", "disks"),
     Mutation(
         "edge acks when it queues", BOARD_SIDE,
-        "        core.journal.store(batch, own, lambda stored: self._stored(batch, stored))\n",
-        "        core.journal.store(batch, own, lambda stored: self._stored(batch, stored))\n"
-        "        core.boards[thing].session.acknowledge(batch.boot, [(batch.first, batch.end)])\n",
+        "        self._core.journal.store(batch, own, lambda stored: self._stored(batch, stored))\n",
+        "        self._core.journal.store(batch, own, lambda stored: self._stored(batch, stored))\n"
+        "        self._core.boards[batch.thing].session.acknowledge(batch.boot, [(batch.first, batch.end)])\n",
     ),
     Mutation(
         "gap acked before it is durable", BOARD_SIDE,
@@ -84,8 +84,8 @@ MUTATIONS = (
     Mutation("ring: acked bit not cleared", RING, "        self._acked[slot >> 3] &= 0xFF ^ (1 << (slot & 7))\n", ""),
     Mutation(
         "ring: an overflow is not noted", RING,
-        "        if self.lost_to == self.lost_from:\n            self.lost_from = self.tail\n"
-        "        self.lost_to = self.tail + 1\n",
+        "            if self.lost_to == self.lost_from:\n                self.lost_from = tail\n"
+        "            self.lost_to = self.tail\n",
         "",
     ),
     Mutation(
@@ -118,7 +118,7 @@ MUTATIONS = (
     ),
     Mutation(
         "boot: nothing is declared after a power cut", BOOT,
-        '        if state["floor"] < state["reserved"]:\n', '        if state["floor"] < 0:\n',
+        '        elif state["floor"] < state["reserved"]:\n', '        elif state["floor"] < 0:\n',
     ),
     Mutation(
         "boot: gaps are not kept over a restart", BOOT, '        self.gaps = state["gaps"]\n', "        self.gaps = []\n",
@@ -127,7 +127,7 @@ MUTATIONS = (
     Mutation(
         "losses: an overflow is told once", LOSSES,
         "        ring = self._ring\n        if ring.lost_to > ring.lost_from and len",
-        "        self._overflows = []\n        ring = self._ring\n        if ring.lost_to > ring.lost_from and len",
+        "        self.overflows = []\n        ring = self._ring\n        if ring.lost_to > ring.lost_from and len",
     ),
     Mutation(
         "board: acks of other boots count", LINK,

@@ -54,7 +54,7 @@ def _board(thing: str, board: Any) -> str:
         return f"{thing} has no link"
     if node.ring.head != node.ring.tail:
         return f"{thing} keeps {node.ring.tail}..{node.ring.head}"
-    if node.boot.gaps or node.link.losses._overflows or node.ring.lost_to > node.ring.lost_from:
+    if node.boot.gaps or node.link.losses.overflows or node.ring.lost_to > node.ring.lost_from:
         return f"{thing} has losses that nobody acked"
     return ""
 

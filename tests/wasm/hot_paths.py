@@ -9,6 +9,7 @@ import time
 
 from firmware.core.link import LINK
 from firmware.core.outbox import Outbox
+from firmware.core.pack import Packer
 from firmware.core.ring import Ring
 from firmware.core.schedule import Clock, Every
 from firmware.port import start
@@ -23,6 +24,10 @@ ring = Ring(128)
 clock = Clock(time.ticks_us)
 every = Every(100)
 outbox = Outbox(ring)
+place = 0
+full = Ring(128)
+for i in range(128):
+    full.push(i % 4, 1 + i % 2, i >> 3, i * 1000001 & LATE, i * 1.37 - 60)
 pulses = Pulses("GP22", 2)
 pin = machine.pins["GP22"]
 with open("board.json") as file:
@@ -74,6 +79,22 @@ def samples_frame():
     link.outbox.acked()
 
 
+page = bytearray(256)
+packer = Packer(4)
+
+
+def flash_ring_packs():
+    """A record of the ring, of another channel, stamp and value than the one before, goes into a page."""
+    global place
+    if place % 16 == 0:
+        for i in range(256):
+            page[i] = 0
+        packer.begin(page, 24, 256)
+    place = (place + 1) % 128
+    if not packer.put(full.buf, place * 12):
+        raise RuntimeError("no room")
+
+
 def noise_received():
     link.feed(chunk, 64)
 
@@ -107,6 +128,7 @@ def measure(path):
 
 for path in (
     control, ring_push, ring_overflow, clock_tick, schedule_due, samples_frame, noise_received, tick, pulse,
+    flash_ring_packs,
 ):  # fmt: skip
     print("path", path.__name__, measure(path))
 

@@ -13,6 +13,7 @@ from firmware.kit import board_file, bundle
 
 HERE = Path(__file__).parent
 LIMIT = 120_000
+WITH_FLASH_RING = {"flash": {"start_kb": 384, "size_kb": 1024}}
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,16 @@ def heap() -> ModuleType:
 
 
 def test_hot_paths_allocate_nothing(heap: ModuleType, tmp_path: Path) -> None:
-    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", key=heap.KEY)
+    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", overrides=WITH_FLASH_RING, key=heap.KEY)
     vm = heap.Vm(tmp_path, HERE / "hot_paths.py", heap=400_000)
     vm.close()
     used = {line.split()[1]: int(line.split()[2]) for line in vm.printed if line.startswith("path")}
     assert used.pop("control") > 0
-    assert len(used) == 8 and set(used.values()) == {0}, used
+    assert len(used) == 9 and set(used.values()) == {0}, used
 
 
 def test_interrupt_handler_runs_with_the_heap_locked(heap: ModuleType, tmp_path: Path) -> None:
-    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", key=heap.KEY)
+    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", overrides=WITH_FLASH_RING, key=heap.KEY)
     vm = heap.Vm(tmp_path, HERE / "hot_paths.py", heap=400_000)
     vm.close()
     assert "pulses 1" in vm.printed, "two edges within the debounce time count once"
