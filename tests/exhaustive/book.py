@@ -154,12 +154,17 @@ class BookPart:
         found += [("dies",)] if self.faults else []
         found += [("arrives", n) for n in range(len(self.wire))]
         found += [("told", *report) for report in self.reports]
-        return [*found, ("leased", "city" if self.process else "operator")]
+        return [*found, ("leased", self.holder)]
 
     # what happens
 
     def _pass(self) -> None:
         self.steps, self.now_us = self.steps - 1, self.now_us + STEP_US
+
+    @property
+    def holder(self) -> str:
+        """Under which rank the city asks."""
+        return "city" if self.process else "operator"
 
     @property
     def _now(self) -> Now:
@@ -346,11 +351,19 @@ TEXTS = {
     "arrives": "order {0} on the wire arrives", "told": "the edge node tells that it is in state {1}",
     "leased": "the edge node grants the lease to {0}",
 }  # fmt: skip
+
+
+def _ready(part: BookPart) -> BookPart:
+    """Return a city that has the lease that it needs."""
+    part.do(("leased", part.holder))
+    return part
+
+
 BOOK = LonePlan(
     "book", "an order that two people must want, in the city's book: disks fill, the city dies at any commit",
-    lambda: BookPart(Rule("high", approvals=2), False), TEXTS, depth=5,
+    lambda: _ready(BookPart(Rule("high", approvals=2), False)), TEXTS, depth=4,
 )  # fmt: skip
 AGAIN = LonePlan(
     "again", "a process's task in the city's book, whose step is decided anew after each start",
-    lambda: BookPart(LOW, True), TEXTS, depth=5,
+    lambda: _ready(BookPart(LOW, True)), TEXTS, depth=4,
 )  # fmt: skip
