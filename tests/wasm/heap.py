@@ -190,7 +190,7 @@ def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
     play(vm, host, 20_000, first=board_link.build_frame(board_link.encode_hello(2)))
     _, head, dropped, peak = next(line for line in vm.run("status()") if line.startswith("status")).split()
     live, grown = used(vm)
-    replies, console, left = type_commands(vm, names)
+    replies, console, left, pool = type_commands(vm, names)
     return {
         "board": board,
         "peak": int(peak) - stubs,
@@ -201,6 +201,7 @@ def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
         "live": live - stubs,
         "console_peak": console - stubs,
         "console_leaves": left - live,
+        "console_name_pool": pool,
         "console_replies": replies,
         "heap_grew": grown != whole,
         "samples_acquired": int(head),
@@ -228,8 +229,11 @@ def opened_for_the_bench(before: tuple[int, int, int], after: tuple[int, int, in
     return after[2] - before[2] if after[1] - names <= room else 0
 
 
-def type_commands(vm: Vm, names: int) -> tuple[int, int, int]:
-    """Return (commands answered, peak, bytes in use at the end) of a technician's session after a host's."""
+def type_commands(vm: Vm, names: int) -> tuple[int, int, int, int]:
+    """Return (commands answered, peak, bytes in use at the end) of a technician's session after a host's.
+
+    Last comes the pool of names that is left out of both, 0 if none opened for the bench's names alone.
+    """
     before = name_pools(vm)
     for _ in range(700):
         vm.run("rx ")
@@ -250,7 +254,7 @@ def type_commands(vm: Vm, names: int) -> tuple[int, int, int]:
     peak = next(line for line in vm.run("session()") if line.startswith("session")).split()[1]
     vm.run("pass")
     extra = opened_for_the_bench(before, name_pools(vm), names)
-    return replies, int(peak) - extra, used(vm)[0] - extra
+    return replies, int(peak) - extra, used(vm)[0] - extra, extra
 
 
 def missing() -> str:
