@@ -53,6 +53,7 @@ class BoardSide:
         """Bytes came in."""
         board = self._core.boards[thing]
         self._handle(thing, board.session.received(data, rx_us), rx_us)
+        self._core.guard.board(thing, _readiness(board.session, rx_us))
         self._release_waiting(thing, rx_us)
         board.flush()
 
@@ -109,7 +110,8 @@ class BoardSide:
         session = self._core.boards[thing].session
         if samples.earlier:
             self._take_earlier(thing, samples, rx_us)
-        elif session.clock.synced(rx_us):
+            return
+        if session.clock.synced(rx_us):
             self._take(thing, samples, rx_us)
             return
         waiting = self._waiting[thing]

@@ -83,6 +83,18 @@ def order(stack: Stack, setpoint: float, fence: int, copies: int = 1, **changes)
     return task
 
 
+def taken(stack: Stack, setpoint: float, fence: int, copies: int) -> tasks.Task:
+    """Order until the guard takes it: at a start it refuses while it does not trust the board's clock enough."""
+
+    def accepted() -> tasks.Task | None:
+        task = order(stack, setpoint, fence, copies=copies)
+        until(lambda: last_state(stack, task) is not None, look=stack.story)
+        reports = [report for report in stack.city.of(cl.TaskReport) if report.task_id == task.task_id]
+        return None if reports[-1].code == codes.STALE_CLOCK else task
+
+    return until(accepted, "the guard takes an order", look=stack.story)
+
+
 def last_state(stack: Stack, task: tasks.Task) -> int | None:
     reports = [r for r in stack.city.of(cl.TaskReport) if r.task_id == task.task_id]
     return reports[-1].state if reports else None
@@ -104,7 +116,7 @@ def test_an_order_moves_the_gate_once_and_is_observed(stack: Stack) -> None:
     stack.city.outbox.append(cl.LeaseRequest("river-1/opening", "city"))
     until(lambda: any(lease.holder == "city" for lease in stack.city.of(cl.LeaseState)))
     fence = max(lease.fence for lease in stack.city.of(cl.LeaseState))
-    task = order(stack, 0.7, fence, copies=2)
+    task = taken(stack, 0.7, fence, copies=2)
     becomes(stack, task, codes.OBSERVED)
     assert stack.board.tasks == [task.task_id]
     until(lambda: stack.board.renewals >= 2)
