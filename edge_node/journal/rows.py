@@ -16,6 +16,7 @@ from .streams import Stream
 
 FILE = "journal.db"
 MAX_TASKS = 2000
+PRUNE_EVERY = 64
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batches (
@@ -304,8 +305,13 @@ def get_all(c: sqlite3.Connection, table: str, key: str) -> dict[str, bytes]:
 def put_task(
     c: sqlite3.Connection, task_id: bytes, state: int, changed_us: int, blob: bytes, table: str = "tasks"
 ) -> None:
-    """Keep the state of a task; only the newest MAX_TASKS stay. `table`: "orders" for what 0.1.0 cannot read."""
-    c.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", (task_id, state, changed_us, sealed(blob)))
+    """Keep the state of a task; only the newest MAX_TASKS stay, and up to PRUNE_EVERY more until the next pruning.
+
+    `table`: "orders" for what 0.1.0 cannot read.
+    """
+    row = c.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)", (task_id, state, changed_us, sealed(blob)))
+    if (row.lastrowid or 0) % PRUNE_EVERY:
+        return  # finding the oldest walks over all of them, and an order waits for this commit
     c.execute(
         f"DELETE FROM {table} WHERE rowid <= (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
         (MAX_TASKS,),
