@@ -97,13 +97,15 @@ class Reacting(Reaction):
 
 
 class Caught:
-    """Catches the row that the journal's statement would write."""
+    """Catches the row that the journal's statement would write; it is its own cursor, too."""
 
     words: tuple[Any, ...] = ()
+    lastrowid = 1
 
-    def execute(self, _: str, words: tuple[Any, ...]) -> None:
+    def execute(self, _: str, words: tuple[Any, ...]) -> "Caught":
         """Keep the first statement's values."""
         self.words = self.words or words
+        return self
 
 
 class Port:

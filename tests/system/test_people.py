@@ -107,6 +107,8 @@ def test_people_move_the_gate_and_are_refused_what_they_may_not(
     city.start("edge")
     city.until(city.linked, "the edge node is back")
     city.until(lambda: "TRIPPED: anna: a boat" in staff.tell("", "actuator", "list")[1], "the trip is kept")
+    # the city may first take note that the old edge node fell silent
+    city.until(lambda: "not heard" not in staff.request("anna", 0.5)[1], "the city hears the new edge node")
     refused(staff.request("anna", 0.5), "tripped: anna: a boat in the gate")
     city.until(lambda: staff.tell("ben", "actuator", "reset", GATE, "--reason", "it is gone")[0] == 0, "the reset")
 
