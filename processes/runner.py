@@ -211,7 +211,7 @@ class Runner:
         self.history.append(Snapshot(step_utc_us, outcome.state, book))
         if len(self.history) > MAX_SNAPSHOTS:
             half = MAX_SNAPSHOTS // 2
-            self.history = [self.history[0], *self.history[2:half:2], *self.history[half:]]
+            self.history = [*_spread(self.history[:-half], half - 1, self._lateness_us), *self.history[-half:]]
         return outcome
 
     def _forget(self) -> None:
@@ -221,6 +221,19 @@ class Runner:
         self.actions.forget(self.history[0].step_utc_us)
         for track in self.tracks.values():
             track.forget(self.history[0].step_utc_us)
+
+
+def _spread(history: list[Snapshot], most: int, lateness_us: int) -> list[Snapshot]:
+    """Return at most `most` of these, the first among them, evenly over event time.
+
+    What is kept once stays until it is older than `lateness_us`: then the first, and the samples after it, can go.
+    """
+    apart_us = max(lateness_us, history[-1].step_utc_us - history[0].step_utc_us) // most
+    kept = history[:1]
+    for later in history[1:]:
+        if later.step_utc_us - kept[-1].step_utc_us > apart_us:
+            kept.append(later)
+    return kept
 
 
 def begun_before(instance: Instance, now_utc_us: int) -> Runner:

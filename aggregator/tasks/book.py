@@ -75,8 +75,8 @@ class TaskBook:
         self.by_id[record.task.task_id] = record
         self._open[record.task.task_id] = self._changed[record.task.task_id] = record
         if len(self.by_id) > MAX_RECORDS:
-            closed = [key for key, kept in self.by_id.items() if not kept.is_open]
-            for key in closed[: len(self.by_id) - MAX_RECORDS]:
+            closed = (key for key, kept in self.by_id.items() if not kept.is_open)
+            for key in list(islice(closed, len(self.by_id) - MAX_RECORDS)):  # all of them would take milliseconds
                 del self.by_id[key]
 
     def forget(self, record: TaskRecord) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aggregator.city import City
 from aggregator.store import task_rows
 from aggregator.store.store import Store, Writes
-from aggregator.tasks.book import Step, TaskBook, TaskRecord, task_row
+from aggregator.tasks.book import MAX_RECORDS, Step, TaskBook, TaskRecord, task_row
 from protocol import task_codes as codes
 from protocol import tasks
 from protocol.city_link import Heartbeat, LeaseRequest, LeaseState, TaskOrder, TaskReport, ThingInfo
@@ -265,6 +265,21 @@ def test_after_a_restart_a_dispatched_task_is_unknown_and_not_sent_again(kit: An
     assert orders(kit.give(again, T + US, LeaseState("river-1/opening", "city", 7, 8 * US))) == []
     kit.give(again, T + US, report(tasks.decode(order.task), codes.DONE))
     assert record(again).state == codes.DONE
+
+
+def test_the_oldest_closed_tasks_leave_memory_and_no_open_one_does() -> None:
+    def made(number: int) -> TaskRecord:
+        task = tasks.Task(number.to_bytes(16, "big"), "g/opening", 0.5, 1000, "i", 1, "edge-1", "eb-1", 1, 1)
+        return TaskRecord(task, "city", [Step(codes.DISPATCHED, 0, 0)])
+
+    book, more = TaskBook(), 70
+    for number in range(MAX_RECORDS + more):
+        book.add(made(number))
+        if number % 3:
+            book.move(book.by_id[number.to_bytes(16, "big")], codes.REFUSED, 0, 1)
+    kept = [int.from_bytes(key, "big") for key in book.by_id]
+    gone = [number for number in range(MAX_RECORDS + more) if number % 3][:more]
+    assert kept == [number for number in range(MAX_RECORDS + more) if number not in gone]
 
 
 @settings(max_examples=200)

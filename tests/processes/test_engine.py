@@ -17,6 +17,7 @@ from processes.alarms.actions import Action
 from processes.engine import Decision, Engine
 from processes.errors import ConfigError, FrozenError
 from processes.instance import Instance, make_instance
+from processes.runner import MAX_SNAPSHOTS
 
 S = 1_000_000
 T0 = 1_700_000_000 * S
@@ -222,6 +223,27 @@ def test_memory_is_bounded(templates: Path) -> None:
     assert len(runner.history) <= 257
     tell(engine, [3.5], [1])
     assert engine.advance(T0 + 2000 * S)[-1].amended
+
+
+@pytest.mark.parametrize("each", [1, 7, 40])
+def test_what_can_not_be_amended_any_more_is_forgotten(templates: Path, each: int) -> None:
+    """`each`: samples that arrive together; more than MAX_SNAPSHOTS steps fall into `lateness_s`."""
+    lateness = 600
+    engine = Engine([toy(templates, every_s=0, lateness_s=lateness)], "edge")
+    engine.advance(T0)
+    runner = engine.runners["toy1"]
+    for first in range(1, 5001, each):
+        t = np.arange(first, first + each)
+        tell(engine, list(t), list(t % 5))
+        engine.advance(T0 + int(t[-1]) * S)
+        if first > 2 * lateness:
+            apart = lateness // (MAX_SNAPSHOTS // 2 - 1) + 1
+            assert lateness <= runner.tracks["x"].all_rows().size <= lateness + 2 * apart + each
+            assert runner.history[0].step_utc_us <= runner.reached_utc_us - lateness * S
+    assert len(runner.history) <= MAX_SNAPSHOTS + 1
+    tell(engine, [int(t[-1]) - lateness + 0.5], [1])
+    assert engine.advance(T0 + int(t[-1]) * S)[-1].amended
+    assert runner.counters["too_late"] == 0
 
 
 def test_freeze_and_thaw_continue_with_the_same_decisions(templates: Path) -> None:
