@@ -10,6 +10,7 @@ Datasheet: DYP-A02YYUW output interface manual V1.0 (section 3, UART automatic o
     wait_ms = sensor.start()
     sensor.read_into(values)        # values[0]: mm from the sensor's face to the water
 
+Below 500 ms: the interrupt of the UART takes every byte; a reading is the newest of its frames.
 Board file keys: `bus`; `baud` (9600); `max_age_ms` (150): a frame older than this is no reading.
 Limits: blind zone of 30 mm; a narrow beam of about 60 degrees sees walls and weeds; speed of sound is
 compensated inside the sensor for its own temperature only. The sensor sends a frame every 100 ms in its own

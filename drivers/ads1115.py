@@ -8,13 +8,15 @@ Datasheet: SBAS444E (January 2018). One conversion per input and reading ("singl
 
     adc = make(io, {"bus": "i2c0", "address": 0x48, "inputs": [0, 3]})
     wait_ms = adc.start()
-    adc.read_into(values)           # values[0]: V at AIN0, values[1]: V at AIN3, both against GND
+    while wait_ms := adc.read_into(values):
+        ...                         # come back after wait_ms: the next input
+                                    # values[0]: V at AIN0, values[1]: V at AIN3, both against GND
 
 Board file keys: `bus`; `address` (0x48..0x4B); `inputs` ([0]); `full_scale_v` (4.096); `rate_sps` (860).
 `channels(cfg)` gives the channels of an entry: one per listed input, in that order.
 Limits: no identity register: the configuration is read back instead. Inputs must stay between GND - 0.3 V and
-VDD + 0.3 V whatever the full scale. Every input after the first adds one conversion (1.3 ms at 860/s) to the
-read.
+VDD + 0.3 V whatever the full scale. Inputs are converted one after the other: with n of them a reading takes n
+conversions (2 ms each at 860/s), and is that much apart between the first and the last.
 """
 
 from .errors import BAD_ID, NOT_READY, OUT_OF_RANGE, DriverError
@@ -36,7 +38,7 @@ _MODE_SINGLE = 0x0100
 _COMPARATOR_OFF = 0x0003
 _FULL_SCALES_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256)  # 9.6.3: PGA, bits 11:9
 _RATES_SPS = (8, 16, 32, 64, 128, 250, 475, 860)  # 9.6.3: DR, bits 7:5
-_MAX_POLLS = 5000
+_MORE_MS = 1
 
 
 def compensate_volts(code_raw: int, full_scale_v: float) -> float:
@@ -76,50 +78,58 @@ class ADS1115:
         )
         self._word = bytearray(2)
         self._command = bytearray(3)
+        self._place = self._deadline_ms = 0
         self._started = False
 
     def start(self) -> int:
         """Start converting the first input; wait in ms before `read_into`. Raises: DriverError."""
         self._started = False
-        self._convert(self._inputs[0])
+        self._place = 0
+        wait_ms = self._convert()
         self._started = True
-        return self._conversion_ms
+        return wait_ms
 
-    def read_into(self, values) -> None:
-        """Put the inputs' voltages in V in `values`. Raises: DriverError."""
+    def read_into(self, values) -> int:
+        """Put the inputs' voltages in V in `values`, or not all yet: ms to wait before the next call.
+
+        Raises: DriverError.
+        """
         if not self._started:
             raise DriverError(NOT_READY, self.where() + ": start() was not called or failed")
         self._started = False
-        for index in range(len(self._inputs)):
-            if index:
-                self._convert(self._inputs[index])
-            self._finish(self._inputs[index])
-            values[index] = self._volts()
+        wait_ms = _MORE_MS
+        if self._finished(self._inputs[self._place]):
+            values[self._place] = self._volts()
+            self._place += 1
+            wait_ms = self._convert() if self._place < len(self._inputs) else 0
+        self._started = wait_ms > 0
+        return wait_ms
 
     def _config(self, number: int) -> int:
         return self._settings | _MUX_SINGLE_ENDED | number << 12
 
-    def _convert(self, number: int) -> None:
-        config = self._config(number) | _OS
+    def _convert(self) -> int:
+        """Start converting the next input; ms to wait."""
+        config = self._config(self._inputs[self._place]) | _OS
         self._command[0] = _REG_CONFIG
         self._command[1] = config >> 8
         self._command[2] = config & 0xFF
         self._bus.write(self._address, self._command)
+        self._deadline_ms = self._millis() + 3 * self._conversion_ms
+        return self._conversion_ms
 
-    def _finish(self, number: int) -> None:
-        """Wait for the conversion's end, at most twice its time."""
+    def _finished(self, number: int) -> bool:
+        """Whether the conversion has ended. Raises: DriverError if it should have by now."""
         expected = self._config(number)
-        deadline = self._millis() + 2 * self._conversion_ms
-        for _ in range(_MAX_POLLS):
-            found = self._register(_REG_CONFIG)
-            if found & 0x7FFF != expected:
-                text = f": expected configuration 0x{expected:04x}, found 0x{found & 0x7FFF:04x}"
-                raise DriverError(BAD_ID, self.where() + text)
-            if found & _OS:
-                return
-            if self._millis() > deadline:
-                break
-        raise DriverError(NOT_READY, self.where() + ": conversion did not end")
+        found = self._register(_REG_CONFIG)
+        if found & 0x7FFF != expected:
+            text = f": expected configuration 0x{expected:04x}, found 0x{found & 0x7FFF:04x}"
+            raise DriverError(BAD_ID, self.where() + text)
+        if found & _OS:
+            return True
+        if self._millis() > self._deadline_ms:
+            raise DriverError(NOT_READY, self.where() + ": conversion did not end")
+        return False
 
     def _register(self, register: int) -> int:
         self._bus.read_register_into(self._address, register, self._word)

@@ -11,6 +11,7 @@ or calibration certificate (speed = slope * frequency + offset; Davis 6410: 1.00
     cups = make(io, {"pin": "GP15", "period_ms": 1000, "slope": 1.00584})
     cups.read_into(values)          # values[0]: mean since the reading before, values[1]: highest 3 s mean of 10 min
 
+Below 500 ms: an interrupt counts every pulse.
 Board file keys: `pin`; `period_ms`; `slope` (1.00584) in m/s per Hz; `offset` (0) in m/s; `debounce_ms` (2), shorter
 than the time between two pulses in a storm; `gust_window_s` (600): how long a gust is remembered, in tenths of it.
 Limits: cups that stand read 0, though a wind of up to `offset`, or what starts them, may blow. One pulse more or

@@ -11,6 +11,7 @@ Any meter with an open collector or a potential-free contact; `pulses_per_l` is 
     meter = make(io, {"pin": "GP14", "pulses_per_l": 450})
     meter.read_into(values)         # values[0]: L/min since the reading before, values[1]: L since the board booted
 
+Below 500 ms: an interrupt counts every pulse.
 Board file keys: `pin`; `pulses_per_l` (450); `debounce_ms` (0: a hall switch does not bounce).
 Limits: below what turns the turbine (YF-S201: 1 L/min) the flow reads 0 and its volume is not counted. It does not see
 which way the water flows. One pulse more or less is 60 / pulses_per_l / seconds L/min. The volume only grows, a fall

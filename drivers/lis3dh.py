@@ -15,6 +15,7 @@ Datasheet: DocID17530 revision 2 (December 2016), FIFO: application note AN3308;
 
 `vibration` is the root of the mean square of what the samples deviate from their mean, all axes together.
 
+Below 500 ms: its FIFO keeps 32 samples.
 Board file keys: `bus`; `address` (0x18, 0x19 with SA0 at VDD); `range_g` (2; 4, 8, 16); `rate_hz` (100; 1, 10, 25,
 50, 200, 400).
 `channels(cfg)` gives the ranges for the entry's `range_g`; the table is for 2 g.

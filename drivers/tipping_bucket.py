@@ -9,6 +9,7 @@ Any gauge with a potential-free contact; `mm_per_tip` is on its type plate (Davi
     gauge = make(io, {"pin": "GP15", "mm_per_tip": 0.2})
     gauge.read_into(values)         # values[0]: mm since the board booted
 
+Below 500 ms: an interrupt counts every tip.
 Board file keys: `pin`; `mm_per_tip` (0.2); `debounce_ms` (10), shorter than the closing time of the reed.
 Limits: the amount only grows, a fall says that the board restarted; water in a bucket that has not tipped yet
 is unseen; above about 100 mm/h buckets undercount; a broken wire looks like dry weather.

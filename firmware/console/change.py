@@ -33,7 +33,7 @@ def shown(console, key: str) -> str:  # type: ignore[no-untyped-def]
     entry = facts.sensor_entry(console.node, name)
     value = now.get("period", {}).get(name)
     source = "board file" if value is None else "set, board file %s" % entry[5]
-    return "%s = %s ms   (%s to 3600000)   %s" % (key, value or entry[5], entry[6], source)
+    return "%s = %s ms   (%s to 86400000)   %s" % (key, value or entry[5], entry[6], source)
 
 
 def sensor_of(key: str) -> str:
@@ -57,6 +57,6 @@ def stage(console, key: str, word: str) -> None:  # type: ignore[no-untyped-def]
         staged(console).get("period", {}).pop(name, None)
         return
     value = facts.number(word, "a period in ms")
-    if value != int(value) or not int(entry[6]) <= value <= 3600000:
-        raise ValueError("E-RANGE found %s; expected a whole number of ms, %s to 3600000" % (word, entry[6]))
+    if value != int(value) or not int(entry[6]) <= value <= 86400000:
+        raise ValueError("E-RANGE found %s; expected a whole number of ms, %s to 86400000" % (word, entry[6]))
     staged(console).setdefault("period", {})[name] = int(value)

@@ -128,6 +128,7 @@ class Node:
             "unknown_kind": self.link.unknown_kind,
             "resent": self.link.outbox.resent,
             "late": self.sensors.late(),
+            "unready": self.sensors.unready,
             "bus_errors": self.sensors.bus_errors,
             "refused": self.desk.refused,
             "unsigned": self.desk.unsigned,

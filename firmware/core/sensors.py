@@ -58,6 +58,7 @@ class Sensors:
         self._ring = ring
         self.sensors = []
         self.bus_errors = 0
+        self.unready = 0
 
     def add(self, driver, entry: dict, bus) -> None:  # type: ignore[no-untyped-def,type-arg]
         """Add a sensor; the first reading of each is 5 ms after that of the one before."""
@@ -66,19 +67,23 @@ class Sensors:
 
     def step(self) -> None:
         """Do what is due now. Allocates nothing but what drivers and their values need."""
+        clock = self._clock
         for sensor in self.sensors:
-            now_ms = self._clock.ms
-            if sensor.waiting and now_ms >= sensor.ready_ms:
+            if sensor.waiting and clock.ms >= sensor.ready_ms:
                 sensor.waiting = False
                 self._read(sensor)
-            if now_ms >= sensor.every.due_ms and sensor.every.due(now_ms):
-                self._turn(sensor, now_ms)
+            if clock.ms >= sensor.every.due_ms:
+                clock.tick()  # those before may have taken long: never more than a period late
+                sensor.every.due(clock.ms)
+                self._turn(sensor, clock.ms)
 
     def _turn(self, sensor: Sensor, now_ms: int) -> None:
-        """Begin a period: start the chip, or say again that it is faulty."""
+        """Begin a period: start the chip, or say again that it is faulty; count one in which it still measures."""
         if sensor.waiting or now_ms < sensor.retry_ms:
             if sensor.code:
                 self._push_failed(sensor)
+            else:
+                self.unready += 1
             return
         try:
             wait_ms = sensor.driver.start()

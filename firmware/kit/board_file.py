@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from protocol import plain
 
-from . import on_bus, on_pins, options
+from . import on_bus, on_pins, options, periods
 from .errors import BoardFileError
 from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
 
@@ -43,7 +43,7 @@ def board_path(name: str) -> Path:
 def load(path: Path, overrides: Overrides | None = None) -> BoardFile:
     """Return the checked board of a file.
 
-    `overrides`: `period_ms` for all sensors (never faster than a driver can), or tables such as
+    `overrides`: `period_ms` for all sensors (never faster than a driver can), `polled` as in the file, tables such as
     `{"sensors": {"level": {"period_ms": 100}}, "ring": {"records": 512}}`.
 
     Raises:
@@ -94,15 +94,16 @@ def _overridden(data: dict[str, Any], source: str, overrides: Overrides) -> dict
     """Return `data` with the overrides applied."""
     changed = dict(data)
     named = overrides.get("sensors", {})
-    for key in sorted(set(overrides) - {"period_ms", "sensors"}):
+    for key in sorted(set(overrides) - {"period_ms", "polled", "sensors"}):
         value = overrides[key]
         changed[key] = {**changed.get(key, {}), **value} if isinstance(value, dict) else value
     names = [sensor.get("name") for sensor in data.get("sensors", [])]
     for name in named:
         if name not in names:
             raise BoardFileError(source, [f"override of sensor {name!r}; expected one of {names}"])
+    polled = {"polled": True} if overrides.get("polled") else {}
     changed["sensors"] = [
-        {**_faster(sensor, overrides.get("period_ms")), **named.get(sensor.get("name"), {})}
+        {**_faster({**sensor, **polled}, overrides.get("period_ms")), **named.get(sensor.get("name"), {})}
         for sensor in data.get("sensors", [])
     ]
     return changed
@@ -113,7 +114,7 @@ def _faster(sensor: dict[str, Any], period_ms: int | None) -> dict[str, Any]:
     if period_ms is None:
         return sensor
     try:
-        shortest = int(driver_module(str(sensor.get("chip"))).PERIOD_MIN_MS)
+        shortest = periods.shortest_ms(driver_module(str(sensor.get("chip"))), bool(sensor.get("polled")))
     except (KeyError, AttributeError):
         return sensor
     return {**sensor, "period_ms": max(period_ms, shortest)}
@@ -124,7 +125,7 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
     for place, sensor in enumerate(board.sensors):
         where = f"sensors[{place}] ({sensor.name})"
         try:
-            shortest = driver_module(sensor.chip).PERIOD_MIN_MS
+            driver = driver_module(sensor.chip)
             able = [channel[0] for channel in driver_channels(sensor)]
         except (KeyError, AttributeError) as error:
             yield f"{where}.chip: {error.args[0]}"
@@ -132,8 +133,7 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
         except (ValueError, TypeError) as error:
             yield f"{where}.options: {error}; expected what docs/chips/{sensor.chip}.md lists"
             continue
-        if sensor.period_ms < shortest:
-            yield f"{where}.period_ms: found {sensor.period_ms}; expected at least {shortest}, the chip's shortest"
+        yield from periods.problems(where, sensor, driver, map(driver_module, driver_names()))
         yield from _option_problems(where, sensor.chip, sensor.options)
         for channel in sensor.channels:
             if channel.reads not in able:

@@ -6,7 +6,7 @@ from typing import Any
 from drivers import errors, hints
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
-from . import pins
+from . import periods, pins
 from .board_file import driver_channels, driver_module
 from .driver_config import actuator_config
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
@@ -78,7 +78,7 @@ def facts(board: BoardFile) -> dict[str, str]:
     rows: list[tuple[Any, ...]] = []
     hinted = ""
     for index, sensor in enumerate(board.sensors):
-        shortest = driver_module(sensor.chip).PERIOD_MIN_MS
+        shortest = periods.shortest_ms(driver_module(sensor.chip), sensor.polled)
         wires = (sensor.bus or sensor.uart or "", _address(sensor))
         rows.append(("s", sensor.name, index, sensor.chip, *wires, sensor.period_ms, shortest, len(hinted.encode())))
         for code in range(1, len(errors.NAMES)):

@@ -87,7 +87,7 @@ class Channel(Strict):
 
 
 class Sensor(Strict):
-    """One chip or contact; `options` are the driver's own keys."""
+    """A chip or contact; `options` are the driver's own keys. `polled`: also below 500 ms without FIFO or interrupt."""
 
     name: Name
     chip: Name
@@ -96,7 +96,8 @@ class Sensor(Strict):
     uart: str | None = None
     pin: Pin | None = None
     pull: Literal["up", "down", "none"] = "none"
-    period_ms: int = Field(ge=10, le=3_600_000)
+    period_ms: int = Field(ge=10, le=86_400_000)
+    polled: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
 

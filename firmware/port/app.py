@@ -21,6 +21,7 @@ from .wire import Wire
 
 SENDING_MS = 4
 TIDY_MS = 5000
+TIDY_LATEST_MS = 2000
 ONLY_AT_START = (  # forgotten then, to make room
     "use_settings", "driver", "entropy", "make_node", "calm", "fit", "vm_text", "led",
 )  # fmt: skip
@@ -140,13 +141,26 @@ class App:
         node.step()
         self.wire.send()
         node.clock.tick()
-        if self._tidy.due(node.clock.ms):
-            self.tidy()
         node.save_if_due()
         if self._led:
             self._led(node)
-        wait_ms = node.idle_ms()
+        wait_ms = self._wait_ms()
+        if self._may_tidy(wait_ms):
+            self.tidy()
+            wait_ms = self._wait_ms()
+        return wait_ms
+
+    def _wait_ms(self) -> int:
+        """How long nothing is due."""
+        wait_ms = self.node.idle_ms()
         return min(wait_ms, SENDING_MS) if self.wire.busy else wait_ms
+
+    def _may_tidy(self, wait_ms: int) -> bool:
+        """Whether to collect garbage: when it is time and nothing is due meanwhile, or it was put off for long."""
+        over_ms = self.node.clock.ms - self._tidy.due_ms
+        if over_ms < 0 or (over_ms < TIDY_LATEST_MS and wait_ms <= self.node.extra["gc_ms"]):
+            return False
+        return self._tidy.due(self.node.clock.ms)
 
     def healthy(self) -> bool:
         """Whether the loop does its work; only then the watchdog is fed."""
@@ -165,6 +179,7 @@ class App:
         clock.tick()
         extra = self.node.extra
         extra["gc_ms"] = clock.ms - started_ms
+        extra["gc_max_ms"] = max(extra.get("gc_max_ms", 0), extra["gc_ms"])
         extra["mem_free"] = gc.mem_free()
         extra["loop_max_ms"] = self._turn_ms
         self._turn_ms = 0

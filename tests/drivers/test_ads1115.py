@@ -11,7 +11,7 @@ CASE = {
     "cfg": {"bus": "i2c0", "address": 0x48, "inputs": [0, 3, 1, 2]},
     "shows": ["inputs_v[0]", "inputs_v[3]", "inputs_v[1]", "inputs_v[2]"],
     "heap": 256,
-    "too_early": None,  # it waits for the rest of its conversion itself
+    "too_early": None,  # it asks for more time
 }
 
 
@@ -54,5 +54,20 @@ def test_the_wait_covers_the_slowest_conversion(bench: Any, rate_sps: int) -> No
     driver = ads1115.make(bench, {"bus": "i2c0", "rate_sps": rate_sps})
     assert driver.start() >= 1100 / rate_sps
     values = [0.0]
-    driver.read_into(values)  # even when asked too early
+    for _ in range(1000 // rate_sps + 2):  # asked too early it asks for more time
+        if not (wait_ms := driver.read_into(values)):
+            break
+        bench.clock.advance_ms(wait_ms)
     assert values[0] == pytest.approx(1.0, abs=0.0002)
+
+
+def test_a_conversion_that_never_ends_is_a_fault(bench: Any) -> None:
+    chip = chip_ads1115.make(bench.clock.ns)
+    bench.virtual.add(chip)
+    driver = ads1115.make(bench, {"bus": "i2c0", "rate_sps": 8})
+    bench.clock.advance_ms(driver.start())
+    chip._done_ns = 1 << 62
+    with pytest.raises(errors.DriverError, match="did not end") as caught:
+        for _ in range(1000):
+            bench.clock.advance_ms(driver.read_into([0.0]))
+    assert caught.value.code == errors.NOT_READY

@@ -1,12 +1,13 @@
 """Board files: those that come with the firmware are right, and mistakes are explained."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from firmware.kit import board_file, bundle, describe, pins, schema
+from firmware.kit import board_file, bundle, describe, periods, pins, schema
 from firmware.kit.errors import BoardFileError
 from protocol import manifest
 
@@ -54,7 +55,7 @@ def test_every_sensor_can_stand_on_a_board(chip: str) -> None:
     wires = {"io.i2c(": {"bus": "i2c0", "address": 0x40}, "io.uart(": {"uart": "uart1"}}
     wired = next((wire for call, wire in wires.items() if call in source), {"pin": "GP15"})
     plain = data("river_gauge") | {"buses": {"i2c0": {"sda": "GP8", "scl": "GP9"}}}
-    plain["sensors"] = [{"name": "probe", "chip": chip, "period_ms": 3_600_000, **wired}]
+    plain["sensors"] = [{"name": "probe", "chip": chip, "period_ms": 86_400_000, **wired}]
     board = board_file.check(plain, "b.toml")
     names = [channel.name for channel in describe.manifest(board, "thing-1").channels]
     assert names == [f"probe_{channel[0]}" for channel in board_file.driver_channels(board.sensors[0])]
@@ -103,9 +104,12 @@ def test_what_leaves_at_once_is_told_to_the_board_by_channel_and_only_if_there_i
 
 def test_overrides() -> None:
     path = board_file.board_path("classroom")
-    fast = board_file.load(path, {"period_ms": 100, "sensors": {"door": {"period_ms": 50}}, "ring": {"records": 256}})
+    door = {"door": {"period_ms": 50, "polled": True}}
+    fast = board_file.load(path, {"period_ms": 100, "sensors": door, "ring": {"records": 256}})
     assert [sensor.period_ms for sensor in fast.sensors] == [5000, 50]
     assert fast.ring.records == 256
+    assert [sensor.period_ms for sensor in board_file.load(path, {"period_ms": 100}).sensors] == [5000, 500]
+    assert [s.period_ms for s in board_file.load(path, {"period_ms": 100, "polled": True}).sensors] == [5000, 100]
     with pytest.raises(BoardFileError, match="expected one of"):
         board_file.load(path, {"sensors": {"doors": {"period_ms": 50}}})
 
@@ -155,7 +159,7 @@ def test_active_low_with_its_resistor_is_right() -> None:
         (("link", "tx"), "TX", "expected a pin name such as 'GP4'"),
         (("sensors", 0, "chip"), "ads1116", "did you mean 'ads1115'?"),
         (("sensors", 0, "bus"), "i2c1", "not among [buses]"),
-        (("sensors", 0, "period_ms"), 10_000_000, "found 10000000"),
+        (("sensors", 0, "period_ms"), 100_000_000, "found 100000000"),
         (("sensors", 0, "channels", 0, "reads"), "input9", "expected one of input0"),
         (("actuators", 0, "feedback"), "opening", "is not among channels"),
         (("actuators", 0, "safe"), 1.5, "outside of 0.0 to 1.0"),
@@ -182,6 +186,34 @@ def test_too_short_a_period_names_the_shortest() -> None:
     wrong = data("classroom")
     wrong["sensors"][0]["period_ms"] = 1000
     assert "expected at least 5000" in problems(wrong)
+
+
+def test_below_500_ms_a_chip_needs_a_fifo_or_an_interrupt_or_somebody_who_accepts_that_it_has_none() -> None:
+    wrong = data("weather_mast")
+    for sensor in wrong["sensors"]:
+        sensor["period_ms"] = 250
+    text = problems(wrong)
+    for part in (
+        "sensors[0] (air).period_ms: found 250; expected at least 500: bme280 has neither a FIFO nor an interrupt",
+        "write period_ms = 500 or more, take a chip that has (a02yyuw, anemometer, flow_meter, lis3dh, tipping_bucket)",
+        "or add polled = true (at least 20)",
+    ):
+        assert part in text
+    assert "rain" not in text, "an interrupt counts its tips"
+    wrong["sensors"][0]["polled"] = True
+    assert board_file.check(wrong, "b.toml").sensors[0].period_ms == 250
+    wrong["sensors"][0]["period_ms"] = 19
+    assert "expected at least 20, the chip's shortest" in problems(wrong)
+
+
+@pytest.mark.parametrize("chip", SENSORS)
+def test_the_shortest_period_of_each_chip(chip: str) -> None:
+    driver = board_file.driver_module(chip)
+    kept = periods.kept_by(driver)
+    assert ("FIFO" in kept or "interrupt" in kept) if kept else periods.shortest_ms(driver, False) >= 500
+    assert periods.shortest_ms(driver, True) == driver.PERIOD_MIN_MS
+    source = (board_file.DRIVERS / f"{chip}.py").read_text()
+    assert not kept or re.search(r"\bio\.(pulses|uart)\(|_FIFO_ENABLE", source), "a claim without the means"
 
 
 def test_an_option_that_a_driver_refuses_names_its_place() -> None:

@@ -99,7 +99,7 @@ def test_two_kinds_cannot_be_one_chip() -> None:
 
 def test_inputs_and_outputs_share_an_expander_but_no_line() -> None:
     board = remote(kind="mcp23017", address=0x20, options={"line": 4, "pull": "external-down"})
-    doors = {"name": "doors", "chip": "mcp23017_inputs", "bus": "i2c0", "address": 0x20, "period_ms": 100}
+    doors = {"name": "doors", "chip": "mcp23017_inputs", "bus": "i2c0", "address": 0x20, "period_ms": 500}
     board["sensors"].append({**doors, "options": {"lines": [3, 5]}})
     assert board_file.check(board, "b.toml").sensors[1].name == "doors"
     for options in ({"lines": [3, 4]}, {}):

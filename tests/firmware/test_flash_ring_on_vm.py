@@ -18,7 +18,7 @@ RING = 256
 BOARD = {
     "ring": {"records": RING},
     "flash": {"start_kb": 384, "size_kb": 256},
-    "sensors": {"door": {"period_ms": 20}},
+    "sensors": {"door": {"period_ms": 20, "polled": True}},
 }
 
 

@@ -125,7 +125,7 @@ def bench() -> Bench:
 
 
 def test_set_stages_diff_shows_revert_forgets_and_commit_stores_for_the_next_start(bench: Bench) -> None:
-    assert bench.say("set period.feedback")[0] == "period.feedback = 100 ms   (5 to 3600000)   board file"
+    assert bench.say("set period.feedback")[0] == "period.feedback = 100 ms   (5 to 86400000)   board file"
     assert bench.say("diff") == ["nothing is staged", "ok"]
     assert "E-NOTHING" in " ".join(bench.say("commit"))
     assert "set, board file 100" in bench.say("set period.feedback 250")[0]
@@ -149,8 +149,8 @@ def test_set_stages_diff_shows_revert_forgets_and_commit_stores_for_the_next_sta
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("set period.feedback 4", "E-RANGE found 4; expected a whole number of ms, 5 to 3600000"),
-        ("set period.feedback 3600001", "E-RANGE"),
+        ("set period.feedback 4", "E-RANGE found 4; expected a whole number of ms, 5 to 86400000"),
+        ("set period.feedback 86400001", "E-RANGE"),
         ("set period.feedback 10.5", "E-RANGE"),
         ("set period.feedback fast", "E-NUMBER found fast; expected a number"),
         ("set period.feedback nan", "E-NUMBER"),
