@@ -30,6 +30,7 @@ from .journal.infos import Infos
 from .journal.journal import Hop, Journal
 from .journal.start_file import StartFile
 from .processes_host import ProcessesHost
+from .quality.watch import QualityWatch
 from .reaction.guard import Guard
 from .reaction.reaction import LATCH
 from .reaction.task_entry import TaskEntry, from_bytes
@@ -82,13 +83,14 @@ def assemble(
     host = ProcessesHost.of(instances, guard, clock, now())
     host.log_bytes = config.processes.log_mb << 20
     host.begin(journal.saved("snapshots").get(SNAPSHOT), journal.run(log_rows.last_day))
-    fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock)
+    quality = QualityWatch([board.thing for board in config.boards], config.quality, clock)
+    fusion = Fusion(config.edge.id, identity.boot, config.fusion, clock, config.quality.published())
     clocks.book.places((config.edge.id, identity.boot), fusion.clock)
     counter = CommandCounter(*identity.counters)
     max_hello_us = round(config.city.reconnect_max_s * 1e6)
     uplink = Uplink[Pending](journal.next_row, lambda: random_bits(53) / (1 << 53), max_hello_us)
     core = Core(
-        config.edge.id, identity.boot, clock, clocks, now, journal, fusion, guard, host, uplink, counter,
+        config.edge.id, identity.boot, clock, clocks, now, journal, quality, fusion, guard, host, uplink, counter,
         Infos(journal), utc_s,
     )
     core.boards = {board.thing: _board(board.thing, board.port, read_board_key(board.key_file), core, random_bits)
@@ -161,6 +163,7 @@ def _recall(core: Core) -> None:
     for thing in core.boards:
         if thing in known:
             core.guard.announce(known[thing])
+            core.quality.learn(known[thing])
             core.fusion.learn(known[thing])
     core.journal.began(core.edge, core.boot)
     core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest)

@@ -9,6 +9,7 @@ from service.risk import ActuatorSection
 from service.sections import AuditSection, ClockSection, Identifier, ProcessesSection, Section, ServiceSection
 
 from .journal.quota import BOOTS_PER_BOARD, Limits
+from .quality.section import QualitySection
 
 
 class BoardSection(Section):
@@ -92,6 +93,7 @@ class EdgeConfig(Section):
     city: CitySection
     journal: JournalSection = JournalSection()
     fusion: FusionSection = FusionSection()
+    quality: QualitySection = QualitySection()
     processes: EdgeProcessesSection = EdgeProcessesSection()
     guard: GuardSection = GuardSection()
     audit: AuditSection = AuditSection()
@@ -106,13 +108,17 @@ class EdgeConfig(Section):
 
     @model_validator(mode="after")
     def _guarded(self) -> "EdgeConfig":
-        things = {board.thing for board in self.boards}
-        for name in (*self.guard.actuators, *(name for group in self.guard.interlocks for name in group)):
-            thing, _, actuator = name.partition("/")
-            if thing not in things or not actuator:
-                known = ", ".join(sorted(things))
-                raise ValueError(f"[guard] names {name!r}; expected THING/ACTUATOR of a board here: {known}")
+        self._name_boards("guard", "ACTUATOR", [*self.guard.actuators, *(n for g in self.guard.interlocks for n in g)])
+        self._name_boards("quality", "CHANNEL", self.quality.names())
         return self
+
+    def _name_boards(self, section: str, what: str, names: list[str]) -> None:
+        things = {board.thing for board in self.boards}
+        for name in names:
+            thing, _, part = name.partition("/")
+            if thing not in things or not part:
+                known = ", ".join(sorted(things))
+                raise ValueError(f"[{section}] names {name!r}; expected THING/{what} of a board here: {known}")
 
     @model_validator(mode="after")
     def _resolve_texts(self, info: ValidationInfo) -> "EdgeConfig":

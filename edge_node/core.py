@@ -21,6 +21,7 @@ from .journal.journal import Journal
 from .keys.node_keys import NodeKeys
 from .latency import Hops
 from .processes_host import ProcessesHost
+from .quality.watch import QualityWatch
 from .reaction.guard import Guard
 
 
@@ -66,6 +67,7 @@ class Core:
     clocks: Clocks
     now: Callable[[], int]
     journal: Journal
+    quality: QualityWatch
     fusion: Fusion
     guard: Guard
     host: ProcessesHost

@@ -3,11 +3,13 @@
 For each channel with `fuse` of a board, Thing <edge> has a channel `<thing>.<name>` (mean) and
 `<thing>.<name>.sigma`, both with the time of the sample they follow. Own stamps are the boottime of this node plus
 HISTORY_US, for samples may be older than the node's start; so they never jump, whatever UTC does. A sample that
-could not be used gives the prediction with quality 3 (or the raw one if worse) or, before the first good one, NaN
+could not be used gives the prediction with quality 3 (or the flag it has if worse) or, before the first good one, NaN
 with quality 9: a dead sensor never looks alive. A sample older than its filter (backlog) passes as it
-is, with the sensor's own sigma.
+is, with the sensor's own sigma. So do all samples of a channel that is not fused but published: its value as it
+was, with the quality that this node gives it.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +27,7 @@ from .config import FusionSection
 from .journal.rows import NewBatch
 
 Column = npt.NDArray[Any]
-MAX_FILTERS = 32
+MAX_FILTERS = 64
 HISTORY_US = 400 * 24 * 3600 * 1_000_000
 GOOD, SUSPECT, MISSING = 1, 3, 9
 _NONE = np.full(256, -1)
@@ -35,14 +37,19 @@ FIRST_TREND = {"[ppm]": 0.5, "Cel": 1e-2}
 class Fusion:
     """The filters of this node and the manifest of what they emit."""
 
-    def __init__(self, edge: str, boot: str, config: FusionSection, host: HostClock) -> None:
-        self.edge, self.boot, self._config, self._host = edge, boot, config, host
+    def __init__(
+        self, edge: str, boot: str, config: FusionSection, host: HostClock, published: Container[str] = ()
+    ) -> None:
+        """`published`: datastreams of boards that are sent on as they are, with this node's verdict."""
+        self.edge, self.boot, self._config, self._host, self._published = edge, boot, config, host, published
         self.clock = OwnClock(HISTORY_US)
         self._bank = new_bank(MAX_FILTERS, config.process_noise)
         self._filters: dict[tuple[str, int], int] = {}
         self._tables: dict[str, Column] = {}
         self._sources: list[tuple[str, ChannelInfo]] = []
         self._periods_ms: list[int] = []
+        self._as_it_is = np.zeros(MAX_FILTERS, bool)
+        self.left_out: set[str] = set()
         self.used = self.unused = 0
 
     def learn(self, manifest: Manifest) -> bool:
@@ -52,13 +59,22 @@ class Fusion:
         for channel in manifest.channels:
             key = (manifest.thing, channel.index)
             changed |= self._recalibrated(self._filters.get(key, -1), channel)
-            if channel.fuse and key not in self._filters and len(self._sources) < MAX_FILTERS:
+            name = f"{manifest.thing}/{channel.name}"
+            if not (channel.fuse or name in self._published) or key in self._filters:
+                continue
+            if len(self._sources) < MAX_FILTERS:
+                self._as_it_is[len(self._sources)] = not channel.fuse
                 self._filters[key] = len(self._sources)
                 self._tables.setdefault(manifest.thing, _NONE.copy())[channel.index] = len(self._sources)
                 self._sources.append((manifest.thing, channel))
                 self._periods_ms.append(_period_ms(manifest, channel))
                 self._tune(self._filters[key], manifest.thing, channel)
+            else:
+                self.left_out.add(name)
         return changed or len(self._sources) > before
+
+    def _how(self, number: int) -> str:
+        return "quality" if self._as_it_is[number] else "kalman"
 
     def _recalibrated(self, number: int, channel: ChannelInfo) -> bool:
         """Return whether a known source has another sigma since its board started again; it counts from now on."""
@@ -82,33 +98,39 @@ class Fusion:
         for number, (thing, source) in enumerate(self._sources):
             channels += _pair(number, f"{thing}.{source.name}", source)
         sensors = [
-            SensorInfo(number, f"fusion-{thing}.{source.name}", "kalman", "", "", self._periods_ms[number])
+            SensorInfo(number, f"fusion-{thing}.{source.name}", self._how(number), "", "", self._periods_ms[number])
             for number, (thing, source) in enumerate(self._sources)
         ]
         return Manifest(self.edge, "edge_node", sensors, channels, [])
 
-    def fuse(self, thing: str, line: Line, records: bytes, rx_us: int) -> NewBatch | None:
+    def fuse(
+        self, thing: str, line: Line, records: bytes, rx_us: int, flags: Column | None = None
+    ) -> NewBatch | None:  # fmt: skip
         """Return own samples made from a board's (numbered in the commit), None if there are none.
 
-        `line` places the board's stamps in boottime. The filters live in city time that never jumps."""
+        `line` places the board's stamps in boottime; `flags` (n,): this node's verdict, else the board's flags count.
+        The filters live in city time that never jumps."""
         rows = columns.decode(records)
+        told = rows["quality"] if flags is None else flags
         numbers = self._tables.get(thing, _NONE)[rows["channel"]]
         boottimes = line.edge_times(columns.stamp_us(rows))
         mine = (numbers >= 0) & (boottimes > -HISTORY_US)
         if not mine.any():
             return None
         order = np.argsort(boottimes[mine], kind="stable")
-        index, own, row = numbers[mine][order], boottimes[mine][order], rows[mine][order]
+        index, own, row, flag = (column[mine][order] for column in (numbers, boottimes, rows, told))
         at = np.rint(self._host.speed * own).astype(np.int64)
         noise = np.array([self._sources[i][1].sigma for i in index])
         late = (self._bank.started[index] == 1) & (at < self._bank.t_us[index])
-        mean, sigma, ok = fuse(self._bank, index, at, row["value"], noise, row["quality"])
-        self.used += int(ok.sum())
-        self.unused += int(ok.size - ok.sum())
-        worse = np.maximum(row["quality"], SUSPECT)
+        as_it_is = self._as_it_is[index]
+        mean, sigma, ok = fuse(self._bank, index, at, row["value"], noise, flag)
+        self.used += int(ok[~as_it_is].sum())
+        self.unused += int((~ok[~as_it_is]).sum())
+        worse = np.maximum(flag, SUSPECT)
         quality = np.where(ok, GOOD, np.where(np.isfinite(mean), worse, MISSING))
-        mean, sigma = np.where(late, row["value"], mean), np.where(late, noise, sigma)
-        quality = np.where(late, row["quality"], quality)
+        passes = late | as_it_is
+        mean, sigma = np.where(passes, row["value"], mean), np.where(passes, np.where(noise > 0, noise, np.nan), sigma)
+        quality = np.where(passes, flag, quality)
         return self._batch(index, own + HISTORY_US, mean, sigma, quality, rx_us)
 
     def _batch(

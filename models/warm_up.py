@@ -7,12 +7,13 @@ Kernels are cached on disk: the first call takes seconds (on a Pi: a minute), la
 
 import numpy as np
 
-from models import kalman, river, room
+from models import kalman, quality, river, room
 
 
 def warm_up() -> None:
     """Run each kernel once on small arrays."""
     kalman.fuse(kalman.new_bank(1, 1e-9), [0], [0], [1.0], [0.1], [1])
+    quality.check(quality.new_bank(2, [quality.Pair(0, 1, 1.0, 1.0, 1.0)]), [0, 1], [0, 0], [1.0, 1.0], [1, 1])
     _river()
     _room()
 

@@ -16,6 +16,9 @@ from cityreflex.commands.options import json_option, quoted, run_dir_option
 from cityreflex.exits import FAILED, NOT_FOUND, CityError
 
 Status = dict[str, Any]
+MOMENTARY = "rate_of_change"
+"""Such a verdict ends by itself after two samples, so it is shown and is no trouble."""
+QUALITY_NAMES = {1: "good", 2: "not_evaluated", 3: "suspect", 4: "fail", 9: "missing"}
 
 
 @click.command()
@@ -87,6 +90,7 @@ def understood(found: Status) -> Status:
             _link_troubles(edge)
             _journal_troubles(edge)
             _latch_troubles(edge)
+            _quality_troubles(edge)
             edges.append(edge)
         except (AttributeError, KeyError, TypeError, ValueError, ConsoleError):
             edges.append({**edge, "health": {}})
@@ -102,7 +106,7 @@ def troubles(found: Status) -> list[str]:
     for edge in found["edges"]:
         lines += [edge["problem"]] if edge.get("problem") else []
         if edge["online"]:
-            lines += _link_troubles(edge) + _journal_troubles(edge) + _latch_troubles(edge)
+            lines += _link_troubles(edge) + _journal_troubles(edge) + _latch_troubles(edge) + _quality_troubles(edge)
         elif edge["edge"] not in told and not edge.get("starting"):
             lines.append(f"{edge['edge']} offline, not heard since this city started: is `city edge run` running?")
     lines += [fault_line(fault) for fault in found["faults"]]
@@ -157,6 +161,31 @@ def _journal_troubles(edge: dict[str, Any]) -> list[str]:
     return [*lines, f"{name}: {city_problem}"] if city_problem else lines
 
 
+def _quality_troubles(edge: dict[str, Any]) -> list[str]:
+    """Return what an edge node doubts for longer than a moment, and what it cannot test."""
+    quality, name = edge["health"].get("quality") or {}, edge["edge"]
+    lasting = [row for row in quality.get("rows", ()) if row.get("test") != MOMENTARY]
+    lines = [quality_line(row) for row in lasting] + [f"{name}: {text}" for text in quality.get("problems", ())]
+    return [*lines, f"{name}: {quality['more']} more channels are doubted"] if quality.get("more") else lines
+
+
+def quality_line(row: dict[str, Any]) -> str:
+    """Return `mast-1/air_temperature suspect (flat_line): 21.5 Cel without change for 6.2 h, ...; ...`."""
+    flag = QUALITY_NAMES.get(row.get("flag", 0), "flagged")
+    return f"{row.get('datastream')} {flag} ({row.get('test')}): {row.get('what')}; {row.get('check')}"
+
+
+def quality_summary(edge: dict[str, Any]) -> str:
+    """Return `quality: 34 channels, 33 good, 1 suspect; flagged since start: 3 flat_line`, "" if it told nothing."""
+    quality = edge["health"].get("quality")
+    if not quality:
+        return ""
+    states = [f"{quality[name]} {name}" for name in QUALITY_NAMES.values() if quality.get(name)]
+    flagged = [f"{count} {name}" for name, count in quality.get("flagged", {}).items() if count]
+    line = f"quality: {quality.get('channels')} channels, {', '.join(states) or 'none heard'}"
+    return f"{line}; flagged since start: {', '.join(flagged)}" if flagged else line
+
+
 def journal_line(edge: dict[str, Any]) -> str:
     """Return `journal: 12 batches wait for the city, 1.2 of 2147.5 MB, ...`, "" if the edge told nothing of it."""
     journal, restore = edge["health"].get("journal") or {}, edge["health"].get("restore") or {}
@@ -178,8 +207,12 @@ def _show_edge(edge: dict[str, Any], console: Console) -> None:
     state, age = _state(edge), edge.get("health_age_s")
     terminal.say(console, f"{edge['edge']}: {state}, heard {'never' if age is None else f'{age:.1f} s ago'}")
     _show_boards(edge.get("health", {}).get("boards", []), console)
-    if line := journal_line(edge):
-        terminal.say(console, line)
+    for line in (journal_line(edge), quality_summary(edge)):
+        if line:
+            terminal.say(console, line)
+    for row in (edge["health"].get("quality") or {}).get("rows", ()):
+        if row.get("test") == MOMENTARY:
+            terminal.say(console, quality_line(row))
     for where, row in processes({"processes": [], "edges": [edge]}):
         _show_process(where, row, console)
 

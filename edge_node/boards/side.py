@@ -94,6 +94,7 @@ class BoardSide:
             self._waiting[thing].clear()
             self._reaction.carry_out(core.guard.board_restarted(thing, now_us))
         info = core.infos.learn(thing, hello.boot, hello.vm, hello.firmware_sha256, event.manifest)
+        core.quality.learn(event.manifest, event.restarted)
         if core.fusion.learn(event.manifest):
             self._city.announce(core.infos.learn(core.edge, core.boot, "", "", core.fusion.manifest))
         self._city.announce(info)
@@ -134,7 +135,8 @@ class BoardSide:
         clock = event_clock(line, core.clock)
         batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
         if self._is_wanted(batch):
-            self._store(batch, core.fusion.fuse(thing, line, samples.records, rx_us))
+            flags = core.quality.check(thing, line, samples.records)
+            self._store(batch, core.fusion.fuse(thing, line, samples.records, rx_us, flags))
 
     def _take_earlier(self, thing: str, samples: link.Samples, rx_us: int) -> None:
         """Journal what a board kept in flash over a restart, under the clock that its boot had here, if it had one."""

@@ -12,6 +12,7 @@ from protocol.manifest import Manifest
 
 from ..boards.side import port_state
 from ..core import Board, Core
+from ..fuse import MAX_FILTERS
 
 MAX_REFUSALS = 12
 
@@ -39,6 +40,7 @@ def health(core: Core) -> dict[str, Any]:
         "audit": core.audit,
         "bad_messages": dict(core.bad),
         "fusion": {"used": core.fusion.used, "unused": core.fusion.unused},
+        "quality": _quality(core, now_us),
         "tasks": _tasks(core),
     }
 
@@ -112,6 +114,15 @@ def _actuator(manifest: Manifest, actuator: ActuatorState) -> dict[str, Any]:
         "setpoint": _number(actuator.setpoint), "position": _number(actuator.position),
         "lease_left_ms": actuator.lease_left_ms,
     }  # fmt: skip
+
+
+def _quality(core: Core, now_us: int) -> dict[str, Any]:
+    """Return what this node thinks of its channels; while its journal takes nothing no sample is missed."""
+    boards = {} if core.journal.refusing else core.boards
+    up = {thing: board.session.up_since_us for thing, board in boards.items() if board.session.up}
+    found = core.quality.health(now_us, up)
+    left_out = [f"{name} is not sent: this node sends {MAX_FILTERS} channels" for name in sorted(core.fusion.left_out)]
+    return {**found, "problems": found["problems"] + left_out[:MAX_REFUSALS]}
 
 
 def _uplink(core: Core, now_us: int) -> dict[str, Any]:

@@ -87,6 +87,26 @@ def test_a_full_journal_and_a_city_that_is_an_older_copy_are_trouble() -> None:
     assert "asking a restored city about 3 streams" in shown(rows)
 
 
+ROW = {"datastream": "mast-1/air_temperature", "flag": 3, "test": "flat_line", "what": "21.5 Cel", "check": "breathe"}
+
+
+def with_quality(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    found_rows = found()
+    counts = {"channels": 34, "good": 33, "suspect": 1, "flagged": {"flat_line": 0, "rate_of_change": 3}}
+    found_rows["edges"][0]["health"]["quality"] = {**counts, "rows": list(rows), "more": 0, "problems": [], **changes}
+    return found_rows
+
+
+def test_what_an_edge_doubts_is_trouble_if_it_lasts() -> None:
+    rows = with_quality(ROW, {**ROW, "test": "rate_of_change"}, problems=["[quality] names 'x'"], more=2)
+    line = "mast-1/air_temperature suspect (flat_line): 21.5 Cel; breathe"
+    assert status.troubles(rows) == [line, "edge-1: [quality] names 'x'", "edge-1: 2 more channels are doubted"]
+    text = shown(rows)
+    assert "quality: 34 channels, 33 good, 1 suspect; flagged since start: 3 rate_of_change" in text
+    assert f"! {line}" in text and "\nmast-1/air_temperature suspect (rate_of_change)" in text
+    assert "all well" in shown(with_quality({**ROW, "test": "rate_of_change"}))
+
+
 def test_an_edge_offline_is_one_incident_not_forty() -> None:
     rows = found(incidents=[{"kind": "edge_offline", "edge": "edge-1", "text": "edge-1 offline"}])
     rows["edges"][0]["online"] = False
@@ -112,6 +132,7 @@ def crowded(name: str) -> dict[str, Any]:
         "processes": [{"instance": name, "state": "faulted", "reason": TEXT}],
         "journal": with_journal(TEXT)["edges"][0]["health"]["journal"] | {"notices": [TEXT], "pending_batches": 10**12},
         "uplink": {"problem": TEXT}, "restore": {"streams_left": 10**9},
+        "quality": with_quality({**ROW, "datastream": name, "what": TEXT})["edges"][0]["health"]["quality"],
     }  # fmt: skip
     edge = {"edge": name, "online": True, "health_age_s": 1e9, "health": health, "problem": TEXT}
     fault = dict.fromkeys(("thing", "sensor", "chip", "bus", "address"), name) | {"what": TEXT, "check": TEXT}

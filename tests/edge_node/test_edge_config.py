@@ -50,11 +50,40 @@ def test_absolute_ports_and_urls_stay(tmp_path: Path, port: str) -> None:
         {"guard": {"actuators": {"river-1": {"risk": "high"}}}},
         {"guard": {"actuators": {"rivr-1/opening": {"risk": "high"}}}},
         {"city": {**CITY, "endpoint": "127.0.0.1:1"}},
+        {"quality": {"stale_periods": 0.5}},
+        {"quality": {"channels": {"river-1/level": {"rate": 1.0}}}},
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, wrong: dict) -> None:
     with pytest.raises(ValidationError):
         config.parse(data(**wrong), tmp_path)
+
+
+LEVEL, OTHER = "river-1/water_level", "river-1/other_level"
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        ({"channels": {"rivr-1/water_level": {}}},
+         "[quality] names 'rivr-1/water_level'; expected THING/CHANNEL of a board here: river-1"),
+        ({"pairs": [{"of": [LEVEL, "river-1"]}]}, "[quality] names 'river-1'; expected THING/CHANNEL"),
+        ({"pairs": [{"of": [LEVEL, LEVEL]}]}, "found 'river-1/water_level' twice; expected two channels"),
+        ({"channels": {LEVEL: {"lower": 2, "upper": 1}}}, "found lower 2, upper 1; expected lower below upper"),
+        ({"channels": {LEVEL: {"flat_s": 60, "flat_fail_s": 30}}},
+         "found flat_fail_s 30, flat_s 60; expected the former to be the longer: a value is suspect first"),
+        ({"channels": {LEVEL: {"rate_per_s": 1, "off": ["rate_of_change"]}}},
+         "found a bound for rate_of_change and off = ['rate_of_change']; expected one of both"),
+        ({"channels": {LEVEL: {"off": ["spike"]}}}, "expected 'gross_range', 'rate_of_change', 'flat_line' or 'gap'"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_quality_say_what_is_expected(tmp_path: Path, quality: dict, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        config.parse(data(quality=quality), tmp_path)
+    assert said in str(caught.value).replace("Input should be", "expected")
+    channels = {LEVEL: {"lower": 0, "off": ["gap"]}, OTHER: {"publish": False}}
+    good = {"channels": channels, "pairs": [{"of": [LEVEL, OTHER]}]}
+    assert config.parse(data(quality=good), tmp_path).quality.published() == {LEVEL}
 
 
 def test_key_files_are_checked_and_never_shown(tmp_path: Path) -> None:

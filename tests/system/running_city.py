@@ -27,9 +27,15 @@ class RunningCity(Stack):
         print("\n".join(self.waited))
         super().__exit__(*error)
 
-    def up(self) -> "RunningCity":
-        """Start everything and return once the edge's boards are all linked."""
-        self.start_all(self.until)
+    def up(self, edge: str = "") -> "RunningCity":
+        """Start everything and return once the edge's boards are all linked; `edge`: more sections of edge.toml."""
+
+        def until(condition: Callable[[], Any], what: str) -> None:
+            self.until(condition, what)
+            with (self.folder / "edge.toml").open("a") as config:
+                config.write(edge)
+
+        self.start_all(until)
         self.until(self.linked, "all boards linked and known to the city")
         return self
 

@@ -8,7 +8,11 @@ from running_city import RunningCity
 pytestmark = pytest.mark.system
 
 BAD = (4, 9)
-GOOD = 1
+GOOD, SUSPECT = 1, 3
+QUALITY = """
+[quality.channels."gate-1/opening_feedback"]
+flat_s = 60
+"""
 
 # fault, where, datastream that must carry the flag, words of the status
 WIRES: list[tuple[str, dict[str, str], str, tuple[str, ...]]] = [
@@ -16,6 +20,11 @@ WIRES: list[tuple[str, dict[str, str], str, tuple[str, ...]]] = [
     ("nack", {"thing": "mast-1", "sensor": "air"}, "mast-1/air_temperature", ("bme280", "i2c0")),
     ("sda_low", {"thing": "gate-1", "bus": "i2c0"}, "gate-1/opening_feedback", ("ads1115", "i2c0")),
 ]
+
+
+def doubt(city: RunningCity, datastream: str) -> dict[str, Any] | None:
+    rows = [row for edge in city.status()["edges"] for row in edge["health"].get("quality", {}).get("rows", ())]
+    return next((dict(row) for row in rows if row["datastream"] == datastream), None)
 
 
 def fault_of(city: RunningCity, thing: str) -> dict[str, Any] | None:
@@ -26,7 +35,17 @@ def fault_of(city: RunningCity, thing: str) -> dict[str, Any] | None:
 def city(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("wires") / "run"
     with RunningCity(folder, "--speed", "60", "--seed", "7", "--start-in", "8") as running:
-        yield running.up()
+        yield running.up(QUALITY)
+
+
+def test_a_value_that_stays_too_long_is_suspect_in_the_city_and_says_why(city: RunningCity) -> None:
+    """The gate stands still before the storm; the board finds its feedback good, the edge node does not."""
+    name = "gate-1/opening_feedback"
+    row = city.until(lambda: doubt(city, name), "the status names what the edge node doubts")
+    assert row["test"] == "flat_line" and "without change" in row["what"] and row["check"]
+    city.until(lambda: city.latest("edge-1/gate-1.opening_feedback")["quality"] == SUSPECT, "the city has the verdict")
+    assert city.latest(name)["quality"] == GOOD
+    assert city.ask("status")[0] == 1
 
 
 @pytest.mark.parametrize(("kind", "where", "datastream", "words"), WIRES, ids=[row[0] for row in WIRES])
