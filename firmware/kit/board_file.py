@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import math
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,7 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
             if channel.reads not in able:
                 found = f"found {channel.reads!r}; expected {_meant(channel.reads, able)}"
                 yield f"{where}.channels.{channel.name}.reads: {found}"
+        yield from _fine_problems(where, sensor)
     for place, actuator in enumerate(board.actuators):
         where = f"actuators[{place}] ({actuator.name})"
         try:
@@ -151,6 +153,16 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
             if len({wire.active for wire in wires.values()}) > 1:
                 yield f"{where}: all outputs need the same polarity, and so do all inputs"
     yield from on_bus.clashes(board, driver_module)
+
+
+def _fine_problems(where: str, sensor: Sensor) -> Iterator[str]:
+    """Yield the channels whose sigma is less than what the chip's resolution alone makes (GUM, F.2.2.1)."""
+    steps = {channel[0]: channel[6] for channel in driver_channels(sensor) if channel[5]}
+    for channel in sensor.channels:
+        least = abs(channel.scale) * steps.get(channel.reads, 0.0) / math.sqrt(12.0)
+        if channel.sigma is not None and channel.sigma < least:
+            found = f"found {channel.sigma:g}; expected at least {least:.3g}, the chip's resolution / sqrt(12)"
+            yield f"{where}.channels.{channel.name}.sigma: {found}"
 
 
 def _option_problems(where: str, driver: str, given: dict[str, Any]) -> Iterator[str]:

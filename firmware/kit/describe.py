@@ -1,5 +1,6 @@
 """Turns a checked board file into what the board reads (board.json, board.txt) and says of itself (manifest)."""
 
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from .driver_config import actuator_config
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
+STEPS_PER_SIGMA = math.sqrt(12.0)
 NEVER = 1e38  # a threshold that no float32 sample of a sensor crosses
 
 
@@ -50,7 +52,6 @@ def _channel_info(index: int, sensor_index: int, sensor: Sensor, channel: Channe
     """Return a channel with what the board file leaves out taken from its driver, scaled."""
     driver = next(entry for entry in driver_channels(sensor) if entry[0] == channel.reads)
     lower, upper = _range(driver, channel)
-    sigma = channel.sigma if channel.sigma is not None else abs(channel.scale) * driver[5]
     return ChannelInfo(
         index,
         channel.name,
@@ -59,10 +60,23 @@ def _channel_info(index: int, sensor_index: int, sensor: Sensor, channel: Channe
         channel.unit or driver[2],
         lower,
         upper,
-        float(sigma),
+        sigma_of_reading(driver, channel),
         channel.fuse,
         channel.sigma_of,
     )
+
+
+def sigma_of_reading(driver: tuple[Any, ...], channel: Channel) -> float:
+    """Return the combined standard uncertainty of one reading, in the channel's unit.
+
+    What the board file says, else the driver's accuracy and its resolution, a rectangular distribution, scaled; 0 for
+    states and counts, which are exact. A calibration adds its part on the board (firmware/console/settings.py).
+    Source: JCGM 100:2008 (GUM), 5.1.2 (independent parts), F.2.2.1 (resolution: step / sqrt(12)).
+    """
+    if channel.sigma is not None:
+        return float(channel.sigma)
+    sigma, step = abs(channel.scale) * float(driver[5]), abs(channel.scale) * float(driver[6])
+    return float(f"{math.hypot(sigma, step / STEPS_PER_SIGMA):.4g}") if sigma else 0.0
 
 
 def _range(driver: tuple[Any, ...], channel: Channel) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import pytest
 from simulator.chips.base import I2CChip
 from tests.drivers import new_driver, pages
 from tests.drivers.cases import CASES
+from tests.drivers.serial_cases import SERIAL_CASES
 
 SENSORS = [name for name in pages.drivers() if pages.channels(name)]
 CHANNELS = [(name, channel) for name in SENSORS for channel in pages.channels(name)]
@@ -50,6 +51,31 @@ def test_declaration_is_sound(driver: str, channel: Any) -> None:
     assert sigma >= 0
     assert bound == 0 or bound / 3.01 <= sigma <= bound, "sigma is one standard deviation, the bound at most three"
     assert response_s >= 0
+    if sigma:  # without what the resolution adds
+        assert sigma >= resolution / 12**0.5, "a reading is no better than its last digit"
+    else:
+        assert resolution == 1 and unit == "1", "only states and counts are exact"
+
+
+def _entries() -> list[tuple[str, Any, dict[int, str]]]:
+    """(driver, board file's entry, the chip's attribute for places among its channels) of the sweeps."""
+    on_i2c = [(name, case.cfg, dict(enumerate(case.shows))) for name, case in CASES.items()]
+    return on_i2c + [(name, case.cfg, dict(case.shows)) for name, case in SERIAL_CASES.items()]
+
+
+@pytest.mark.parametrize(("name", "cfg", "shows"), _entries(), ids=[entry[0] for entry in _entries()])
+def test_all_that_a_chip_can_show_is_within_the_declared_range(name: str, cfg: Any, shows: dict[int, str]) -> None:
+    """The virtual chip has its range from the datasheet itself; a narrower declared one would fail good samples."""
+    driver = importlib.import_module(f"drivers.{name}")
+    declared = driver.channels(cfg) if hasattr(driver, "channels") else driver.CHANNELS
+    chip = importlib.import_module(f"simulator.chips.{name}").make(lambda: 0)
+    ranges = chip.sample_range()
+    found = {place: ranges.get(what) or ranges[what.partition("[")[0]] for place, what in shows.items()}
+    assert found
+    for place, able in found.items():
+        _, _, _, lower, upper, *_ = declared[place]
+        assert lower - able.epsilon <= able.lower < able.upper <= upper + able.epsilon
+        assert able.epsilon < upper - lower
 
 
 @pytest.mark.parametrize("name", SENSORS)

@@ -93,6 +93,15 @@ def test_water_level_is_scaled_from_the_distance() -> None:
     assert row[3] + row[2] * 3500 == pytest.approx(0.5)
 
 
+def test_a_sigma_that_the_last_digit_makes_impossible_is_explained() -> None:
+    wrong = data("river_gauge")
+    wrong["sensors"][0]["channels"][0]["sigma"] = 0.0002
+    text = problems(wrong)
+    assert "sensors[0] (level).channels.water_level.sigma: found 0.0002; expected at least 0.000289" in text
+    wrong["sensors"][0]["channels"][0]["sigma"] = 0.00029
+    board_file.check(wrong, "b.toml")
+
+
 def test_what_leaves_at_once_is_told_to_the_board_by_channel_and_only_if_there_is_any() -> None:
     changed = data()
     (sensor,) = describe.board_config(board_file.check(changed, "b.toml"), "")["sensors"]
