@@ -1,6 +1,6 @@
 """A virtual I2C bus with its chips, its wires and their faults."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from simulator.chips.base import I2CChip, Nack, Stuck
 
@@ -17,6 +17,7 @@ class VirtualI2C:
         self.sda_held_clocks = 0
         self.transfers = 0
         self._sda_shorted = False
+        self._watchers: list[Callable[[], None]] = []
         for chip in chips:
             self.add(chip)
 
@@ -25,6 +26,10 @@ class VirtualI2C:
         if chip.address in self.chips:
             raise ValueError(f"{self.name}: two chips at 0x{chip.address:02x}")
         self.chips[chip.address] = chip
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call back whenever a chip was written to, as its outputs may have changed."""
+        self._watchers.append(callback)
 
     @property
     def sda_stuck(self) -> bool:
@@ -49,6 +54,8 @@ class VirtualI2C:
         chip = self.check_answers(address)
         if write or not nread:
             chip.write(write)
+            for callback in self._watchers:
+                callback()
         return chip.read(nread) if nread else b""
 
     def check_lines(self) -> None:

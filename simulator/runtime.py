@@ -78,17 +78,18 @@ class Run:
             board.watch_outputs(self._drive)
 
     def _drive(self) -> None:
-        """Let the world see an output change at once, with motors moved up to now."""
+        """Let the world see all outputs as they are, with motors moved up to now."""
         now_us = boottime_us()
         self.world.advance((now_us - self._advanced_us) / 1e6, 0.0)
         self._advanced_us = now_us
-        outputs: dict[str, bool] = {}
+        outputs: dict[str, float] = {}
         for board in self.boards.values():
             outputs |= board.outputs()
         self.world.drive(outputs)
 
     def advance(self, clock: WorldClock, window: Storm) -> bool:
         """Bring world and chips up to now; True once the window has been played."""
+        self._drive()
         now_us = boottime_us()
         target = min(max(clock.utc_us(now_us), window.start_utc_us), window.end_utc_us)
         self.world.advance((now_us - self._advanced_us) / 1e6, max(0, target - self.world.utc_us) / 1e6)

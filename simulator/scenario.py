@@ -21,8 +21,19 @@ class Measure(_Strict):
     offset: float = 0.0
 
 
+class Drive(_Strict):
+    """What a chip's output does to the world: `to` = offset + scale * output; on from 0.5 where that is a switch."""
+
+    to: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
 class ChipPlace(_Strict):
-    """A virtual chip on a bus, at the far end of a UART or on a 1-Wire pin. `name`: the sensor's in the board file."""
+    """A virtual chip on a bus, at the far end of a UART or on a 1-Wire pin.
+
+    `name`: that of the sensor or actuator in the board file; `drives`: its outputs that the world answers to.
+    """
 
     name: str
     chip: str
@@ -32,6 +43,7 @@ class ChipPlace(_Strict):
     address: int | None = None
     baud: int = 9600
     measures: dict[str, Measure] = Field(default_factory=dict)
+    drives: dict[str, Drive] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _on_one_wire(self) -> "ChipPlace":

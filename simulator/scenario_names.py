@@ -1,4 +1,4 @@
-"""Names in a scenario file that stand for nothing: board files, chips, what chips measure, world quantities."""
+"""Names in a scenario file that stand for nothing: board files, chips and their sides, world quantities."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
@@ -29,44 +29,59 @@ class WorldError(ValueError):
 
 def unknown(plan: Scenario, boards: Iterable[str]) -> list[Unknown]:
     """Return the unknown names of a scenario, given the names of board files. Raises: WorldError."""
-    quantities, files = quantities_of(plan), tuple(boards)
+    world, files = world_of(plan), tuple(boards)
     found = []
     for index, place in enumerate(plan.boards):
         at: Loc = ("boards", index)
-        found += [*_one(at + ("board",), place.board, files), *_of_board(at, place, quantities)]
+        found += [*_one(at + ("board",), place.board, files), *_of_board(at, place, world)]
     return found
 
 
-def quantities_of(plan: Scenario) -> tuple[str, ...]:
-    """Return what can be measured in the world of a scenario. Raises: WorldError."""
+class Names(NamedTuple):
+    """What can be measured in a world, and what moves it."""
+
+    quantities: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def world_of(plan: Scenario) -> Names:
+    """Return the names of the world of a scenario. Raises: WorldError."""
     try:
         window = plan_window(plan)
     except ValueError as error:
         raise WorldError(str(error), ("window", "start")) from error
     try:
-        return tuple(make_world(plan.world, window, 1, plan.world_parameters).quantities())
+        world = make_world(plan.world, window, 1, plan.world_parameters)
+        return Names(tuple(world.quantities()), world.OUTPUTS)
     except (TypeError, ValueError, AttributeError) as error:
         raise WorldError(str(error), ("world_parameters",)) from error
 
 
-def _of_board(at: Loc, place: BoardPlace, quantities: tuple[str, ...]) -> Iterator[Unknown]:
+def _of_board(at: Loc, place: BoardPlace, world: Names) -> Iterator[Unknown]:
     for index, chip in enumerate(place.chips):
-        yield from _of_chip((*at, "chips", index), chip, quantities)
+        yield from _of_chip((*at, "chips", index), chip, world)
     for index, pulse in enumerate(place.pulses):
-        yield from _one((*at, "pulses", index, "of"), pulse.of, quantities)
+        yield from _one((*at, "pulses", index, "of"), pulse.of, world.quantities)
     for index, line in enumerate(place.inputs):
-        yield from _one((*at, "inputs", index, "of"), line.of, quantities)
+        yield from _one((*at, "inputs", index, "of"), line.of, world.quantities)
+    for index, output in enumerate(place.outputs):
+        yield from _one((*at, "outputs", index, "drives"), output.drives, world.outputs)
 
 
-def _of_chip(at: Loc, place: ChipPlace, quantities: tuple[str, ...]) -> Iterator[Unknown]:
+def _of_chip(at: Loc, place: ChipPlace, world: Names) -> Iterator[Unknown]:
     shelf = shelf_of(place)
     yield from _one((*at, "chip"), place.chip, tuple(shelf))
-    able = _measurable(make_chip(place)) if place.chip in shelf else None
+    chip = make_chip(place) if place.chip in shelf else None
     for attribute, measure in place.measures.items():
         key = (*at, "measures", attribute)
-        if able is not None:
-            yield from _one(key, attribute.partition(".")[0], able)
-        yield from _one((*key, "of"), measure.of, quantities)
+        if chip is not None:
+            yield from _one(key, attribute.partition(".")[0], _measurable(chip))
+        yield from _one((*key, "of"), measure.of, world.quantities)
+    for output, drive in place.drives.items():
+        key = (*at, "drives", output)
+        if chip is not None:
+            yield from _one(key, output, getattr(chip, "OUTPUTS", ()))
+        yield from _one((*key, "to"), drive.to, world.outputs)
 
 
 def _measurable(chip: Any) -> tuple[str, ...]:

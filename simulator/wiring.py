@@ -39,6 +39,13 @@ class WiredChip:
                 setattr(self.chip, name, value)
 
 
+    def outputs(self) -> dict[str, float]:
+        """What the chip drives, by the names of the world."""
+        return {
+            drive.to: drive.offset + drive.scale * self.chip.output(name) for name, drive in self.place.drives.items()
+        }
+
+
 class WiredBoard:
     """A virtual board with everything around it."""
 
@@ -61,9 +68,12 @@ class WiredBoard:
         self._ticked_us = time.monotonic_ns() // 1000
 
     def _wire_buses(self) -> None:
-        for name in {chip.place.bus for chip in self.chips if chip.place.bus}:
-            on_bus = [chip.chip for chip in self.chips if chip.place.bus == name]
-            self.io.i2c[unit_number(name)] = make_bus(on_bus, name)
+        self.buses = {chip.place.bus: make_bus([], chip.place.bus) for chip in self.chips if chip.place.bus}
+        for name, bus in self.buses.items():
+            self.io.i2c[unit_number(name)] = bus
+        for chip in self.chips:
+            if chip.place.bus:
+                self.buses[chip.place.bus].add(chip.chip)
         for pin in {chip.place.pin for chip in self.chips if chip.place.pin}:
             on_pin = [chip.chip for chip in self.chips if chip.place.pin == pin]
             self.io.onewires[pin_number(pin)] = VirtualOneWire(on_pin)
@@ -87,16 +97,21 @@ class WiredBoard:
         known = [chip.place.name for chip in self.chips] + [pulse.place.name for pulse in self.pulses]
         raise KeyError(f"{self.place.thing} has no sensor {name}: {known}")
 
-    def outputs(self) -> dict[str, bool]:
-        """What the board drives, by the names of the scenario."""
+    def outputs(self) -> dict[str, float]:
+        """What pins and chips of the board drive, by the names of the world."""
         pins = self.io.pins
-        return {
-            output.drives: bool(pins.level(pin_number(output.pin))) != output.active_low
+        found = {
+            output.drives: float(bool(pins.level(pin_number(output.pin))) != output.active_low)
             for output in self.place.outputs
         }
+        for chip in self.chips:
+            found |= chip.outputs()
+        return found
 
     def watch_outputs(self, callback: Callable[[], None]) -> None:
-        """Call back when an output changes."""
+        """Call back when an output changes; not for a chip whose power does, so look at each tick as well."""
+        for name in {chip.place.bus for chip in self.chips if chip.place.bus and chip.place.drives}:
+            self.buses[name].watch(callback)
         for output in self.place.outputs:
             self.io.pins.watch(pin_number(output.pin), lambda _level: callback())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from errno import EIO, ETIMEDOUT
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 Clock = Callable[[], int]
 
@@ -30,7 +30,12 @@ class Range(NamedTuple):
 
 
 class I2CChip:
-    """A chip on an I2C bus. Subclasses answer `write` and `read` for one START to STOP each."""
+    """A chip on an I2C bus. Subclasses answer `write` and `read` for one START to STOP each.
+
+    `OUTPUTS` are what a scenario may connect to its world: an attribute, or a method and its argument ("duty.3").
+    """
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, address: int, clock: Clock) -> None:
         self.address = address
@@ -58,6 +63,11 @@ class I2CChip:
     def read(self, count: int) -> bytes:
         """`count` bytes of a read. Raises: Nack."""
         raise NotImplementedError
+
+    def output(self, name: str) -> float:
+        """What one of `OUTPUTS` gives now, in its unit."""
+        attribute, _, index = name.partition(".")
+        return float(getattr(self, attribute)(int(index)) if index else getattr(self, attribute))
 
     def sample_range(self) -> dict[str, Range]:
         """Range of each physical attribute."""

@@ -16,6 +16,8 @@ BANK, SEQOP = 0x80, 0x20
 class MCP23017(I2CChip):
     """The expander. Lines 0 to 7 are port A, 8 to 15 port B."""
 
+    OUTPUTS = tuple(f"level.{line}" for line in range(16))
+
     def __init__(self, clock: Clock, address: int = 0x20) -> None:
         super().__init__(address, clock)
         self.outside: list[float | None] = [None] * 16

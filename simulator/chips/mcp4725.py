@@ -15,6 +15,8 @@ EEPROM_NS = 25_000_000
 class MCP4725(I2CChip):
     """The converter; `eeprom_writes` counts, as an EEPROM has only so many."""
 
+    OUTPUTS = ("output_v",)
+
     def __init__(self, clock: Clock, address: int = 0x60) -> None:
         super().__init__(address, clock)
         self.supply_v = 3.3

@@ -19,6 +19,8 @@ START_NS = 500_000
 class PCA9685(I2CChip):
     """The controller with its 16 outputs."""
 
+    OUTPUTS = tuple(f"{what}.{channel}" for what in ("duty", "pulse_us") for channel in range(16))
+
     def __init__(self, clock: Clock, address: int = 0x40) -> None:
         super().__init__(address, clock)
         self.oscillator_hz = 25e6

@@ -10,8 +10,9 @@ Source: Persily and de Jonge 2017 (CO2 generation by age and activity), about 0.
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from simulator.world.rain import parse_utc
 
@@ -58,6 +59,8 @@ DEFAULT_DAY = (
 
 class ClassroomWorld:
     """Truth of the classroom scenario."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("fan",)
 
     def __init__(self, start_utc_us: int, seed: int = 1, parameters: dict[str, Any] | None = None) -> None:
         known = dict(parameters or {})
@@ -120,9 +123,9 @@ class ClassroomWorld:
             "door_open": float(self.door_open),
         }
 
-    def drive(self, outputs: dict[str, bool]) -> None:
-        """Take the level of the output `fan`."""
-        self.fan_on = outputs.get("fan", False)
+    def drive(self, outputs: Mapping[str, float]) -> None:
+        """Take the level of the output `fan`, on from 0.5."""
+        self.fan_on = outputs.get("fan", 0.0) >= 0.5
 
     def truth(self) -> dict[str, float]:
         """One line of the trace."""

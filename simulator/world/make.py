@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from simulator.world.classroom import ClassroomWorld
 from simulator.world.rain import (
@@ -21,6 +21,7 @@ from simulator.world.riverside import RiversideWorld
 class World(Protocol):
     """What the runtime needs of a world."""
 
+    OUTPUTS: ClassVar[tuple[str, ...]]
     utc_us: int
 
     def advance(self, real_seconds: float, world_seconds: float) -> None:
@@ -29,8 +30,8 @@ class World(Protocol):
     def quantities(self) -> dict[str, float]:
         """What chips can measure."""
 
-    def drive(self, outputs: dict[str, bool]) -> None:
-        """Take the outputs of the boards by the names of the scenario."""
+    def drive(self, outputs: Mapping[str, float]) -> None:
+        """Take the outputs of the boards by the names in `OUTPUTS`; switches are on from 0.5."""
 
     def truth(self) -> dict[str, float]:
         """What really is, for the trace."""

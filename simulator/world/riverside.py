@@ -1,7 +1,8 @@
 """World `riverside`: storm, catchment, reach and gate in one closed loop."""
 
 import random
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from simulator.world import river
 from simulator.world.gate import Gate
@@ -12,6 +13,8 @@ HOUR_US = 3_600_000_000
 
 class RiversideWorld:
     """Truth of the river scenario. World time is scaled, the gate moves in real seconds."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("gate_open", "gate_close", "gate_setpoint")
 
     def __init__(
         self, rain: RainSeries, start_utc_us: int, seed: int = 1, parameters: dict[str, Any] | None = None
@@ -80,9 +83,10 @@ class RiversideWorld:
             "air_pressure_pa": 99_500.0 if raining else 100_800.0,
         }
 
-    def drive(self, outputs: dict[str, bool]) -> None:
-        """Take the levels of the outputs the scenario names: `gate_open`, `gate_close`."""
-        self.gate.drive(outputs.get("gate_open", False), outputs.get("gate_close", False))
+    def drive(self, outputs: Mapping[str, float]) -> None:
+        """Take the outputs the scenario names: relays `gate_open`, `gate_close`, or a positioner's `gate_setpoint`."""
+        self.gate.drive(outputs.get("gate_open", 0.0) >= 0.5, outputs.get("gate_close", 0.0) >= 0.5)
+        self.gate.target = outputs.get("gate_setpoint")
 
     def truth(self) -> dict[str, float]:
         """One line of the trace, without sensor noise."""
