@@ -32,6 +32,7 @@ CHANNELS = (
     ("hottest_four", "surface_temperature", "Cel", -20, 100, 2.5, 0.25, 0, 1),
 )
 PERIOD_MIN_MS = 1200
+READ_MAX_MS = 17000  # with a start anew
 
 _REG_POWER = 0x00
 _REG_RESET = 0x01

@@ -42,6 +42,7 @@ CHANNELS = (
     ("over_10_um", _NUMBER, "1/cm3", 0, 655.35, 0.1, 0.01, 0, 10),
 )
 PERIOD_MIN_MS = 3000
+READ_MAX_MS = 34000  # with a start anew and the default `warm_up_ms`
 
 _HEAD_1, _HEAD_2 = 0x42, 0x4D
 _DATA_BYTES, _ANSWER_BYTES = 28, 4  # appendix I: 13 words and the sum; appendix II: command, data and the sum

@@ -85,7 +85,18 @@ def state(sensor) -> str:  # type: ignore[no-untyped-def]
     """Return how a sensor is, in a few words."""
     if sensor.code:
         return "%s, %d times" % (NAMES[sensor.code], sensor.count)
-    return "works" if sensor.read_ms >= 0 else "was not read yet"
+    if sensor.read_ms < 0:
+        return "was not read yet"
+    return "works, came back %d times" % sensor.revived if sensor.revived else "works"
+
+
+def later(sensor, now_ms: int) -> str:  # type: ignore[no-untyped-def]
+    """Return when a chip that failed is started again, which is in its first period after the pause; "" if none did."""
+    if not sensor.failures:
+        return ""
+    period_ms, due_ms = sensor.every.period_ms, sensor.every.due_ms
+    periods = max(0, sensor.retry_ms - due_ms + period_ms - 1) // period_ms
+    return "; next try in %.1f s" % (max(0, due_ms + periods * period_ms - now_ms) / 1000)
 
 
 def actuators(node):  # type: ignore[no-untyped-def]

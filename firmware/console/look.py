@@ -22,7 +22,7 @@ def status(console, editor, words: list):  # type: ignore[no-untyped-def,type-ar
     yield from run.fold(node.start_text())
     yield samples(node.ring)
     for sensor in node.sensors.sensors:
-        yield "sensor   %-24s %s" % (sensor.name, facts.state(sensor))
+        yield "sensor   %-24s %s%s" % (sensor.name, facts.state(sensor), facts.later(sensor, node.clock.ms))
         if sensor.code:
             yield from facts.hint(node, sensor)
     yield from facts.actuators(node)

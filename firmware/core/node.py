@@ -118,6 +118,7 @@ class Node:
     def counters(self) -> dict:  # type: ignore[type-arg]
         """Return what the board counts; `extra` comes from the port."""
         decoder = self.link.decoder
+        revived, clears = self.sensors.healed()
         counters = {
             "crc": decoder.crc,
             "cobs": decoder.cobs,
@@ -129,6 +130,8 @@ class Node:
             "resent": self.link.outbox.resent,
             "late": self.sensors.late(),
             "unready": self.sensors.unready,
+            "revived": revived,
+            "bus_clears": clears,
             "bus_errors": self.sensors.bus_errors,
             "refused": self.desk.refused,
             "unsigned": self.desk.unsigned,

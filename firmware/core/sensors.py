@@ -1,8 +1,8 @@
 """Reads every sensor on its own absolute schedule and pushes one record per channel and period. Both VMs.
 
 A failed reading still gives its records: NaN with quality 9 (the chip gave nothing) or 4 (what it gave is bad),
-and a fault with code, count and since when. A failed chip on a bus is started again with growing pauses, after
-an attempt to free a stuck bus; in the pauses its records keep coming. Values out of the channel's range keep
+and a fault with code, count and since when. A failed chip is started again with growing pauses, after an attempt
+to free a stuck bus; in the pauses its records keep coming. Values out of the channel's range keep
 their value and get quality 4.
 """
 
@@ -39,6 +39,7 @@ class Sensor:
         self.ready_ms = 0
         self.retry_ms = 0
         self.failures = 0
+        self.revived = 0
         self.code = NONE
         self.count = 0
         self.since_wrap = 0
@@ -114,7 +115,9 @@ class Sensors:
             self._wait(sensor, more_ms)
             return
         sensor.read_ms = clock.ms
-        sensor.failures = 0
+        if sensor.failures:
+            sensor.failures = 0
+            sensor.revived += 1
         code = self._push_values(sensor)
         if code:
             self._note(sensor, code)
@@ -148,9 +151,7 @@ class Sensors:
         code = error.code if isinstance(error, DriverError) else INTERNAL
         self._note(sensor, code)
         self._push_failed(sensor)
-        if sensor.bus is None:
-            return
-        if code in _STUCK:
+        if sensor.bus and code in _STUCK:
             self._free(sensor.bus)
         sensor.retry_ms = self._clock.ms + pause_ms(sensor.every.period_ms, sensor.failures)
         sensor.failures += 1
@@ -191,6 +192,17 @@ class Sensors:
     def faults(self) -> list:  # type: ignore[type-arg]
         """Return (sensor index, code, count, since wrap, since ticks) of each sensor at fault."""
         return [(s.index, s.code, s.count, s.since_wrap, s.since_ticks) for s in self.sensors if s.code]
+
+    def healed(self) -> tuple:  # type: ignore[type-arg]
+        """Return how often chips came back, and how often buses were clocked free or tried to be."""
+        revived = clears = 0
+        for sensor in self.sensors:
+            revived += sensor.revived
+            for other in self.sensors:
+                if other.bus is sensor.bus:  # the first on its bus counts it
+                    clears += sensor.bus.recoveries if sensor.bus and other is sensor else 0
+                    break
+        return revived, clears
 
     def late(self) -> int:
         """Return how many periods had no turn because the board was busy."""

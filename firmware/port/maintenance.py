@@ -19,6 +19,7 @@ import machine
 QUIET_MS = 600000
 POLL_MS = 100
 BLINK_MS = 250
+PUT_TRIES = 500
 SENDING_MS = 50  # for what is still in the UART
 MAX_CODE = 32768
 RX_BUFFER = 1024
@@ -122,11 +123,12 @@ class Port:
         self.uart = machine.UART(config["uart"], baudrate=config["baud"], tx=tx, rx=rx, rxbuf=RX_BUFFER, timeout=0)
 
     def put(self, data: bytes) -> None:
-        """Send all of it."""
-        while data:
+        """Send all of it; what a stuck UART does not take within PUT_TRIES ms is lost."""
+        for _ in range(PUT_TRIES + len(data)):
             data = data[self.uart.write(data) or 0 :]
-            if data:
-                sleep_ms(1)
+            if not data:
+                return
+            sleep_ms(1)
 
     def print(self, *values, sep: str = " ", end: str = "\n", file=None) -> None:  # type: ignore[no-untyped-def]
         """`print` of what is executed."""

@@ -7,6 +7,7 @@ import machine
 TX_LIMIT = 256
 TX_BUFFER = 512
 RX_BUFFER = 1024
+CHUNKS = 8
 BITS_PER_BYTE = 10
 
 
@@ -35,8 +36,8 @@ class Wire:
 
     def receive(self) -> None:
         """Hand over all that has arrived."""
-        while self.uart.any():
-            n = self.uart.readinto(self._chunk)
+        for _ in range(CHUNKS):  # what comes meanwhile has to wait: a host that never pauses must not stop the board
+            n = self.uart.readinto(self._chunk) if self.uart.any() else 0
             if not n:
                 return
             self._link.feed(self._chunk, n)

@@ -35,10 +35,10 @@ class Bus:
     """Counts how often it was freed."""
 
     def __init__(self) -> None:
-        self.freed = 0
+        self.recoveries = 0
 
     def recover(self) -> bool:
-        self.freed += 1
+        self.recoveries += 1
         return False
 
 
@@ -135,19 +135,29 @@ def test_a_failing_sensor_gives_flagged_records_every_period(
     assert rows[2][2] == quality, "not flagged within two periods"
     fault = pick(Status, messages)[-1].faults[0]
     assert (fault.sensor, fault.code) == (0, code) and fault.count > 5
-    assert bool(bus.freed) == (code == SDA_LOW)
+    assert bool(bus.recoveries) == (code == SDA_LOW)
     probe.error = None
     assert records(board.run(2 * PAUSE_MAX_MS))[-1][2] == 1
     assert pick(Status, board.run(1100))[-1].faults == []
+    counters = board.node.counters()
+    assert (counters["revived"], counters["bus_clears"]) == (1, bus.recoveries)
 
 
-def test_a_failing_chip_is_left_alone_for_growing_pauses(board: Any, probe: Any) -> None:
+@pytest.mark.parametrize("bus", [None, Bus()])
+def test_a_failing_chip_is_left_alone_for_growing_pauses(board: Any, probe: Any, bus: Any) -> None:
+    """Each by itself, on a bus or not; twice the pause each time, up to the cap, then again from the start."""
     probe.error = DriverError(NACK, "test")
-    board.sensor(probe, bus=Bus())
+    board.sensor(probe, bus=bus)
+    other = board.sensor(type(probe)(), bus=bus)
     board.run(10_000)
-    assert probe.starts <= 12
-    assert board.node.ring.head >= 99
+    assert probe.starts <= 12 and other.every.missed == 0 and other.driver.starts >= 99
+    assert board.node.ring.head >= 198
     assert [pause_ms(100, n) for n in range(7)] == [0, 100, 200, 400, 800, 1600, PAUSE_MAX_MS]
+    probe.error = None
+    board.run(PAUSE_MAX_MS + 100)
+    probe.error, probe.starts = DriverError(NACK, "test"), 0
+    board.run(450)
+    assert probe.starts == 3, "the pauses begin anew"
 
 
 def test_a_driver_bug_is_a_fault_not_a_crash(board: Any, probe: Any) -> None:

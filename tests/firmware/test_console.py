@@ -1,5 +1,6 @@
 """The console of a board: its line editor, what each command replies, and that nothing stalls the board."""
 
+import re
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import NACK, SDA_LOW, BusError, DriverError
 from drivers.smbus_bus import I2CBus
+from firmware.console import facts
 from protocol.board_link import build_frame, encode_hello
 
 from .technician import PROMPT, Bench
@@ -204,6 +206,20 @@ def test_status_and_selftest_name_what_to_check(bench: Bench) -> None:
     assert "err E-SENSORS found 1 of 1 at fault" in text
     bench.probe.error = None
     assert bench.say("selftest")[-1] == "ok"
+    assert "works, came back 1 times" in " ".join(bench.say("status"))
+
+
+def test_status_says_when_a_dead_chip_is_tried_next(bench: Bench) -> None:
+    bench.probe.error = DriverError(NACK, "test")
+    bench.told(700)
+    (line,) = [line for line in bench.say("status") if line.startswith("sensor")]
+    assert re.fullmatch(r"sensor   \w+ +NACK, \d+ times; next try in [012]\.\d s", line), line
+    sensor = bench.node.sensors.sensors[0]
+    wait_ms, starts = facts.later(sensor, bench.node.clock.ms), bench.probe.starts
+    bench.told(round(float(wait_ms.split()[-2]) * 1000) + 100)
+    assert bench.probe.starts == starts + 1
+    sensor.failures = 0
+    assert facts.later(sensor, bench.node.clock.ms) == ""
 
 
 def test_scan_names_who_answers_and_who_should(bench: Bench) -> None:
