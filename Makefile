@@ -57,9 +57,10 @@ quick: setup ## the inner loop: lint and the tests that spawn nothing
 powercut: CUTS ?= 3000
 powercut: SEED ?= 1
 powercut: FLASH_CUTS ?= 10000
-powercut: setup ## 3,000 power cuts of disks that tear what was not synced, 10,000 of boards' flash; CUTS=, FLASH_CUTS=, SEED=
+powercut: setup ## 3,000 power cuts of disks that tear what was not synced, 20,000 of boards' flash; CUTS=, FLASH_CUTS=, SEED=
 	$(PY) -m tests.powercut --cuts $(CUTS) --seed $(SEED)
 	$(PY) -m tests.powercut.flash --cuts $(FLASH_CUTS) --seed $(SEED)
+	$(PY) -m tests.powercut.files --cuts $(FLASH_CUTS) --seed $(SEED)
 
 .PHONY: crashtest
 crashtest: CYCLES ?= 1000

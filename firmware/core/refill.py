@@ -7,7 +7,7 @@ from protocol import frames
 from protocol.record import SIZE
 
 from .outbox import MAX_RECORDS, RESEND_MS
-from .spill import AT_ONCE, FRESH, HEADER, PER_SECTOR, Page
+from .spill import AT_ONCE, PER_SECTOR, Page
 from .unpack import Unpacker
 
 
@@ -57,7 +57,7 @@ class Refill:
         if number >= self._spill.head:
             return False
         loaded = page.load(number)
-        fresh = bool(page.flags & FRESH)
+        fresh = bool(page.flags)
         self._sound = loaded and (self._sound or fresh)
         if not self._sound:
             self._missed = True
@@ -65,6 +65,7 @@ class Refill:
             return False
         if page.boot == self._node.boot.id and page.first + page.n > self._node.ring.tail:
             self._sound = not fresh
+            page.n = 0  # it will be loaded again
             return False
         if self._missed and page.boot == self.boot and page.first > self.first:
             self._spill.lose(self.boot, self.first, page.first)
@@ -73,7 +74,7 @@ class Refill:
             self._unpacker = Unpacker(page.channels)
         elif fresh:
             self._unpacker.reset()
-        self._unpacker.begin(page.buf, HEADER)
+        self._unpacker.begin(page.buf, page.at)
         self.boot, self.first, self.n, self._left = page.boot, page.first, 0, page.n
         self._open = True
         return True

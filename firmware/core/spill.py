@@ -28,55 +28,83 @@ from protocol.record import SIZE
 
 from .boot import MAX_GAPS
 from .node import IDLE_MAX_MS
-from .pack import Packer
+from .pack import SLACK, Packer
 
 PAGE = 256
-HEADER = 24
+HEADER = 6
+FRESH_HEADER = 24
 PER_SECTOR = 16
-VERSION = 16
-FRESH = 1
+VERSION = 2
+FRESH = 0x1000
 HOLD_MS = 30000
 AT_ONCE = 8
 MAX_HOLES = 8
-_FORM = "<IIIHBB8s"
+_FORM = "<II8sBB"
 
 
 class Page:
-    """One page in memory; after `load` or `seal` its fields are those of the header."""
+    """One page in memory; after `load` its fields are those of its records, if the one before it was loaded before."""
 
     def __init__(self, device) -> None:  # type: ignore[no-untyped-def]
         """An empty one."""
         self.device = device
         self.pages = PER_SECTOR * device.ioctl(4, 0)
-        self.buf = bytearray(PAGE)
-        self._body = memoryview(self.buf)[4:]
+        self.buf = bytearray(PAGE + SLACK)
+        self._whole = memoryview(self.buf)[:PAGE]
         self.first = self.n = self.channels = self.flags = 0
         self.boot = b""
+
+    def _crc(self, number: int) -> int:
+        """Return the checksum of what is in memory as the page of a number."""
+        return binascii.crc32(self._whole[4:], binascii.crc32(struct.pack("<I", number)))
 
     def load(self, number: int) -> bool:
         """Return whether the page of this number is in flash, whole."""
         place = number % self.pages
-        self.device.readblocks(place // PER_SECTOR, self.buf, place % PER_SECTOR * PAGE)
-        crc, found, self.first, self.n, self.channels, self.flags, self.boot = struct.unpack_from(_FORM, self.buf)
-        return found == number and crc == binascii.crc32(self._body) and self.flags & 0xF0 == VERSION
+        self.device.readblocks(place // PER_SECTOR, self._whole, place % PER_SECTOR * PAGE)
+        crc, n = struct.unpack_from("<IH", self.buf)
+        if crc != self._crc(number):
+            return False
+        self.flags = n & FRESH
+        if self.flags:
+            found, self.first, self.boot, self.channels, version = struct.unpack_from(_FORM, self.buf, HEADER)
+            if found != number or version != VERSION:
+                return False
+        else:
+            self.first += self.n
+        self.n = n & 0xFFF
+        return True
 
-    def write(self, number: int, channels: int, boot: bytes, fresh: int) -> bool:
+    @property
+    def at(self) -> int:
+        """Where the records begin."""
+        return FRESH_HEADER if self.flags else HEADER
+
+    def number_at(self, place: int) -> int:
+        """Return the number that a fresh page at a place, which may be none, says it has."""
+        self.device.readblocks(place // PER_SECTOR, self._whole, place % PER_SECTOR * PAGE)
+        return struct.unpack_from("<I", self.buf, HEADER)[0]
+
+    def write(self, number: int, channels: int, boot: bytes) -> bool:
         """Return whether this page got to its place, which is erased, under a number: it is read back."""
-        struct.pack_into(_FORM, self.buf, 0, 0, number, self.first, self.n, channels, VERSION | fresh, boot)
-        struct.pack_into("<I", self.buf, 0, binascii.crc32(self._body))
+        first, n = self.first, self.n
+        if self.flags:
+            struct.pack_into(_FORM, self.buf, HEADER, number, first, boot, channels, VERSION)
+        struct.pack_into("<H", self.buf, 4, n | self.flags)
+        struct.pack_into("<I", self.buf, 0, self._crc(number))
         place = number % self.pages
-        self.device.writeblocks(place // PER_SECTOR, self.buf, place % PER_SECTOR * PAGE)
-        return self.load(number)
+        self.device.writeblocks(place // PER_SECTOR, self._whole, place % PER_SECTOR * PAGE)
+        taken = self.load(number)
+        self.first, self.n = first, n
+        return taken
 
     def blank(self, number: int) -> bool:
         """Return whether nothing was written to the place of this number since it was erased."""
-        self.load(number)
-        return self.buf.count(b"\xff") == PAGE
-
-    def clear(self) -> None:
-        """Make the page all zero."""
-        for i in range(PAGE):
-            self.buf[i] = 0
+        self.number_at(number % self.pages)
+        for byte in self._whole:
+            if byte != 0xFF:
+                return False
+        return True
 
 
 class Spill:
@@ -87,8 +115,8 @@ class Spill:
     the host listens, `refill.py` gives it back.
     """
 
-    def __init__(self, device, channels: int) -> None:  # type: ignore[no-untyped-def]
-        """Find where the ring ends."""
+    def __init__(self, device, steps: list) -> None:  # type: ignore[no-untyped-def,type-arg]
+        """Find where the ring ends. `steps`: what a count of each channel is worth, or None, see `pack.py`."""
         self.page = Page(device)
         self.pages = self.page.pages
         self.done = 0
@@ -96,14 +124,13 @@ class Spill:
         self.errors = 0
         self.given_up = 0
         self._blank = self.head % PER_SECTOR > 0
-        self._packer = Packer(channels)
+        self._packer = Packer(len(steps), steps)
 
     def _find_head(self) -> int:
         """Return the number after the newest page; the next sector's if that place is not blank."""
         page, newest = self.page, -1
         for place in range(0, self.pages, PER_SECTOR):
-            page.load(place)
-            number = struct.unpack_from("<I", page.buf, 4)[0]
+            number = page.number_at(place)
             if number % self.pages == place and number > newest and page.load(number):
                 newest = number
         if newest < 0:
@@ -163,13 +190,13 @@ class Spill:
     def _begin(self, fresh: int) -> None:
         """Begin a page with the record `at`, which leans on the page before unless it is fresh."""
         page = self.page
-        page.first, page.n = self.at, 0
-        page.clear()
+        page.first, page.flags = self.at, fresh
         if fresh:
             self._packer.reset()
-        self._fresh = fresh
         self._full = False
-        self._packer.begin(page.buf, HEADER, PAGE)
+        page.n = self._packer.begin(page.buf, page.at, PAGE)
+        self.at += page.n
+        self._opened_ms = self._node.clock.ms
 
     def step(self) -> None:
         """Pack or write a little, or look after what is owed; call it when nothing urgent waits."""
@@ -241,7 +268,7 @@ class Spill:
 
     def _write(self, node) -> None:  # type: ignore[no-untyped-def]
         """Write the page and begin the next one."""
-        if not self.page.write(self.head, self._packer.channels, node.boot.id, self._fresh):
+        if not self.page.write(self.head, self._packer.channels, node.boot.id):
             self._skip_sector()
             return
         node.ring.safe = self.at

@@ -27,7 +27,7 @@ PROTOCOL = (
     "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
 DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
-FLASH_RING = {"pack", "unpack", "spill", "refill", "raw_flash"}
+FLASH_RING = {"pack", "unpack", "spill", "refill", "blocks", "ring_files"}
 KEY_BYTES = 32
 
 

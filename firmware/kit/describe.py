@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from drivers import errors, hints
+from drivers.counts import COUNTS
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
 from . import periods, pins
@@ -12,6 +13,7 @@ from .board_file import driver_channels, driver_module
 from .driver_config import actuator_config
 from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
+BLOCK_KB = 4
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
 STEPS_PER_SIGMA = math.sqrt(12.0)
 NEVER = 1e38  # a threshold that no float32 sample of a sensor crosses
@@ -121,7 +123,7 @@ def _numbered(value: Any) -> Any:
 def _config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return board.json with pins by their names."""
     inputs = {"stop": board.stop, "jumper": board.jumper}
-    flash = {"flash": [board.flash.start_kb * 1024, board.flash.size_kb * 1024]} if board.flash else {}
+    flash = {"flash": board.flash.size_kb // BLOCK_KB} if board.flash else {}
     return {
         **{key: [wire.pin, wire.pull, int(wire.active == "high")] for key, wire in inputs.items() if wire},
         **_limits(board),
@@ -181,6 +183,11 @@ def _flush_at(sensor: Sensor) -> dict[str, Any]:
     return {"flush": found} if min(found) < NEVER else {}
 
 
+def _steps(sensor: Sensor) -> dict[str, Any]:
+    """Return what a count of each channel is worth to the driver, 0 where its values are none."""
+    return {"steps": [COUNTS.get((sensor.chip, channel.reads), 0) for channel in sensor_channels(sensor)]}
+
+
 def _sensors(board: BoardFile) -> list[dict[str, Any]]:
     """Return each sensor: what its driver needs, and [channel, driver's place, scale, offset, lower, upper]."""
     entries = []
@@ -201,6 +208,7 @@ def _sensors(board: BoardFile) -> list[dict[str, Any]]:
                 "names": [channel.name for channel in sensor_channels(sensor)],
                 "channels": rows,
                 **_flush_at(sensor),
+                **(_steps(sensor) if board.flash else {}),
                 **_wires(board, sensor),
                 **sensor.options,
             }

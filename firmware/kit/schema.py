@@ -46,9 +46,8 @@ class Link(Strict):
 
 
 class Flash(Strict):
-    """The flash ring: where it begins behind the file system, in KiB from the start of MicroPython's flash."""
+    """The flash ring: how much of the file system it takes, in KiB."""
 
-    start_kb: int = Field(ge=128, le=16_384, multiple_of=4)
     size_kb: int = Field(ge=128, le=16_384, multiple_of=4)
 
 
@@ -214,8 +213,6 @@ class BoardFile(Strict):
 
 def _wrong_flash(board: BoardFile) -> Iterator[str]:
     """Yield why a flash ring cannot be."""
-    if board.flash and board.mcu.startswith("esp32"):
-        yield f"flash: a ring in raw flash is for RP2040 and RP2350, found mcu {board.mcu!r}; leave the table out"
     if board.flash and board.ring.records > board.flash.size_kb * 16:
         yield f"flash: {board.flash.size_kb} KiB hold less than [ring] records = {board.ring.records}; make it larger"
 

@@ -23,7 +23,7 @@ SENDING_MS = 4
 TIDY_MS = 5000
 TIDY_LATEST_MS = 2000
 ONLY_AT_START = (  # forgotten then, to make room
-    "use_settings", "driver", "entropy", "make_node", "calm", "fit", "vm_text", "led",
+    "use_settings", "driver", "entropy", "make_node", "steps", "calm", "fit", "vm_text", "led",
 )  # fmt: skip
 MANIFEST = "manifest.mpk"
 
@@ -44,9 +44,10 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     clock = Clock(ticks_us)
     spill, problem = None, ""
     if "flash" in config:
-        from .raw_flash import open_spill  # noqa: PLC0415 (its code takes room only where it is needed)
+        from firmware.core.spill import Spill  # noqa: PLC0415 (its code takes room only where it is needed)
 
-        spill, problem = open_spill(config)
+        blocks, problem = config["flash"]
+        spill = Spill(blocks, steps(config)) if blocks else None
     boot = Boot(Files(), machine.unique_id().hex(), entropy(), config["block"], config["bitten"], spill)
     sha256 = bytes.fromhex(read_bytes("firmware.sha").decode())
     told = config.get("manifest") or MANIFEST
@@ -61,6 +62,15 @@ def make_node(config: dict) -> tuple:  # type: ignore[type-arg]
     else:
         fit(node, io, config)
     return node, io
+
+
+def steps(config: dict) -> list:  # type: ignore[type-arg]
+    """What a count of each channel is worth, see `firmware.core.pack`; None where values are none."""
+    found = []
+    for entry in config["sensors"]:
+        for row, step in zip(entry["channels"], entry["steps"]):
+            found.append((step[0], step[1], step[2], row[2], row[3]) if step and row[2] else None)
+    return found
 
 
 def calm(config: dict) -> None:  # type: ignore[type-arg]

@@ -25,7 +25,8 @@ def program(config: dict):  # type: ignore[no-untyped-def,type-arg]
     """Return what to run: the application, or maintenance when that was asked for. `config` is board.json.
 
     Maintenance ends with power: a note that a power cut left behind asks for nothing. For the application `config` gets
-    `started`: what to tell of this start, and `bitten`: whether the watchdog ended the one before.
+    `started`: what to tell of this start, `bitten`: whether the watchdog ended the one before, and as `flash` where its
+    flash ring is; to make room for that takes a board's first start half a minute, in which no watchdog runs.
     """
     if take(MAINTENANCE) and machine.reset_cause() != machine.PWRON_RESET:
         from . import maintenance  # noqa: PLC0415 (not together with the application)
@@ -35,6 +36,11 @@ def program(config: dict):  # type: ignore[no-untyped-def,type-arg]
     config["bitten"] = why == WATCHDOG
     last = last_failure(config["bitten"])
     config["started"] = why + "; last failure: " + last if last else why
+    if "flash" in config:
+        from . import ring_files  # noqa: PLC0415 (its code takes room only now)
+
+        config["flash"] = ring_files.open_ring(config["flash"])
+        ring_files.forget()
     forget()
     from . import app  # noqa: PLC0415 (maintenance must work also where the application does not load)
 

@@ -1,16 +1,14 @@
-"""`rp2` of a virtual board: the flash behind the file system, kept in the file flash.bin of the board's folder.
+"""`rp2` of a virtual board: MicroPython's part of the flash, kept in the file flash.bin of the board's folder.
 
 It takes the time of the datasheet, and what a power cut interrupts is left half done: a page is programmed from its
-start on, 16 bytes at a time. The file holds every bit inverted, so what it does not hold yet is erased. At first there
-is a file system of FS_BYTES in it, as a `_boot.py` that leaves room for a ring would make it.
+start on, 16 bytes at a time. The file holds every bit inverted, so what it does not hold yet is erased. Its file
+system is the whole of a real board's; here the board's folder is `/`, and it is there for the flash ring alone.
 Source: W25Q16JV datasheet, revision H, 9.6: tSE 45 ms, tPP 0.7 ms, typical.
 """
 
-import os
 import time
 
 BYTES = 1408 * 1024
-FS_BYTES = 384 * 1024
 SECTOR = 4096
 ERASE_MS = 45
 PROGRAM_US = 700
@@ -28,7 +26,6 @@ class Flash:
             self._file = open(_NAME, "r+b")  # noqa: SIM115
         except OSError:
             self._file = open(_NAME, "w+b")  # noqa: SIM115
-            os.VfsLfs2.mkfs(Flash(start=0, len=FS_BYTES))
 
     def readblocks(self, block, buf, offset=0):
         self._file.seek(self._start + block * SECTOR + offset)

@@ -3,8 +3,9 @@
 Six channels at 1 Hz. RECORDING: UCI's room occupancy (id 357; columns Temperature, Humidity, CO2, one row a minute),
 brought to 1 Hz in a straight line. Each channel goes through its chip's arithmetic: SCD41 (three, 16 bits), DS18B20
 (1/16 degree), BME280's pressure (float32 of Pa/256), A02YYUW's level (whole mm, scaled as a board file does). `noise`:
-with the chips' repeatability added (SCD41 datasheet 1.5, tables 1 to 3; BME280 datasheet 1.24, table 3; 1 mm).
-`jitter_us`: of each sensor's stamp, evenly to both sides.
+with the chips' repeatability added as white noise (SCD41 datasheet 1.5, tables 1 to 3; BME280 datasheet 1.24, table 3;
+1 mm). `jitter_us`: of each sensor's stamp, evenly to both sides. A page waits HOLD_MS at most, full or not.
+APPLICATION: blocks of 4 KiB that littlefs takes for the bundle of the fullest board, 76 files of 103 KB.
 """
 
 import csv
@@ -14,13 +15,24 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware.core.pack import Packer
-from firmware.core.spill import HEADER, PAGE, PER_SECTOR
+from drivers.counts import COUNTS
+from firmware.core.pack import SLACK, Packer
+from firmware.core.spill import FRESH_HEADER, HEADER, HOLD_MS, PAGE, PER_SECTOR
 
 CHANNELS, JITTER_US, SECONDS = 6, 300, 20_000
-STORAGE_KB = {"Pico": 1408, "Pico W": 848}
-FILES_KB = 384
+BLOCKS = {"Pico": 352, "Pico W": 212}
+OTHERS = 20  # blocks: directories, what boards write, those that stay free
+APPLICATION = {"one copy": 90, "two copies": 178, "two, each in one file": 52}
 SENSOR_OF = (0, 0, 0, 1, 2, 3)
+LEVEL = (-0.001, 4.0)
+STEPS = [
+    (*COUNTS["scd41", "co2"], 1, 0),
+    (*COUNTS["scd41", "temperature"], 1, 0),
+    (*COUNTS["scd41", "humidity"], 1, 0),
+    (*COUNTS["ds18b20", "temperature"], 1, 0),
+    None,
+    (*COUNTS["a02yyuw", "distance"], *LEVEL),
+]
 RECORD = np.dtype([("channel", "u1"), ("quality", "u1"), ("stamp", "u1", 6), ("value", "<f4")])
 Values = np.ndarray
 
@@ -50,7 +62,7 @@ def as_sent(path: Path, noise: float, rng: np.random.Generator) -> Values:
         100 * np.round(shaken(humidity, 0.4) / 100 * 65535) / 65535,
         np.round(shaken(air, 0.03) * 16) / 16,
         np.round(shaken(pressure, 1.3) * 256) / 256,
-        np.float32(4.0) - np.float32(0.001) * np.round((4.0 - shaken(level, 0.001)) * 1000).astype("f4"),
+        LEVEL[1] + LEVEL[0] * np.round((4.0 - shaken(level, 0.001)) * 1000),
     ]
     return np.stack(columns, axis=1).astype("f4")
 
@@ -74,16 +86,19 @@ def records(values: Values, jitter_us: int, rng: np.random.Generator) -> bytes:
 
 def pages(data: bytes) -> Iterator[int]:
     """Yield how many records each page takes."""
-    packer, source, at = Packer(CHANNELS), bytearray(data), 0
+    packer, source, at = Packer(CHANNELS, STEPS), bytearray(data), 0
     number = 0
     while at < len(source):
-        if number % PER_SECTOR == 0:
+        fresh = number % PER_SECTOR == 0
+        if fresh:
             packer.reset()
-        packer.begin(bytearray(PAGE), HEADER, PAGE)
-        first = at
-        while at < len(source) and packer.put(source, at):
+        n = packer.begin(bytearray(PAGE + SLACK), FRESH_HEADER if fresh else HEADER, PAGE)
+        until = at + HOLD_MS // 1000 * CHANNELS * 12
+        at += 12 * n
+        while at < min(len(source), until) and packer.put(source, at):
             at += 12
-        yield (at - first) // 12
+            n += 1
+        yield n
         number += 1
 
 
@@ -105,11 +120,13 @@ def main() -> None:
     }
     for name, (make, jitter_us) in cases.items():
         size = bytes_per_sample(make(), jitter_us, rng)
-        hours = [
-            f"{board} {(storage - FILES_KB - 4) * 1024 / size / CHANNELS / 3600:5.1f} h"
-            for board, storage in STORAGE_KB.items()
-        ]
-        print(f"{name:28} {size:6.2f} bytes a sample   {'   '.join(hours)}")
+        print(f"{name:28} {size:6.2f} bytes a sample")
+        for copies, taken in APPLICATION.items():
+            hours = [
+                f"{board} {(blocks - OTHERS - taken) * 4096 / size / CHANNELS / 3600:5.1f} h"
+                for board, blocks in BLOCKS.items()
+            ]
+            print(f"  {copies:26} {'   '.join(hours)}")
 
 
 if __name__ == "__main__":

@@ -315,11 +315,12 @@ def test_an_esp32_gets_its_pins_as_numbers() -> None:
     assert (config["link"]["tx"], config["i2c"]["i2c0"]["sda"], config["actuators"][0]["pin"]) == (17, 8, 21)
 
 
-def test_a_flash_ring_is_for_chips_with_raw_flash_and_larger_than_the_ring_before_it() -> None:
-    flash = {"start_kb": 384, "size_kb": 128}
-    assert "RP2040" in problems(data() | {"mcu": "esp32s3", "flash": flash})
+def test_a_flash_ring_is_of_whole_blocks_and_larger_than_the_ring_before_it() -> None:
+    flash = {"size_kb": 128}
     small = problems(data() | {"ring": {"records": 4096}, "flash": flash})
     assert "128 KiB hold less than [ring] records = 4096" in small
-    assert "multiple of 4" in problems(data() | {"flash": {"start_kb": 385, "size_kb": 128}})
+    assert "multiple of 4" in problems(data() | {"flash": {"size_kb": 130}})
     board = board_file.check(data() | {"flash": flash}, "b.toml")
-    assert describe.board_config(board, "")["flash"] == [384 * 1024, 128 * 1024]
+    config = describe.board_config(board, "")
+    assert config["flash"] == 32
+    assert all(len(entry["steps"]) == len(entry["channels"]) for entry in config["sensors"])

@@ -74,7 +74,8 @@ def test_what_drivers_share_comes_with_them() -> None:
 
 def test_what_few_boards_need_is_not_on_the_others(tmp_path: Path) -> None:
     ring = {f"lib/firmware/core/{name}.mpy" for name in ("pack", "refill", "spill", "unpack")}
-    rare = {"lib/drivers/rs485.mpy", "lib/firmware/port/one_wire.mpy", "lib/firmware/port/raw_flash.mpy", *ring}
+    port = {f"lib/firmware/port/{name}.mpy" for name in ("one_wire", "blocks", "ring_files")}
+    rare = {"lib/drivers/rs485.mpy", *port, *ring}
     assert not rare & set(build(tmp_path / "gate").files)
     assert "lib/drivers/rs485.mpy" in build(tmp_path / "meter", "energy_meter").files
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.system, pytest.mark.anyio]
 RING = 256
 BOARD = {
     "ring": {"records": RING},
-    "flash": {"start_kb": 384, "size_kb": 256},
+    "flash": {"size_kb": 128},
     "sensors": {"door": {"period_ms": 20, "polled": True}},
 }
 

@@ -18,9 +18,18 @@ from simulator.flash import NorFlash, PowerCut
 
 TICK_MS = 100
 CHANNELS = 6
+STEPS = [None, (0, 1, 64, 1, 0), None, (-45, 175, 65535, 1, 0), (0, 1, 1, -0.001, 4.0), None]
 RING = 64
 WRAP = 1 << 30
 Key = tuple[str, int]
+
+
+def counted(value: float, step: tuple[float, ...] | None) -> float:
+    """Return a value as a chip gives it, in whole counts if it has any."""
+    if step is None:
+        return value
+    zero, num, den, scale, offset = step
+    return offset + scale * (zero + round(((value - offset) / scale - zero) * den / num) * num / den)
 
 
 class CutFiles:
@@ -80,7 +89,7 @@ class FlashScene:
 
     def _start(self) -> None:
         self.node: Node | None = None
-        spill = Spill(self.flash, CHANNELS)
+        spill = Spill(self.flash, STEPS)
         boot = Boot(self.files, "chip-1", self.rng.randbytes(12), 1000, spill=spill)
         identity = Identity("board-1", "vm", bytes(32), lambda: b"manifest")
         self.boot = board_link.frames.boot_text(boot.id)
@@ -117,7 +126,7 @@ class FlashScene:
             if self.rng.random() < 0.7:
                 self._values[channel] += self.rng.gauss(0.0, 0.01)
             quality = 9 if self.rng.random() < 0.02 else 1
-            value = float("nan") if quality == 9 else self._values[channel]
+            value = float("nan") if quality == 9 else counted(self._values[channel], STEPS[channel])
             node.ring.push(channel, quality, node.clock.wrap, node.clock.ticks, value)
             kept = bytearray(record.SIZE)
             record.put(kept, 0, channel, quality, node.clock.wrap, node.clock.ticks, value)

@@ -35,9 +35,13 @@ VM = Path(sys.prefix) / "npm/node_modules/@micropython/micropython-webassembly-p
 LIMIT = 120 * 1024
 BENCH = 24 * 1024
 HEAP = LIMIT + BENCH
+FLASH = 20 * 1024  # what the stubs need to be a flash
 KEY = bytes(32)
 STEP_MS = 10
-NOT_KEPT = {"firmware.port.maintenance", "firmware.port.start"}
+NOT_KEPT = {
+    "firmware.port.maintenance", "firmware.port.start", "firmware.port.ring_files", "firmware.core.refill",
+    "firmware.core.unpack",
+}  # fmt: skip
 # Every command but reboot, each with its Enter; the last ones leave a calibration staged and stored.
 KEYS = [
     *(f"{line}\r" for line in (
@@ -149,14 +153,17 @@ def used(vm: Vm) -> tuple[int, int]:
     return int(found[2]), int(found[1])
 
 
-def measure(board: str = "fullest") -> dict[str, Any]:
-    """Return the figures of one run: peak and parts of the heap in bytes, samples."""
+def measure(board: str = "fullest", flash_kb: int = 0) -> dict[str, Any]:
+    """Return the figures of one run: peak and parts of the heap in bytes, samples. `flash_kb`: of a flash ring."""
     with tempfile.TemporaryDirectory() as folder:
         path = board_file.board_path(board)
-        info = bundle.build(path, Path(folder), thing="heap-1", key=KEY)
+        overrides = {"flash": {"size_kb": flash_kb}} if flash_kb else None
+        info = bundle.build(path, Path(folder), thing="heap-1", overrides=overrides, key=KEY)
         modules = [name[4:-4].replace("/", ".") for name in info.files if name.startswith("lib/")]
-        vm = Vm(Path(folder), HERE / "bench.py")
+        vm = Vm(Path(folder), HERE / "bench.py", heap=HEAP + (FLASH if flash_kb else 0))
         try:
+            if flash_kb:
+                vm.run("import rp2, vfs")
             return figures(vm, board, [name for name in modules if _runs(name)])
         finally:
             vm.close()
@@ -269,11 +276,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Heap of the whole firmware on a 32-bit MicroPython.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--board", default="fullest", help="name of a board file, for example river_gauge")
+    parser.add_argument("--flash-kb", type=int, default=0, help="with a flash ring of so many KiB, at most 128")
     options = parser.parse_args()
     if missing():
         print(missing(), file=sys.stderr)
         return 1
-    found = measure(options.board)
+    found = measure(options.board, options.flash_kb)
     if options.json:
         print(json.dumps(found))
     else:

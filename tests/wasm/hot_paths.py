@@ -9,7 +9,7 @@ import time
 
 from firmware.core.link import LINK
 from firmware.core.outbox import Outbox
-from firmware.core.pack import Packer
+from firmware.core.pack import SLACK, Packer
 from firmware.core.ring import Ring
 from firmware.core.schedule import Clock, Every
 from firmware.port import start
@@ -79,20 +79,31 @@ def samples_frame():
     link.outbox.acked()
 
 
-page = bytearray(256)
-packer = Packer(4)
+page = bytearray(256 + SLACK)
+packer = Packer(4, [None] * 4)
+counts = Packer(4, [(-45, 175, 65535, 1, 0)] * 4)
+counts.begin(page, 24, 256)
+words = Ring(128)
+for i in range(128):
+    words.push(i % 4, 1, i >> 3, i * 1000001 & LATE, (26000 + i * 7 % 50) * 175 / 65535 - 45)
 
 
 def flash_ring_packs():
     """A record of the ring, of another channel, stamp and value than the one before, goes into a page."""
     global place
     if place % 16 == 0:
-        for i in range(256):
-            page[i] = 0
         packer.begin(page, 24, 256)
     place = (place + 1) % 128
     if not packer.put(full.buf, place * 12):
         raise RuntimeError("no room")
+
+
+def counts_pack():
+    """The same for channels whose driver says what a count is worth: floats are needed for that."""
+    global place
+    place = (place + 1) % 128
+    if not counts.put(words.buf, place * 12):
+        counts.begin(page, 24, 256)
 
 
 def noise_received():
@@ -128,7 +139,7 @@ def measure(path):
 
 for path in (
     control, ring_push, ring_overflow, clock_tick, schedule_due, samples_frame, noise_received, tick, pulse,
-    flash_ring_packs,
+    flash_ring_packs, counts_pack,
 ):  # fmt: skip
     print("path", path.__name__, measure(path))
 

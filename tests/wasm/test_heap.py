@@ -13,7 +13,7 @@ from firmware.kit import board_file, bundle
 
 HERE = Path(__file__).parent
 LIMIT = 120_000
-WITH_FLASH_RING = {"flash": {"start_kb": 384, "size_kb": 1024}}
+WITH_FLASH_RING = {"flash": {"size_kb": 128}}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def test_hot_paths_allocate_nothing(heap: ModuleType, tmp_path: Path) -> None:
     vm.close()
     used = {line.split()[1]: int(line.split()[2]) for line in vm.printed if line.startswith("path")}
     assert used.pop("control") > 0
+    assert used.pop("counts_pack") <= 100 * 128
     assert len(used) == 9 and set(used.values()) == {0}, used
 
 
