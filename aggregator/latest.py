@@ -12,6 +12,8 @@ from protocol.city_link import ClockRecord
 from .registry import Registry
 
 QUALITY_NAMES = {1: "good", 2: "not_evaluated", 3: "suspect", 4: "fail", 9: "missing"}
+CHECKED = "quality"
+"""What stands for the chip in an edge node's manifest where it passes samples on with its verdict."""
 _STALE_PERIODS = 3
 _STALE_S = 2.0
 
@@ -114,8 +116,16 @@ def _row(datastream: str, seen: Observation, registry: Registry, age_s: float) -
         "synced": seen.rx_us is None,
         "age_s": round(age_s, 3),
         "stale": age_s > max(_STALE_S, _STALE_PERIODS * period_ms / 1e3),
-        "source": "fused" if thing and thing.edge == datastream.split("/", maxsplit=1)[0] else "measured",
+        "source": _source(thing, channel, datastream),
     }
+
+
+def _source(thing: Any, channel: Any, datastream: str) -> str:
+    """Return `measured` by a board; of an edge node's own: `checked` (as measured, with its verdict) or `fused`."""
+    if not thing or thing.edge != datastream.split("/", maxsplit=1)[0]:
+        return "measured"
+    chips = [sensor.chip for sensor in thing.manifest.sensors if channel and sensor.index == channel.sensor]
+    return "checked" if chips == [CHECKED] else "fused"
 
 
 def _period_ms(sensors: Iterable[Any], index: int) -> int:

@@ -14,11 +14,12 @@ class _Strict(BaseModel):
 
 
 class Measure(_Strict):
-    """Physical value of a chip = offset + scale * world quantity."""
+    """Physical value of a chip = offset + scale * world quantity + noise of the standard deviation `noise`."""
 
     of: str
     scale: float = 1.0
     offset: float = 0.0
+    noise: float = Field(default=0.0, ge=0)
 
 
 class Drive(_Strict):

@@ -1,5 +1,6 @@
 """Solders a scenario's chips, pulses and pins to virtual boards and carries values both ways."""
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,11 +28,13 @@ class WiredChip:
     def __init__(self, place: ChipPlace, chip: Any) -> None:
         self.place = place
         self.chip = chip
+        self._rng = random.Random(f"{place.name} {place.chip}")
 
     def update(self, quantities: dict[str, float]) -> None:
         """Set what the chip measures."""
         for attribute, measure in self.place.measures.items():
             value = measure.offset + measure.scale * quantities[measure.of]
+            value += self._rng.gauss(0.0, measure.noise) if measure.noise else 0.0
             name, _, index = attribute.partition(".")
             if index:
                 getattr(self.chip, name)[int(index)] = value

@@ -1,15 +1,22 @@
 """Scenario files that come with the simulator, and the pulses they make."""
 
+from collections import defaultdict
+from statistics import pstdev
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from simulator import scenario
+from simulator.chip_shelf import make_chip
 from simulator.pulses import PulseMaker
 from simulator.runtime import plan_window
+from simulator.wiring import WiredChip
 from simulator.world.make import make_world, storm
 from simulator.world.rain import HOUR_US
+
+NOISY = {"bme280", "scd41"}  # sigma of 2 resolutions and more
 
 
 @pytest.mark.parametrize("name", scenario.names())
@@ -25,6 +32,21 @@ def test_every_measured_quantity_exists_in_its_world(name: str) -> None:
     assert plan.board(plan.boards[0].thing) is plan.boards[0]
     with pytest.raises(KeyError, match="no board nobody"):
         plan.board("nobody")
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_what_a_noisy_chip_measures_of_a_steady_world_is_never_the_same_for_long(name: str) -> None:
+    """A node calls a value stuck that stays in its last digit, where the chip declares more noise than that."""
+    for place in (chip for board in scenario.load(name).boards for chip in board.chips if chip.chip in NOISY):
+        chip = make_chip(place)
+        wired, seen = WiredChip(place, chip), defaultdict(list)
+        for _ in range(500):
+            wired.update({measure.of: 50.0 for measure in place.measures.values()})
+            for attribute in place.measures:
+                seen[attribute].append(getattr(chip, attribute))
+        for attribute, values in seen.items():
+            noise = place.measures[attribute].noise
+            assert noise > 0 and pstdev(values) == pytest.approx(noise, rel=0.15), attribute
 
 
 def test_a_chip_needs_one_wire() -> None:

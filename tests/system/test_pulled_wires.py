@@ -45,6 +45,9 @@ def test_a_value_that_stays_too_long_is_suspect_in_the_city_and_says_why(city: R
     assert row["test"] == "flat_line" and "without change" in row["what"] and row["check"]
     city.until(lambda: city.latest("edge-1/gate-1.opening_feedback")["quality"] == SUSPECT, "the city has the verdict")
     assert city.latest(name)["quality"] == GOOD
+    own = ("edge-1/gate-1.opening_feedback", "edge-1/river-1.water_level")
+    sources = [city.latest(one)["source"] for one in (name, *own)]
+    assert sources == ["measured", "checked", "fused"]
     assert city.ask("status")[0] == 1
 
 
