@@ -136,8 +136,10 @@ latency: WHERE ?= both
 latency: setup ## from a threshold crossed on one board to a pin of another: p50 and p99 by hop; CROSSINGS=, WHERE=, JSON=
 	$(PY) -m tests.latency --crossings $(CROSSINGS) --where $(WHERE) --json $(JSON)
 
-heap: setup ## heap of firmware and board-side protocol on the 32-bit VM
+heap: setup ## on the 32-bit VM: heap of the firmware, of its hot paths, of a reading of each driver; longest step of each
 	$(PY) tests/wasm/heap.py
+	@echo; $(PY) -m tests.drivers.on_board
+	@echo; $(PY) -m tests.drivers.steps
 
 storm: setup ## 1,000 edge nodes come back at once: prints the time until the last is acked
 	CITYREFLEX_STORM_NODES=1000 $(BIN)/pytest -q tests/aggregator/test_thousand_edges.py

@@ -21,8 +21,6 @@ wire look like calm.
 Source: Davis 6410 specification (speed in mph = pulses * 2.25 / seconds); WMO-No. 8, volume I, chapter 5 (gust: 3 s).
 """
 
-from array import array
-
 CHANNELS = (
     ("speed", "wind_speed", "m/s", 0, 90, 0.5, 0.1, 0, 0),
     ("gust", "wind_speed_of_gust", "m/s", 0, 90, 0.5, 0.1, 0, 0),
@@ -51,7 +49,7 @@ class Anemometer:
         self._counts = [pulses.count] * readings
         self._times_ms = [millis()] * readings
         self._place = 0
-        self._highest = array("f", [0.0] * _PARTS)
+        self._highest = [0.0] * _PARTS  # an array makes a float object at each look
         self._part_ms = cfg.get("gust_window_s", 600) * 1000 // _PARTS
         self._part = self._times_ms[0] // self._part_ms
 

@@ -13,15 +13,16 @@ from firmware.core.boot import Boot
 from firmware.core.console import borrow, drop
 from firmware.core.link import WARNING
 from firmware.core.node import Identity, Node
-from firmware.core.schedule import Clock, Every
+from firmware.core.schedule import Clock
 
 from .flash import MAINTENANCE, Files, read_bytes
 from .io import Io
 from .wire import Wire
 
 SENDING_MS = 4
-TIDY_MS = 5000
-TIDY_LATEST_MS = 2000
+TIDY_MIN_MS = 500
+TIDY_MAX_MS = 5000
+TIDY_PATIENCE_MS = 500
 ONLY_AT_START = (  # forgotten then, to make room
     "use_settings", "driver", "entropy", "make_node", "steps", "calm", "fit", "vm_text", "led",
 )  # fmt: skip
@@ -137,7 +138,7 @@ class App:
         for note in notes:
             self.node.link.log(WARNING, note)
         self.wire = Wire(config["link"], self.node.link)
-        self._tidy = Every(TIDY_MS, TIDY_MS)
+        self._tidied_ms = self._tidy_ms = self.node.clock.ms
         self._turn_ms = 0
         self.node.extra["reset_cause"] = machine.reset_cause()
         for name in ONLY_AT_START:
@@ -167,10 +168,8 @@ class App:
 
     def _may_tidy(self, wait_ms: int) -> bool:
         """Whether to collect garbage: when it is time and nothing is due meanwhile, or it was put off for long."""
-        over_ms = self.node.clock.ms - self._tidy.due_ms
-        if over_ms < 0 or (over_ms < TIDY_LATEST_MS and wait_ms <= self.node.extra["gc_ms"]):
-            return False
-        return self._tidy.due(self.node.clock.ms)
+        over_ms = self.node.clock.ms - self._tidy_ms
+        return over_ms >= 0 and (wait_ms > self.node.extra["gc_ms"] or over_ms >= TIDY_PATIENCE_MS)
 
     def healthy(self) -> bool:
         """Whether the loop does its work; only then the watchdog is fed."""
@@ -181,16 +180,21 @@ class App:
         self._turn_ms = max(self._turn_ms, self.node.clock.ms - started_ms)
 
     def tidy(self) -> None:
-        """Collect garbage while nothing is urgent, and note what it cost."""
-        clock = self.node.clock
+        """Collect garbage and note what it cost; the next time is before half of what is free is used up."""
+        clock, extra = self.node.clock, self.node.extra
         clock.tick()
         started_ms = clock.ms
+        low = gc.mem_free()
         gc.collect()
+        free = gc.mem_free()
         clock.tick()
-        extra = self.node.extra
+        lasts_ms = (started_ms - self._tidied_ms) * (free // 2) // max(1, free - low)
+        self._tidied_ms = clock.ms
+        self._tidy_ms = clock.ms + min(TIDY_MAX_MS, max(TIDY_MIN_MS, lasts_ms))
         extra["gc_ms"] = clock.ms - started_ms
         extra["gc_max_ms"] = max(extra.get("gc_max_ms", 0), extra["gc_ms"])
-        extra["mem_free"] = gc.mem_free()
+        extra["mem_low"] = min(extra.get("mem_low", low), low)
+        extra["mem_free"] = free
         extra["loop_max_ms"] = self._turn_ms
         self._turn_ms = 0
 

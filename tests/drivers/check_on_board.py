@@ -1,6 +1,6 @@
-"""Runs on MicroPython after a line `TRANSCRIPTS = '...'`: replays recorded bus traffic into the drivers.
+"""Runs on MicroPython after lines `TRANSCRIPTS = '...'`, `ORDERS = '...'`: replays recorded traffic into the drivers.
 
-Prints "<driver> <bytes allocated by one start and read>", then "ok".
+Prints "<driver> <bytes allocated by the first start and read> <by the last one>", then "ok"; of an actuator a step.
 """
 
 import gc
@@ -31,9 +31,11 @@ class Replay(I2CBus):
                 read[i] = answer[i]
 
 
-class ReplayUart:
+class ReplayCalls:
+    """A UART or a 1-Wire line."""
+
     def __init__(self, steps):
-        self.steps = [(what, content if what == "any" else bytes(content)) for what, content in steps]
+        self.steps = [(what, bytes(content) if isinstance(content, list) else content) for what, content in steps]
         self.at = 0
 
     def step(self, what):
@@ -46,7 +48,7 @@ class ReplayUart:
     def any(self):
         return self.step("any")
 
-    def readinto(self, buf, count):
+    def readinto(self, buf, count=0):
         data = self.step("readinto")
         for i in range(len(data)):
             buf[i] = data[i]
@@ -56,6 +58,26 @@ class ReplayUart:
         if self.step("write") != data:
             raise AssertionError(f"step {self.at}: found {data}")
         return len(data)
+
+    def reset(self):
+        return self.step("reset")
+
+    def read_bit(self):
+        return self.step("read_bit")
+
+    def strong_pull_up(self, on):
+        pass
+
+
+class ReplayCount:
+    def __init__(self, steps):
+        self.steps = steps
+        self.at = 0
+
+    @property
+    def count(self):
+        self.at += 1
+        return self.steps[self.at - 1]
 
 
 class IO:
@@ -68,7 +90,16 @@ class IO:
         return Replay(self.case["steps"])
 
     def uart(self, name, baud):
-        return ReplayUart(self.case["steps"])
+        return ReplayCalls(self.case["steps"])
+
+    def onewire(self, pin):
+        return ReplayCalls(self.case["steps"])
+
+    def input(self, pin, pull):
+        return lambda: 1
+
+    def pulses(self, pin, debounce_ms, rising=False):
+        return ReplayCount(self.case["steps"])
 
     def millis(self):
         self.at += 1
@@ -79,20 +110,30 @@ def replay(case):
     module = __import__("drivers." + case["name"], None, None, ("make",))
     driver = module.make(IO(case), case["cfg"])
     values = [0.0] * len(case["values"])
-    used = 0
-    for _ in range(case["cycles"]):
-        gc.collect()
-        gc.disable()
-        before = gc.mem_alloc()
+
+    def reading():
         driver.start()
         while driver.read_into(values):
             pass
-        used = gc.mem_alloc() - before
-        gc.enable()
+
+    first, later = taken(reading), 0
+    for _ in range(case["cycles"] - 1):
+        later = max(later, taken(reading))
     for found, expected in zip(values, case["values"]):  # noqa: B905 (MicroPython)
         if abs(found - expected) > 1e-5 * (1 + abs(expected)):
             raise AssertionError(f"{case}: found {values}")
-    print(case["name"], used)
+    print(case["name"], first, later)
+
+
+def taken(call, *args):
+    """Bytes of heap that a call takes."""
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    call(*args)
+    used = gc.mem_alloc() - before
+    gc.enable()
+    return used
 
 
 class Uart:
@@ -115,12 +156,7 @@ def small_ones():
     uart = Uart(b"\x00\xff\x07\xa1\xa7")
     sensor = a02yyuw.A02YYUW(uart, lambda: 5)
     values = [0.0]
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
     sensor.read_into(values)
-    print("a02yyuw", gc.mem_alloc() - before)
-    gc.enable()
     assert values == [1953]
     try:
         a02yyuw.A02YYUW(Uart(b""), lambda: 5).read_into(values)
@@ -168,8 +204,9 @@ class Output:
 def actuators():
     fan = drivers.relay.Relay(Output())
     fan.command(1.0)
-    fan.step(0)
+    first = taken(fan.step, 0)
     assert fan.position == 1.0
+    print("relay", first, taken(fan.step, 20))
     opening, closing = Output(), Output()
     position = [0.2]
 
@@ -180,10 +217,12 @@ def actuators():
         (opening, closing), (limit, limit), lambda: (position[0], 1, 0), {"travel_ms": 4000}
     )
     gate.command(0.6)
+    first, most = taken(gate.step, 0), 0
     for step in range(400):
         position[0] += 0.005 * (opening.level - closing.level)
         assert not (opening.level and closing.level)
-        gate.step(step * 20)
+        most = max(most, taken(gate.step, step * 20))
+    print("gate_drive", first, most)
     assert gate.settled and abs(gate.position - 0.6) < 0.02, gate.position
 
 
@@ -219,8 +258,23 @@ def remote():
     assert (chip.code, valve.position, valve.settled) == (0x800, 0.5, True)
 
 
+def order(case):
+    """What is told and read back of one order, then of looks at it."""
+    driver = __import__("drivers." + case["name"], None, None, ("make",)).make(IO(case), case["cfg"])
+    driver.command(0.25)
+    first = taken(driver.step, 0)
+    later = 0
+    for now_ms in (20, 40, 600, 620, 1200):
+        later = max(later, taken(driver.step, now_ms))
+    assert abs(driver.position - case["position"]) < 1e-5, driver.position
+    print(case["name"], first, later)
+
+
 for case in json.loads(TRANSCRIPTS):  # noqa: F821
     replay(case)
+for case in json.loads(ORDERS):  # noqa: F821
+    order(case)
+print("control 0", taken(bytearray, 2048))
 small_ones()
 actuators()
 remote()

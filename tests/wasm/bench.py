@@ -10,6 +10,7 @@ import machine
 import time
 
 peak = [0, 0]
+made = [0]
 
 
 def note():
@@ -46,6 +47,7 @@ def play(ms):
     wire = machine.uarts[0]
     wire.load("/rx.bin")
     gauge = machine.pins.get("GP15")
+    before = gc.mem_alloc()
     while ms > 0 and wire.n < 4096:
         wait_ms = max(1, min(ms, app.turn()))
         time.forward_ms(wait_ms)
@@ -54,6 +56,7 @@ def play(ms):
             raise RuntimeError("not healthy")
         if wait_ms > 1 and gauge and gauge.handler:
             gauge.handler(gauge)
+    made[0] += gc.mem_alloc() - before
     note()
     print("tx", wire.tx[: wire.n].hex() if wire.n else "")
 
@@ -65,6 +68,12 @@ def session():
     firmware.port.wire.TX_LIMIT = 64  # one or two lines a turn: each is a step of its command
     print("session", peak[0])
     peak[0] = 0
+
+
+def garbage():
+    """Prints what the turns since the last call took from the heap."""
+    print("garbage", made[0])
+    made[0] = 0
 
 
 def status():

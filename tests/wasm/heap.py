@@ -8,6 +8,7 @@ answering. The VM collects garbage only between calls from outside and its heap 
 read after every call, with all garbage of that call, and the greatest of these figures is the peak. It is an
 upper bound: a board collects when it must. What the bench itself holds (stubs, their buffers) is
 measured before the firmware is loaded and taken off; native code and C stacks are not on this heap.
+`garbage_per_s` is what turns take from the heap while a host is linked; a collection gives it back.
 `console_peak` is that of a technician's session afterwards, who types every command; `console_leaves` what it leaves.
 """
 
@@ -38,6 +39,8 @@ HEAP = LIMIT + BENCH
 FLASH = 20 * 1024  # what the stubs need to be a flash
 KEY = bytes(32)
 STEP_MS = 10
+GARBAGE_S = 5
+WITH_FLASH_RING = {"flash": {"size_kb": 128}}
 NOT_KEPT = {
     "firmware.port.maintenance", "firmware.port.start", "firmware.port.ring_files", "firmware.core.refill",
     "firmware.core.unpack",
@@ -188,6 +191,9 @@ def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
     started, _ = used(vm)
     host = Host()
     play(vm, host, 10_000, first=board_link.build_frame(board_link.encode_hello(1)))
+    vm.run("garbage()")
+    play(vm, host, GARBAGE_S * 1000)
+    garbage = int(vm.run("garbage()")[-1].split()[1])
     for actuator, setpoint in ((0, 0.6), (1, 1.0), (2, 1.0), (3, 0.7)):
         play(vm, host, 2_000, first=host.task(actuator, setpoint))
     vm.run("machine.silent.append(0x76)")
@@ -206,6 +212,7 @@ def figures(vm: Vm, board: str, modules: list[str]) -> dict[str, Any]:
         "code": code - stubs,
         "objects": started - code,
         "live": live - stubs,
+        "garbage_per_s": garbage // GARBAGE_S,
         "console_peak": console - stubs,
         "console_leaves": left - live,
         "console_name_pool": pool,
@@ -264,6 +271,14 @@ def type_commands(vm: Vm, names: int) -> tuple[int, int, int, int]:
     return replies, int(peak) - extra, used(vm)[0] - extra, extra
 
 
+def hot_paths(folder: Path) -> list[str]:
+    """Return what `hot_paths.py` prints, "path NAME BYTES" for 100 rounds of each, on the fullest board and more."""
+    bundle.build(board_file.board_path("fullest"), folder, thing="heap-1", overrides=WITH_FLASH_RING, key=KEY)
+    vm = Vm(folder, HERE / "hot_paths.py", heap=400_000)
+    vm.close()
+    return vm.printed
+
+
 def missing() -> str:
     """Return what this needs and is not there, or an empty text."""
     if not VM.exists():
@@ -287,6 +302,10 @@ def main() -> int:
     else:
         for key, value in found.items():
             print(f"{key:18} {value}")
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [line.split()[1:] for line in hot_paths(Path(folder)) if line.startswith("path")]
+        print("\nbytes in 100 rounds (control: of a call that takes some)")
+        print("\n".join(f"{name:18} {used}" for name, used in paths))
     below = max(found["peak"], found["console_peak"]) < LIMIT
     return 0 if below and not found["heap_grew"] else 1
 

@@ -150,3 +150,11 @@ pin.handler(pin)
 pin.handler(pin)
 micropython.heap_unlock()
 print("pulses", pulses.count - before)
+micropython.heap_lock()
+try:
+    bytearray(64)
+    found = "nothing"
+except MemoryError:
+    found = "MemoryError"
+micropython.heap_unlock()
+print("locked", found)

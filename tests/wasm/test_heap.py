@@ -13,7 +13,6 @@ from firmware.kit import board_file, bundle
 
 HERE = Path(__file__).parent
 LIMIT = 120_000
-WITH_FLASH_RING = {"flash": {"size_kb": 128}}
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +28,17 @@ def heap() -> ModuleType:
 
 
 def test_hot_paths_allocate_nothing(heap: ModuleType, tmp_path: Path) -> None:
-    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", overrides=WITH_FLASH_RING, key=heap.KEY)
-    vm = heap.Vm(tmp_path, HERE / "hot_paths.py", heap=400_000)
-    vm.close()
-    used = {line.split()[1]: int(line.split()[2]) for line in vm.printed if line.startswith("path")}
+    printed = heap.hot_paths(tmp_path)
+    used = {line.split()[1]: int(line.split()[2]) for line in printed if line.startswith("path")}
     assert used.pop("control") > 0
     assert used.pop("counts_pack") <= 100 * 128
     assert len(used) == 9 and set(used.values()) == {0}, used
 
 
 def test_interrupt_handler_runs_with_the_heap_locked(heap: ModuleType, tmp_path: Path) -> None:
-    bundle.build(board_file.board_path("fullest"), tmp_path, thing="heap-1", overrides=WITH_FLASH_RING, key=heap.KEY)
-    vm = heap.Vm(tmp_path, HERE / "hot_paths.py", heap=400_000)
-    vm.close()
-    assert "pulses 1" in vm.printed, "two edges within the debounce time count once"
+    printed = heap.hot_paths(tmp_path)
+    assert "pulses 1" in printed, "two edges within the debounce time count once"
+    assert "locked MemoryError" in printed, "a handler that allocates is found"
 
 
 def test_the_watchdog_is_fed_only_after_whole_turns_of_a_loop_that_finds_itself_well(
@@ -76,6 +72,50 @@ def test_the_watchdog_is_fed_only_after_whole_turns_of_a_loop_that_finds_itself_
         assert fed("int('x')") == 1, "a turn that was not completed"
         vm.run("app.node.ring.tail = app.node.ring.head + 1")
         assert fed("None") == 0, "what the node finds counts, too"
+    finally:
+        vm.close()
+
+
+def test_garbage_is_collected_while_nothing_is_due_and_its_longest_pause_is_told(
+    heap: ModuleType, tmp_path: Path
+) -> None:
+    bundle.build(board_file.board_path("river_gauge"), tmp_path, thing="heap-1", key=heap.KEY)
+    vm = heap.Vm(tmp_path, HERE / "bench.py", heap=400_000)
+
+    def after(ms: int, pause_ms: int, low: int) -> list[int]:
+        """Counters after turns of 1 ms, with `low` bytes free before a collection that takes `pause_ms`.
+
+        Collections, the last pause, the longest, the least that was free.
+        """
+        vm.run(f"pause = {pause_ms}; low = {low}; exec('for _ in range({ms}):\\n time.forward_ms(1); app.turn()')")
+        vm.run("told = app.node.counters()")
+        vm.run("names = 'gc_ms', 'gc_max_ms', 'mem_low'")
+        return [int(word) for word in vm.run("print(len(made), *[told[name] for name in names])")[-1].split()]
+
+    try:
+        for line in (
+            "import time",
+            "load()",
+            "start()",
+            "import firmware.port.app as port",
+            "made = []; asked = []",
+            "collect = lambda: (made.append(1), time.forward_ms(pause))",
+            "mem_free = lambda: (asked.append(1), low if len(asked) % 2 else 100000)[1]",
+            "port.gc = type('Gc', (), {'collect': staticmethod(collect), 'mem_free': staticmethod(mem_free)})",
+            "app._tidied_ms = app.node.clock.ms; app._tidy_ms = app._tidied_ms + 1000",
+            "app.node.extra['mem_low'] = 99999",
+        ):
+            vm.run(line)
+        assert after(990, 7, 50_000)[0] == 0, "not yet"
+        assert after(200, 7, 50_000) == [1, 7, 7, 50_000], "a second takes half of what is free"
+        assert after(700, 3, 36_000)[0] == 1
+        assert after(400, 3, 36_000) == [2, 3, 7, 36_000], "so it comes back after one; the longest since start"
+        assert after(1400, 3, 99_000) == [3, 3, 7, 36_000]
+        assert after(4000, 3, 99_000)[0] == 3, "who makes little is left alone"
+        assert after(400, 3, 99_000)[0] == 4
+        vm.run("app.node.extra['gc_ms'] = 1000; app._tidy_ms = app.node.clock.ms")
+        assert after(450, 5, 99_000)[0] == 4, "no pause of the board is so long: put off"
+        assert after(150, 5, 99_000)[:3] == [5, 5, 7], "but not for ever"
     finally:
         vm.close()
 
