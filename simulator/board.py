@@ -161,11 +161,11 @@ class VirtualBoard:
         asyncio.get_running_loop().call_soon(self.reset, REQUESTED)
 
     def watchdog_start(self, timeout_ms: int) -> None:
-        """Arm the watchdog; only a reset disarms it."""
+        """Arm the watchdog, anew with its period if it runs already; only a reset disarms it."""
+        self._stop_watchdog()
         self._watchdog_ms = timeout_ms
         self.watchdog_feed()
-        if self._watchdog is None:
-            self._arm(timeout_ms / 1000)
+        self._arm(timeout_ms / 1000)
 
     def watchdog_feed(self) -> None:
         """Put expiry off by the whole period."""

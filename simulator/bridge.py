@@ -173,7 +173,8 @@ class Bridge:
         return OK, bytes((self._io.pins.level(payload[0]),))
 
     def _pin_set(self, payload: bytes) -> tuple[int, bytes]:
-        self._io.pins.board_set(payload[0], payload[1], _now_us())
+        pin, level, stamp_us = struct.unpack("<BBQ", payload)
+        self._io.pins.board_set(pin, level, stamp_us)
         return OK, b""
 
     def _pin_irq(self, payload: bytes) -> tuple[int, bytes]:

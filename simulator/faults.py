@@ -39,7 +39,7 @@ class FaultBench:
             "reset_board": lambda board, _: board.board.reset(),
             "run_pin": lambda board, _: board.board.reset(RUN_PIN),
             "power_off": lambda board, _: board.board.power_off(),
-            "power_on": self._power_on,
+            "power_on": lambda board, _: board.power_on(),
         }
 
     def apply(self, fault: Fault) -> Fault:
@@ -90,14 +90,6 @@ class FaultBench:
             board.link.send(data)
         else:
             board.link.babble(data)
-
-    def _power_on(self, board: WiredBoard, _fault: Fault) -> None:
-        if not board.board.running:
-            board.board.power_off()
-            for sensor in board.chips:
-                if sensor.place.bus:
-                    sensor.chip.power_on()
-            board.board.power_on()
 
     def _clear(self, thing: str | None) -> None:
         for name, board in self._boards.items():

@@ -1,11 +1,13 @@
 """Nets of a virtual board's GPIO pins: who drives them, what pulls them, and who wants their edges.
 
-A net's level is the board's when the pin is an output, else the outside driver's, else the pull's (the
-board's own before the outside one), else low. In reset every pin is an input without pull, so only outside
-pulls count.
+A net's level is the board's when the pin is an output, else the outside driver's or that of the board at the other
+end of a wire, else the pull's (the board's own before the outside one, before those at the other end), else low. In
+reset every pin is an input without pull, so only outside pulls count. Two boards that drive one wire differently each
+read what they drive, as with a resistor in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 MODE_IN, MODE_OUT, MODE_OPEN_DRAIN = 0, 1, 2
@@ -18,7 +20,7 @@ LevelSource = Callable[[], int | None]
 
 @dataclass
 class Net:
-    """One pin and what is soldered to it."""
+    """One pin and what is soldered to it; `far`: the pin of another board at the end of a wire."""
 
     mode: int = MODE_IN
     out: int = 0
@@ -28,22 +30,30 @@ class Net:
     source: LevelSource | None = None
     trigger: int = 0
     watchers: list[Callable[[int], None]] = field(default_factory=list)
+    far: "Net | None" = None
 
     def level(self) -> int:
         """0 or 1, as an instrument at the pin would read it."""
-        driven = self.source() if self.source is not None else self.outside
+        far = self.far
+        far_drives, far_pulls = (far.drives(), far._pulled()) if far is not None else (None, None)
+        given = (self.drives(), self._driven(), far_drives, self._pulled(), far_pulls)
+        return next((level for level in given if level is not None), 0)
+
+    def drives(self) -> int | None:
+        """What the board itself drives, None while it listens."""
         if self.mode == MODE_OUT:
             return self.out
-        if self.mode == MODE_OPEN_DRAIN and self.out == 0:
-            return 0
-        if driven is not None:
-            return driven
-        pull = self.pull if self.pull is not None else self.outside_pull
-        return pull or 0
+        return 0 if self.mode == MODE_OPEN_DRAIN and self.out == 0 else None
 
     def reset(self) -> None:
         """What a chip reset does: input, no pull, no interrupt."""
         self.mode, self.out, self.pull, self.trigger = MODE_IN, 0, None, 0
+
+    def _driven(self) -> int | None:
+        return self.source() if self.source is not None else self.outside
+
+    def _pulled(self) -> int | None:
+        return self.pull if self.pull is not None else self.outside_pull
 
 
 class PinBank:
@@ -52,6 +62,7 @@ class PinBank:
     def __init__(self) -> None:
         self.nets: dict[int, Net] = {}
         self.on_edge: EdgeSink | None = None
+        self._wires: dict[int, tuple[PinBank, int]] = {}
 
     def net(self, pin: int) -> Net:
         """The net of a pin, made on first use."""
@@ -61,31 +72,30 @@ class PinBank:
         """Level of a pin, 0 or 1."""
         return self.net(pin).level()
 
+    def wire(self, pin: int, other: "PinBank", far_pin: int) -> None:
+        """Solder a wire from a pin to one of another board; each then sees what the other drives or pulls."""
+        self.net(pin).far, other.net(far_pin).far = other.net(far_pin), self.net(pin)
+        self._wires[pin], other._wires[far_pin] = (other, far_pin), (self, pin)
+
     def board_init(self, pin: int, mode: int, pull: int, value: int, stamp_us: int = 0) -> None:
         """`Pin.init` of the board; 255 leaves a setting unchanged, as the chip does."""
-        net = self.net(pin)
-        before = net.level()
-        if value != UNCHANGED:
-            net.out = value
-        if pull != UNCHANGED:
-            net.pull = {PULL_UP: 1, PULL_DOWN: 0}.get(pull)
-        if mode != UNCHANGED:
-            net.mode = mode
-        self._changed(pin, before, stamp_us)
+        with self._changing(pin, stamp_us) as net:
+            if value != UNCHANGED:
+                net.out = value
+            if pull != UNCHANGED:
+                net.pull = {PULL_UP: 1, PULL_DOWN: 0}.get(pull)
+            if mode != UNCHANGED:
+                net.mode = mode
 
     def board_set(self, pin: int, level: int, stamp_us: int = 0) -> None:
         """`Pin.value(level)` of the board."""
-        net = self.net(pin)
-        before = net.level()
-        net.out = level
-        self._changed(pin, before, stamp_us)
+        with self._changing(pin, stamp_us) as net:
+            net.out = level
 
     def drive(self, pin: int, level: int | None, stamp_us: int) -> None:
         """Set what the outside drives (None: lets go), with the time of the edge."""
-        net = self.net(pin)
-        before = net.level()
-        net.outside = level
-        self._changed(pin, before, stamp_us)
+        with self._changing(pin, stamp_us) as net:
+            net.outside = level
 
     def listen(self, pin: int, trigger: int) -> None:
         """Which edges of a pin the board wants as interrupts."""
@@ -97,12 +107,22 @@ class PinBank:
 
     def reset(self, stamp_us: int = 0) -> None:
         """All pins as after a chip reset; watchers see what that changes."""
-        for pin, net in self.nets.items():
-            before = net.level()
-            net.reset()
-            self._changed(pin, before, stamp_us)
+        for pin in list(self.nets):
+            with self._changing(pin, stamp_us) as net:
+                net.reset()
 
-    def _changed(self, pin: int, before: int, stamp_us: int) -> None:
+    @contextmanager
+    def _changing(self, pin: int, stamp_us: int) -> Iterator[Net]:
+        """Give the net to change it; both ends of its wire are told what that changed."""
+        ends: list[tuple[PinBank, int]] = [(self, pin)]
+        if pin in self._wires:
+            ends.append(self._wires[pin])
+        before = [bank.level(number) for bank, number in ends]
+        yield self.net(pin)
+        for (bank, number), was in zip(ends, before, strict=True):
+            bank._tell(number, was, stamp_us)
+
+    def _tell(self, pin: int, before: int, stamp_us: int) -> None:
         net = self.net(pin)
         after = net.level()
         if after == before:

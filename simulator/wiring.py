@@ -133,6 +133,15 @@ class WiredBoard:
                 self.io.pins.drive(pulse.pin, level_or_none, stamp)
         self._ticked_us = now_us
 
+    def power_on(self) -> None:
+        """Give the board and its chips on a bus power again, if it has none."""
+        if not self.board.running:
+            self.board.power_off()
+            for sensor in self.chips:
+                if sensor.place.bus:
+                    sensor.chip.power_on()
+            self.board.power_on()
+
     def plug(self) -> None:
         """Put the link's cable back."""
         if self.port is None:

@@ -2,7 +2,8 @@
 
 A call is `op u8, length u16 LE, payload`; the answer `status u8, length u16 LE, payload`. An op with bit 7
 set has no answer. An event is `pin u8, level u8, edge u16 LE, time u64 LE` with the time in us of the host's
-monotonic clock, the one `utime.ticks_us` counts on the unix port.
+monotonic clock, the one `utime.ticks_us` counts on the unix port. A level that the board sets carries that time, too:
+a train of pulses arrives at another board as it was made, however late the simulator carries it.
 
 A handler runs with the heap locked, like a hard interrupt on a board, at the time the edge happened:
 `time.ticks_*` answer with the edge's time while it runs.

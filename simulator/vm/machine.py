@@ -11,6 +11,7 @@ import struct
 
 import _bridge  # type: ignore[import-not-found]
 import uselect
+import utime
 
 PWRON_RESET = 1
 WDT_RESET = 3
@@ -56,7 +57,7 @@ class Pin:
 
     def value(self, level=None):
         if level is not None:
-            _bridge.tell(_bridge.PIN_SET, bytes((self.number, int(bool(level)))))
+            _bridge.tell(_bridge.PIN_SET, struct.pack("<BBQ", self.number, int(bool(level)), utime.ticks_us()))
             return None
         if self.seen >= 0:
             return self.seen

@@ -58,3 +58,43 @@ def test_open_drain_pulls_down_but_never_up() -> None:
 @pytest.mark.parametrize("name", ["GP7", "7", 7])
 def test_pin_names(name: str | int) -> None:
     assert pin_number(name) == 7
+
+
+def two() -> tuple[PinBank, PinBank, list[tuple[int, int, int, int]]]:
+    """Two banks, pin 2 of the first wired to pin 14 of the second, and the edges that the second listens to."""
+    near, far = PinBank(), PinBank()
+    near.wire(2, far, 14)
+    edges: list[tuple[int, int, int, int]] = []
+    far.on_edge = lambda *edge: edges.append(edge)
+    far.listen(14, FALLING | RISING)
+    return near, far, edges
+
+
+def test_a_wire_carries_what_one_board_drives_with_its_time() -> None:
+    near, far, edges = two()
+    far.board_init(14, 0, PULL_UP, KEEP)
+    near.board_init(2, MODE_OPEN_DRAIN, KEEP, 1)
+    assert (near.level(2), far.level(14), edges) == (1, 1, [(14, 1, RISING, 0)]), "the pull of the other end"
+    near.board_set(2, 0, 111)
+    near.board_set(2, 1, 222)
+    assert edges[1:] == [(14, 0, FALLING, 111), (14, 1, RISING, 222)]
+
+
+def test_a_wire_shows_an_output_and_its_loss_of_power() -> None:
+    near, far, _ = two()
+    far.net(14).outside_pull = 0
+    levels: list[int] = []
+    near.watch(2, levels.append)
+    near.board_init(2, 0, KEEP, KEEP)
+    far.board_init(14, MODE_OUT, KEEP, 1)
+    far.reset()
+    assert levels == [1, 0]
+
+
+def test_two_that_drive_one_wire_each_read_their_own() -> None:
+    near, far, _ = two()
+    near.board_init(2, MODE_OUT, KEEP, 0)
+    far.board_init(14, MODE_OUT, KEEP, 1)
+    assert (near.level(2), far.level(14)) == (0, 1)
+    near.reset()
+    assert (near.level(2), far.level(14)) == (1, 1)
