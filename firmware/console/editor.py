@@ -34,7 +34,8 @@ class Editor:
             self.skip = 2 if (byte in b"[O" if self.skip == 1 else byte < 64) else 0
             return
         self.skip = byte == 27
-        self.held = True
+        if byte != 10 or last != 13:  # of CR LF the LF is no key
+            self.held = True
         if 32 <= byte < 127:
             self._typed(chr(byte))
         elif byte == 13 or (byte == 10 and last != 13):

@@ -274,8 +274,10 @@ def test_outputs_move_only_with_the_jumper_and_end_safe(bench: Bench) -> None:
     assert bench.drive.commands == [0.7, 0.2]
 
 
-@pytest.mark.parametrize("how", ["key", "jumper", "ctrl-c", "hello", "silence"])
+@pytest.mark.parametrize("how", ["key", "jumper", "ctrl-c", "hello", "silence", "stop"])
 def test_a_move_ends_when_nobody_watches_it(bench: Bench, how: str) -> None:
+    pressed = [0]
+    bench.node.actuators.watch_stop(lambda: pressed[0], 1)
     bench.port.set = True
     bench.drive.commands.clear()
     bench.type("outputs test opening 0.7\r")
@@ -285,10 +287,45 @@ def test_a_move_ends_when_nobody_watches_it(bench: Bench, how: str) -> None:
         bench.hello()
     elif how == "jumper":
         bench.port.set = False
+    elif how == "stop":
+        pressed[0] = 1
     elif how != "silence":
         bench.type("x" if how == "key" else "\x03")
     bench.run(200 if how != "silence" else 3200, talking=False)
     assert bench.drive.commands == [0.7, 0.2]
+
+
+def test_a_stop_ends_a_move_and_bars_others_until_the_node_has_taken_it_over(bench: Bench) -> None:
+    pressed = [0]
+    bench.node.actuators.watch_stop(lambda: pressed[0], 1)
+    bench.port.set = True
+    bench.type("outputs test opening 0.7\r")
+    bench.told(200)
+    pressed[0] = 1
+    assert "goes to its safe state now\r\nok\r\n" in bench.told(200), "long before its 3 s"
+    pressed[0] = 0
+    bench.drive.commands.clear()
+    for _ in range(2):
+        assert "E-STOPPED" in " ".join(bench.say("outputs test opening 0.7"))
+    assert bench.drive.commands == [] and "stopped until the node" in " ".join(bench.say("outputs"))
+    bench.hello()
+    bench.lease(0)
+    bench.run(5200, talking=False)
+    bench.drive.commands.clear()
+    assert bench.say("outputs test opening 0.7")[-1] == "ok" and bench.drive.commands == [0.7, 0.2]
+
+
+def test_the_line_feed_of_a_line_is_no_key_that_ends_its_command(bench: Bench) -> None:
+    bench.port.set = True
+    bench.type("watch opening_feedback 2\r\n")
+    assert bench.told(500).count("opening_feedback ") == 3, "the echo and two readings"
+    bench.drive.commands.clear()
+    bench.type("outputs test opening 0.7\r\n")
+    bench.told(2500)
+    assert bench.drive.commands == [0.7], "it lasts"
+    bench.type("\n")
+    bench.told(100)
+    assert bench.drive.commands == [0.7, 0.2], "a key of its own ends it"
 
 
 def test_reboot_wants_the_name_says_ok_and_restarts(bench: Bench) -> None:
