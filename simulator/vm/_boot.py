@@ -22,9 +22,12 @@ def _mount():
 
 def _mount_ring():
     """Mount the virtual flash, if the board has a ring there; formatted if it is none, as MicroPython's start does."""
-    with open("board.json") as file:
-        if "flash" not in json.load(file):
-            return
+    try:
+        with open("board.json") as file:
+            if "flash" not in json.load(file):
+                return
+    except OSError:  # another program than our firmware, which has no such file
+        return
     from rp2 import Flash  # noqa: PLC0415 (a shim, on the path only now)
 
     try:
