@@ -53,6 +53,10 @@ quick: setup ## the inner loop: lint and the tests that spawn nothing
 	$(BIN)/ruff check .
 	$(BIN)/pytest -q -n $(JOBS) -m 'not system and not slow' -x
 
+.PHONY: hil
+hil: setup ## the hardware suite on a virtual bench, or on yours: HIL="--board PORT --key FILE --fixture PORT"
+	$(BIN)/pytest hil_tests $(HIL)
+
 .PHONY: powercut
 powercut: CUTS ?= 3000
 powercut: SEED ?= 1

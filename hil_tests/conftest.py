@@ -1,116 +1,147 @@
-"""`board`: a board that answers on a serial port, real (CITYREFLEX_HIL_PORT) or virtual."""
+"""`board` and `fixture`: the board under test and what stimulates it, real (`--board`, `--fixture`) or virtual."""
 
-import os
-import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import pytest
-import serial
 
-from protocol import board_link
-from protocol.host_decoder import HostDecoder
-from tests.waiting import LIMIT_S
+from hil_tests import needs
+from hil_tests.board import Board
+from hil_tests.fixture_port import FixtureError, FixturePort
+from hil_tests.wires import WiresError
 
-BAUD = 115_200
+ROOT = Path(__file__).parents[1]
+STOP_S = 30
+HERE = Path(__file__).parent
 
 
-class Board:
-    """The host's end of the line to one board."""
+@dataclass(frozen=True)
+class Bench:
+    """What there is: ports, the key, and how late a time may be here."""
 
-    def __init__(self, port: str) -> None:
-        self.port = serial.Serial(port, BAUD, timeout=0.1)
-        self.decoder = HostDecoder()
-        self.seen: list[Any] = []
+    board: str
+    fixture: str | None
+    key: bytes | None
+    spoil: bool
+    virtual: bool
 
-    def send(self, body: bytes) -> None:
-        """Send one frame."""
-        self.port.write(board_link.build_frame(body))
+    def give_up(self, option: str, error: Exception) -> NoReturn:
+        """End the run where a real port is of no use; a virtual one is a failure like any other."""
+        if self.virtual:
+            raise error
+        pytest.exit(f"{option}: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
-    def write(self, data: bytes) -> None:
-        """Write raw bytes."""
-        self.port.write(data)
+    @property
+    def slack_ms(self) -> float:
+        """How much later than its bound something may be: virtual boards share their cores with all that runs."""
+        return 5000.0 if self.virtual else 150.0
 
-    def ask(self, command: bytes) -> bytes:
-        """Write a line of text and return what comes at once; it may take several."""
-        self.port.write(command)
-        return bytes(self.port.read(512))
+    @property
+    def early_ms(self) -> float:
+        """How much earlier than its bound something may be."""
+        return 1000.0 if self.virtual else 150.0
 
-    def read(self) -> bytes:
-        """Take in what has come and return its bytes; messages go to `seen`."""
-        data = bytes(self.port.read(512))
-        self.seen += [board_link.decode_board(body) for body in self.decoder.feed(data)]
-        return data
 
-    def until(self, condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-        """Read until `condition` gives something, and return that."""
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            self.read()
-        raise AssertionError(f"not within {limit_s} s: {what}; seen {[type(row).__name__ for row in self.seen[-20:]]}")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("hardware suite")
+    group.addoption("--board", metavar="PORT", help="serial port of a real board under test (default: a virtual bench)")
+    group.addoption("--key", metavar="FILE", help="the key it shares with its edge node; without, nothing commands it")
+    group.addoption("--fixture", metavar="PORT", help="serial port of the fixture that stimulates it")
+    group.addoption("--spoil", action="store_true", help="tests may put a broken file on the board, and take it away")
 
-    def of(self, kind: type) -> list[Any]:
-        """Return the messages of a kind seen so far."""
-        return [row for row in self.seen if isinstance(row, kind)]
 
-    def greet(self) -> board_link.Hello:
-        """Open link mode and return the board's hello; asks again each second, as a board may still be starting."""
-        session = secrets.randbelow(1 << 32)
-        asked = -1.0
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*what): stimuli, faults and power control without which it is not tried")
+    config.pluginmanager.register(needs.Report(), "hil-report")
+    if not config.option.board and (config.option.key or config.option.fixture):
+        raise pytest.UsageError(
+            "found --key or --fixture without --board; a virtual bench has its own; add --board PORT"
+        )
+    if config.option.board and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("found -n with --board; expected one process, as there is one board; leave -n out")
 
-        def answer() -> board_link.Hello | None:
-            nonlocal asked
-            if time.monotonic() - asked > 1.0:
-                asked = time.monotonic()
-                self.send(board_link.encode_hello(session))
-            return next((row for row in self.of(board_link.Hello) if row.session == session), None)
 
-        found: board_link.Hello = self.until(answer, "a hello")
-        return found
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hardware suite: board {config.option.board or 'virtual'}, fixture {_fixture_text(config)}"
+
+
+def _fixture_text(config: pytest.Config) -> str:
+    return config.option.fixture or ("none" if config.option.board else "virtual")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            needs.of(item)
 
 
 @pytest.fixture(scope="session")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The port of the board under test; without a real one a virtual river gauge is brought up."""
-    real = os.environ.get("CITYREFLEX_HIL_PORT")
-    if real:
-        yield real
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """What the options name; without --board a virtual bench is brought up."""
+    options = request.config.option
+    if options.board:
+        key = Path(options.key).read_bytes() if options.key else None
+        yield Bench(options.board, options.fixture, key, options.spoil, False)
         return
     folder = tmp_path_factory.mktemp("hil")
-    with _simulator(folder) as process:
-        end = time.monotonic() + 90
-        while not (folder / "faults.sock").exists():
-            assert process.poll() is None, "city sim up ended"
-            assert time.monotonic() < end, "city sim up is not ready"
-            _pause(process)
-        yield str(folder / "dev" / "river-1")
-        process.terminate()
-        process.wait(90)
+    with (folder / "bench.log").open("wb") as log:
+        words = [sys.executable, "-m", "hil_tests.virtual", str(folder)]
+        process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdin and process.stdout
+    ready = process.stdout.readline()
+    assert ready == b"ready\n", f"the virtual bench ended: {(folder / 'bench.log').read_text()}"
+    dev = folder / "dev"
+    yield Bench(str(dev / "bench-1"), str(dev / "fixture"), (folder / "bench.key").read_bytes(), True, True)
+    process.stdin.close()
+    process.wait(STOP_S)
 
 
-def _simulator(folder: Path) -> "subprocess.Popen[bytes]":
-    words = [sys.executable, "-m", "cityreflex", "sim", "up", "riverside", "--dir", str(folder), "--speed", "1"]
-    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _pause(process: "subprocess.Popen[bytes]") -> None:
-    """Wait a tenth of a second for the process to end, which it should not."""
-    try:
-        process.wait(0.1)
-    except subprocess.TimeoutExpired:
+@pytest.fixture(scope="session")
+def stimulus(bench: Bench) -> Iterator[FixturePort | None]:
+    """The fixture's port, None without one."""
+    if bench.fixture is None:
+        yield None
         return
+    try:
+        port = FixturePort(bench.fixture)
+    except (OSError, FixtureError, WiresError) as error:
+        bench.give_up("--fixture", error)
+    yield port
+    port.close()
+
+
+@pytest.fixture(autouse=True)
+def _needed(request: pytest.FixtureRequest, bench: Bench, stimulus: FixturePort | None) -> None:
+    """Say that a test is not tried where the bench lacks what it needs."""
+    there = {needs.KEY: bench.key is not None, needs.SPOIL: bench.spoil, needs.FIXTURE: stimulus is not None}
+    wired = [wire.does for wire in stimulus.wires] if stimulus else []
+    needs.refuse(request.node, [*wired, *[need for need, met in there.items() if met]])
 
 
 @pytest.fixture
-def board(port: str) -> Iterator[Board]:
+def fixture(stimulus: FixturePort | None, _needed: None) -> FixturePort:
+    """The fixture, with nothing pulled but the stop contact, which is closed. For tests that need one of its wires."""
+    assert stimulus is not None, "a test that uses `fixture` needs one of its wires: @pytest.mark.needs"
+    stimulus.calm()
+    return stimulus
+
+
+@pytest.fixture
+def board(bench: Bench, stimulus: FixturePort | None, _needed: None) -> Iterator[Board]:
     """The board under test, in whatever mode the last test left it."""
-    line = Board(port)
+    try:
+        line = Board(bench.board, bench.key, stimulus.alive if stimulus else lambda: None)
+    except OSError as error:
+        bench.give_up("--board", error)
     yield line
     line.port.close()
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """What takes a figure that was measured, for the end of the run and for JUnit XML."""
+    return lambda text: request.node.user_properties.append((needs.MEASURED, text))
