@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from . import errors
+from . import errors, motion
 
 
 class Fault(NamedTuple):
@@ -32,6 +32,9 @@ ADDRESS_STRAPS = {
         0x4B: "ADDR is wired to SCL",
     },
     "ina226": {0x40: "A0 and A1 are wired to GND"},
+    "mcp4725": {0x60: "A0 is wired to GND", 0x61: "A0 is wired to VDD"},
+    "pca9685": {0x40: "A0 to A5 are wired to GND, and /OE, too"},
+    "mcp23017": {0x20: "A0, A1 and A2 are wired to GND, and /RESET to 3.3 V"},
     "mcp23017_inputs": {0x20: "A0, A1 and A2 are wired to GND, and /RESET to 3.3 V"},
     "lis3dh": {0x18: "SA0 is wired to GND", 0x19: "SA0 is wired to 3.3 V or open"},
     "lis3mdl": {0x1C: "SA1 is wired to GND", 0x1E: "SA1 is wired to 3.3 V"},
@@ -63,6 +66,11 @@ FULL_NAMES = {
     "anemometer": "anemometer",
     "flow_meter": "flow meter",
     "mcp23017_inputs": "MCP23017",
+    "mcp23017": "MCP23017",
+    "mcp4725": "MCP4725",
+    "pca9685": "PCA9685",
+    "gate_drive": "gate drive",
+    "relay": "relay",
     "tipping_bucket": "rain gauge",
     "contact": "contact",
 }
@@ -120,6 +128,15 @@ def explain(code: int, chip: str, bus: str = "", address: int | str | None = Non
     strap = ADDRESS_STRAPS.get(chip, {}).get(number or 0, "")
     maker = _MAKERS.get(code, _internal)
     return maker(Fault(name, chip, _place(bus, shown, pins), _lines(bus, pins), strap))
+
+
+def explain_actuator(code: int, kind: str, bus: str = "", address: int | str | None = None) -> Hint:
+    """What an actuator's fault code (`motion`) means and what to check, one line each; `bus` is "" for one on pins."""
+    number = _number(address)
+    strap = ADDRESS_STRAPS.get(kind, {}).get(number or 0, "")
+    place = _place(bus, f"0x{number:02x}" if number is not None else "", "")
+    at = Fault(FULL_NAMES.get(kind, kind), kind, place, _lines(bus, ""), strap)
+    return (_CHIP_FAULTS if bus else _PIN_FAULTS).get(code, _driver_failed)(at)
 
 
 def _number(address: int | str | None) -> int | None:
@@ -230,6 +247,62 @@ def _internal(at: Fault) -> Hint:
     )
 
 
+def _driver_failed(at: Fault) -> Hint:
+    return Hint(f"{at.name}: its driver failed at {at.place}", "read the board's log, then check it in the board file")
+
+
+def _not_obeyed(at: Fault) -> Hint:
+    strap = f", that {at.strap}" if at.strap else ""
+    return Hint(
+        f"{at.name}: no answer at {at.place}, or it does not hold what it was told, or its feedback is not sound",
+        f"scan; if it does not answer, check that it has 3.3 V{strap}, and that SDA and SCL are not swapped "
+        f"({at.lines}); if it does, check that no other chip has this address, then the sensor that is its feedback",
+    )
+
+
+def _forgot(at: Fault) -> Hint:
+    return Hint(
+        f"{at.name}: at {at.place} it lost its power or was told something by others; it is safe until the next order",
+        f"measure its supply while the load runs, and look for another master on {at.lines}",
+    )
+
+
+def _late(at: Fault) -> Hint:
+    return Hint(
+        f"{at.name}: what it moves was not where it should be in time",
+        "look for what blocks it and whether its drive has power; then check travel_ms and the feedback's scale in the "
+        "board file",
+    )
+
+
+def _blind(at: Fault) -> Hint:
+    return Hint(
+        f"{at.name}: its feedback gives no sound position, so it stopped",
+        "check the sensor that its feedback names, and the wire between both",
+    )
+
+
+def _both_ends(at: Fault) -> Hint:
+    return Hint(
+        f"{at.name}: both limit switches are met",
+        "check the switches and their wires: a cut wire of a switch that opens reads as met",
+    )
+
+
+def _ran_too_long(at: Fault) -> Hint:
+    return Hint(
+        f"{at.name}: it was on for its longest time",
+        "find out why it had to run so long; the next order off clears it, max_on_ms in the board file is the limit",
+    )
+
+
+_CHIP_FAULTS = {motion.NO_FEEDBACK: _not_obeyed, motion.TRIPPED: _forgot, motion.TIMEOUT: _late}
+_PIN_FAULTS = {
+    motion.NO_FEEDBACK: _blind,
+    motion.TRIPPED: _ran_too_long,
+    motion.TIMEOUT: _late,
+    motion.INTERLOCKED: _both_ends,
+}
 _MAKERS = {
     errors.NONE: _ok,
     errors.NACK: _nack,

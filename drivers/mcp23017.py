@@ -59,7 +59,7 @@ class MCP23017(Remote):
         self._level = _switched(setpoint)
 
     def _read(self, register: int) -> int:
-        self._bus.read_register_into(self._address, register, self._one)
+        self.bus.read_register_into(self._address, register, self._one)
         return self._one[0]
 
     def _put(self, register: int, on: bool) -> None:
@@ -68,12 +68,12 @@ class MCP23017(Remote):
         before = self._read(register)
         after = before | self._bit if on else before & ~self._bit
         if after != before:
-            self._bus.write_register(self._address, register, after)
+            self.bus.write_register(self._address, register, after)
 
     def _tell(self, level: float) -> bool:
         """BANK 0 whatever it was (3.2.1), then the latch before the direction, so that the line never shows another."""
-        self._bus.write_register(self._address, _BANK_1_IOCON, 0)
-        self._bus.write_register(self._address, _IOCON, 0)
+        self.bus.write_register(self._address, _BANK_1_IOCON, 0)
+        self.bus.write_register(self._address, _IOCON, 0)
         self._put(_OLAT, (level >= 0.5) == self._active_high)
         self._put(_IPOL, False)
         self._put(_IODIR, False)

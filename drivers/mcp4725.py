@@ -52,13 +52,13 @@ class MCP4725(Remote):
         code = compensate_code(level, self._at_0, self._at_1)
         self._order_bytes[0] = code >> 8
         self._order_bytes[1] = code & 0xFF
-        self._bus.write(self._address, self._order_bytes)
+        self.bus.write(self._address, self._order_bytes)
         return True
 
     def _holds(self, level: float) -> bool:
         """Whether the DAC register has the code of this level and the output is on (6.2)."""
         answer = self._answer
-        self._bus.read_into(self._address, answer)
+        self.bus.read_into(self._address, answer)
         if not answer[0] & _READY:
             raise DriverError(NOT_READY, "MCP4725 at 0x%02x writes its EEPROM" % self._address)
         code = answer[1] << 4 | answer[2] >> 4

@@ -105,7 +105,7 @@ class PCA9685(Remote):
 
     def _set_up(self) -> None:
         """Shut all outputs down in order, so that nothing is left to restart (7.3.1.1), then set divider and modes."""
-        bus, address = self._bus, self._address
+        bus, address = self.bus, self._address
         bus.write_register(address, _REG_ALL_OFF_H, _FULL)
         bus.write_register(address, _REG_MODE1, _MODE1 | _SLEEP)
         bus.write_register(address, _REG_PRE_SCALE, self._prescale)
@@ -114,10 +114,10 @@ class PCA9685(Remote):
 
     def _is_set_up(self) -> bool:
         """Whether modes and divider are as wanted; a restart that waits (bit 7) is not."""
-        self._bus.read_register_into(self._address, _REG_MODE1, self._modes)
+        self.bus.read_register_into(self._address, _REG_MODE1, self._modes)
         if self._modes[0] != _MODE1 or self._modes[1] != _MODE2:
             return False
-        self._bus.read_register_into(self._address, _REG_PRE_SCALE, self._one)
+        self.bus.read_register_into(self._address, _REG_PRE_SCALE, self._one)
         return self._one[0] == self._prescale
 
     def _tell(self, level: float) -> bool:
@@ -130,7 +130,7 @@ class PCA9685(Remote):
             return False
         self._setting_up = False
         self._encode(level)
-        self._bus.write(self._address, self._order_bytes)
+        self.bus.write(self._address, self._order_bytes)
         return True
 
     def _holds(self, level: float) -> bool:
@@ -138,7 +138,7 @@ class PCA9685(Remote):
         if not self._is_set_up():
             return False
         self._encode(level)
-        self._bus.read_register_into(self._address, self._register, self._answer)
+        self.bus.read_register_into(self._address, self._register, self._answer)
         for place in range(4):
             if self._answer[place] != self._order_bytes[place + 1]:
                 return False

@@ -24,7 +24,7 @@ _PATIENCE_MS = 500
 
 
 class Remote:
-    """An output at the far end of a bus. `state` IDLE, WAITING, OPENING, CLOSING or FAULT; `losses` counts."""
+    """An output at the far end of `bus`. `state` IDLE, WAITING, OPENING, CLOSING or FAULT; `losses` counts."""
 
     def __init__(self, bus, cfg, feedback=None) -> None:
         """`feedback` is None or a callable -> (position, quality, age_ms). Raises: ValueError for a wrong option."""
@@ -32,7 +32,7 @@ class Remote:
             raise ValueError('after_loss: found "%s"; expected "setpoint" or "safe"' % cfg["after_loss"])
         if not 0.0 <= cfg.get("lower", 0.0) <= cfg.get("upper", 1.0) <= 1.0:
             raise ValueError("lower and upper: expected 0 to 1")
-        self._bus = bus
+        self.bus = bus
         self._address = cfg["address"]
         self._safe = cfg.get("safe", 0.0)
         self._travel_ms = cfg.get("travel_ms", 0)

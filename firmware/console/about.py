@@ -9,7 +9,7 @@ TEXTS = (
     ("get [CHANNEL]", "last readings with unit, quality and age"),
     ("watch CHANNEL [N]", "readings as they come; any key ends it"),
     ("scan [BUS]", "which I2C addresses answer, and who they should be"),
-    ("selftest", "starts and reads each sensor anew; says what to check"),
+    ("selftest", "tries each sensor and each actuator's chip; says what to check"),
     ("cal CHANNEL [...]",
      "low REFERENCE [SIGMA] and high REFERENCE [SIGMA] take a point, by WHO DATE WITH-WHAT signs it, off takes it "
      "away; then diff, commit, reboot"),

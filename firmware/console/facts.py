@@ -3,6 +3,7 @@
 The kit's `board.txt` is read line by line, so no more than a line of it is in memory:
 
     s  name  index   chip  bus    address  period_ms  shortest period_ms  where its hints begin in hints.txt
+    a  name  index   kind  bus    address  lease_ms   travel_ms           the same; bus and address empty on pins
     c  name  sensor  unit  lower  upper    sigma
 """
 
@@ -60,14 +61,14 @@ def due(sensor, due_ms: int) -> bool:  # type: ignore[no-untyped-def]
     return sensor.every.due_ms != due_ms and not sensor.waiting
 
 
-def hint(node, sensor):  # type: ignore[no-untyped-def]
-    """Yield what a sensor's fault means, and what to check."""
-    at = int(sensor_entry(node, sensor.name)[7])
-    for line in node.port.lines("hints.txt", at):
-        code, _, text = line.partition("\t")
-        if int(code) == sensor.code:
-            yield from fold("  " + text)
-            return
+def hint(node, key: str, code: int):  # type: ignore[no-untyped-def]
+    """Yield what a fault of the sensor or actuator whose line begins with `key` means, and what to check."""
+    for entry in lines(node, key):
+        for line in node.port.lines("hints.txt", int(entry[7])):
+            found, _, text = line.partition("\t")
+            if int(found) == code:
+                yield from fold("  " + text)
+                return
 
 
 def number(word: str, what: str) -> float:

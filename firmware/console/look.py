@@ -24,7 +24,7 @@ def status(console, editor, words: list):  # type: ignore[no-untyped-def,type-ar
     for sensor in node.sensors.sensors:
         yield "sensor   %-24s %s%s" % (sensor.name, facts.state(sensor), facts.later(sensor, node.clock.ms))
         if sensor.code:
-            yield from facts.hint(node, sensor)
+            yield from facts.hint(node, "s\t%s\t" % sensor.name, sensor.code)
     yield from facts.actuators(node)
 
 

@@ -5,7 +5,9 @@ from firmware.core.console import borrow
 PLACES = (
     ("about", "help"),
     ("look", "id status get"),
-    ("sense", "watch scan selftest"),
+    ("sense", "watch"),
+    ("scan", "scan"),
+    ("selftest", "selftest"),
     ("calibrate", "cal"),
     ("change", "set"),
     ("keep", "diff commit revert"),

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from drivers import errors, hints
+from drivers import errors, hints, motion
 from drivers.counts import COUNTS
 from protocol.manifest import ActuatorInfo, ChannelInfo, Manifest, SensorInfo
 
@@ -15,6 +15,7 @@ from .schema import Actuator, BoardFile, Channel, Sensor, Uart
 
 BLOCK_KB = 4
 MARGIN_S = 20  # seconds between two writes of state.json; a reserved block of numbers covers twice this time
+FAULTS = (motion.OK, motion.INTERLOCKED, motion.TRIPPED, motion.OUT_OF_RANGE, motion.NO_FEEDBACK, motion.TIMEOUT)
 STEPS_PER_SIGMA = math.sqrt(12.0)
 NEVER = 1e38  # a threshold that no float32 sample of a sensor crosses
 
@@ -99,6 +100,13 @@ def facts(board: BoardFile) -> dict[str, str]:
         rows.append(("s", sensor.name, index, sensor.chip, *wires, sensor.period_ms, shortest, len(hinted.encode())))
         for code in range(1, len(errors.NAMES)):
             hint = hints.explain(code, sensor.chip, *wires)
+            hinted += f"{code}\t{hint.what}; {hint.check}\n"
+    for index, actuator in enumerate(board.actuators):
+        place = (actuator.bus or "", "" if actuator.address is None else f"0x{actuator.address:02x}")
+        times = (actuator.lease_ms, actuator.travel_ms)
+        rows.append(("a", actuator.name, index, actuator.kind, *place, *times, len(hinted.encode())))
+        for code in FAULTS:
+            hint = hints.explain_actuator(code, actuator.kind, *place)
             hinted += f"{code}\t{hint.what}; {hint.check}\n"
     told = manifest(board, "").channels
     rows += [("c", c.name, c.sensor, c.unit, c.lower, c.upper, c.sigma) for c in told]

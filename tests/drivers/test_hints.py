@@ -2,8 +2,10 @@
 
 import pytest
 
-from drivers import errors, hints
+from drivers import errors, hints, motion
+from firmware.kit import board_file, describe
 
+SENSORS = [name for name in board_file.driver_names() if hasattr(board_file.driver_module(name), "CHANNELS")]
 CODES = range(len(errors.NAMES))
 
 
@@ -17,6 +19,24 @@ def test_every_code_of_every_chip_is_explained_in_one_line_each(code: int, chip:
         assert "\n" not in line
         assert "  " not in line
         assert line.isascii()
+
+
+@pytest.mark.parametrize("code", [*describe.FAULTS, 99])
+@pytest.mark.parametrize("kind", [name for name in board_file.driver_names() if name not in SENSORS])
+def test_every_fault_of_every_actuator_is_explained_in_one_line_each(code: int, kind: str) -> None:
+    wires = ("i2c0", 0x40) if kind in ("mcp4725", "pca9685", "mcp23017") else ("", None)
+    hint = hints.explain_actuator(code, kind, *wires)
+    assert hint.what.startswith(hints.FULL_NAMES[kind] + ": ")
+    for line in hint:
+        assert line and "\n" not in line and "  " not in line and line.isascii()
+    if wires[0] and code in (motion.NO_FEEDBACK, motion.TRIPPED):
+        assert "0x40 on i2c0" in hint.what
+
+
+def test_an_actuators_chip_that_does_not_answer() -> None:
+    hint = hints.explain_actuator(motion.NO_FEEDBACK, "mcp23017", "i2c0", "0x20")
+    for word in ("3.3 V", "A0, A1 and A2 are wired to GND", "pins of i2c0"):
+        assert word in hint.check
 
 
 def test_an_unplugged_bme280() -> None:

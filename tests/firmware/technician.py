@@ -32,10 +32,11 @@ class Port:
 
 
 class Bench(Board):
-    """The board file `sluice_gate` as gate-9, its chip and its drive scripted; settings are applied as at a start."""
+    """A board file as gate-9, its sensor and its drive scripted; settings are applied as at a start."""
 
-    def __init__(self, flash: Flash | None = None) -> None:
-        board = board_file.load(board_file.board_path("sluice_gate"))
+    def __init__(self, flash: Flash | None = None, name: str = "sluice_gate", drive: Any = None) -> None:
+        """`drive` is the driver of its actuator."""
+        board = board_file.load(board_file.board_path(name))
         config = describe.board_config(board, "gate-9")
         self.manifest = manifest.to_bytes(describe.manifest(board, "gate-9"))
         flash = flash or Flash()
@@ -45,7 +46,7 @@ class Bench(Board):
         self.node.port = self.port = Port(describe.facts(board))
         self.probe = Probe(1.65)
         self.node.sensors.add(self.probe, self.config["sensors"][0], None)
-        self.drive = Drive()
+        self.drive = drive or Drive()
         self.node.actuators.add(self.drive, self.config["actuators"][0])
         self.run(300)
 

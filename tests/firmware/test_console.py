@@ -197,13 +197,14 @@ def test_ctrl_c_ends_what_waits(bench: Bench) -> None:
 
 
 def test_status_and_selftest_name_what_to_check(bench: Bench) -> None:
-    assert bench.say("selftest") == ["feedback                     works", "ok"]
+    drive = "opening                      no fault, nothing reads it back"
+    assert bench.say("selftest") == ["feedback                     works", drive, "ok"]
     bench.probe.error = DriverError(NACK, "gone")
     bench.run(200)
     for command in ("status", "selftest"):
         text = " ".join(bench.say(command)).replace("   ", " ")
         assert "NACK" in text and "ADS1115: no answer at 0x48 on i2c0" in text and "3.3 V" in text
-    assert "err E-SENSORS found 1 of 1 at fault" in text
+    assert "err E-PARTS found 1 of 2 at fault" in text
     bench.probe.error = None
     assert bench.say("selftest")[-1] == "ok"
     assert "works, came back 1 times" in " ".join(bench.say("status"))

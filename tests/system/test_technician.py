@@ -160,7 +160,7 @@ def test_from_a_pulled_wire_to_a_calibration_that_survives_a_reboot(simulation: 
     status = terminal.screen()
     assert "ADS1115: no answer at 0x48 on i2c0" in " ".join(status.split()) and "3.3 V" in status
     assert "NO ANSWER" in terminal.ask("scan")
-    assert "E-SENSORS" in terminal.ask("selftest")
+    assert "E-PARTS" in terminal.ask("selftest")
     simulation.fault(fault="clear", thing=THING)
     assert re.search(r"feedback +works", terminal.ask("selftest"))
 
