@@ -11,7 +11,10 @@ from .acts import running
 from .incidents import Cause
 
 Name: TypeAlias = tuple[str, str]
-EDGE, BOARD, SENSOR = "edge_offline", "board_offline", "sensor_fault"
+EDGE, BOARD, SENSOR, DOUBT = "edge_offline", "board_offline", "sensor_fault", "sensor_doubt"
+LASTING = ("gross_range", "flat_line", "neighbor", "gap")
+"""Verdicts of an edge node on a channel that last; a rate of change ends by itself."""
+MAX_DOUBTS = 32
 
 
 class Root(NamedTuple):
@@ -35,7 +38,7 @@ def look(city: City, now: Now) -> tuple[list[Cause], list[Name]]:
     causes = [_offline(session, now) for session in silent.values()]
     for session in city.sessions.by_edge.values():
         if session.edge not in silent:
-            causes += _of_boards(session, now)
+            causes += _of_boards(session, now) + _doubts(session, now)
     names = {(cause.kind, cause.place) for cause in causes}
     members = _members(city, names, silent)
     starting = {s.edge for s in city.sessions.by_edge.values() if s.starting(now.us)}
@@ -45,7 +48,9 @@ def look(city: City, now: Now) -> tuple[list[Cause], list[Name]]:
 
 def _is_unseen(city: City, name: Name, starting: set[str], unheard: set[str]) -> bool:
     kind, place = name
-    return place in starting if kind == EDGE else kind in (BOARD, SENSOR) and city.registry.edge_of(place) in unheard
+    if kind == EDGE:
+        return place in starting
+    return kind in (BOARD, SENSOR, DOUBT) and city.registry.edge_of(place) in unheard
 
 
 def root_of(city: City, datastream: str) -> Root:
@@ -87,6 +92,18 @@ def _fault(thing: str, fault: Mapping[str, Any], now: Now) -> Cause:
     place, since = f"{thing}/{str(fault.get('sensor', ''))[:64]}", fault.get("since")
     text = f"sensor {place} {fault.get('chip')} on {fault.get('bus')}: {fault.get('what')}; {fault.get('check')}"
     return Cause(SENSOR, place, text[:300], since if isinstance(since, int) and since > 0 else now.utc_us)
+
+
+def _doubts(session: Session, now: Now) -> list[Cause]:
+    """Return the channels that an edge node doubts, without what they show: that changes all the time."""
+    quality, found = session.health.get("quality"), []
+    for row in _maps(quality.get("rows"))[:MAX_DOUBTS] if isinstance(quality, dict) else []:
+        place, test, since = str(row.get("datastream", ""))[:128], row.get("test"), row.get("since")
+        if test in LASTING:
+            text = f"{place} is doubted by {session.edge} ({test}): {row.get('check')}"
+            begin = since if isinstance(since, int) and since > 0 else now.utc_us
+            found.append(Cause(DOUBT, place, text[:300], begin))
+    return found
 
 
 def _members(city: City, names: set[Name], silent: Mapping[str, Session]) -> dict[Name, set[str]]:

@@ -6,7 +6,7 @@ from ..city import City
 from ..link.sessions import CITY
 from . import view
 from .acts import Act
-from .causes import BOARD, EDGE, SENSOR
+from .causes import BOARD, DOUBT, EDGE, SENSOR
 from .incidents import Incident
 
 ALARM = "alarm:"
@@ -14,6 +14,7 @@ ENDED = {
     EDGE: "the edge node was heard again",
     BOARD: "the link of the board is up again",
     SENSOR: "the sensor measures again",
+    DOUBT: "the edge node finds its values plausible again",
     "notify_unanswered": "somebody answered, or the message ended",
     "notify_undelivered": "the channel takes messages again, or the message ended",
 }

@@ -116,6 +116,23 @@ def test_a_dead_board_and_a_dead_sensor_are_told_apart_and_the_wider_cause_has_i
     assert desk.city.incidents.by_id[node.id].end_utc_us is not None
 
 
+def test_what_an_edge_node_doubts_for_long_is_an_incident_and_a_spike_is_none(desk: Desk) -> None:
+    row = {"datastream": "river-1/water_level", "test": "flat_line", "since": 77, "what": "1 m for 6 h"}
+    row["check"] = "touch it"
+    spike = {**row, "datastream": "river-1/opening_feedback", "test": "rate_of_change"}
+    desk.hear(desk.beat(quality={"rows": [row, spike]}))
+    (doubt,) = desk.mine()
+    assert (doubt.kind, doubt.place, doubt.begin_utc_us) == ("sensor_doubt", "river-1/water_level", 77)
+    assert doubt.text == "river-1/water_level is doubted by edge-1 (flat_line): touch it" and doubt.members == ()
+    desk.hear(desk.beat(quality={"rows": [{**row, "what": "1 m for 7 h"}]}))
+    assert desk.mine() == [doubt], "what changes all the time is not kept"
+    desk.quiet(6)
+    assert doubt in desk.mine(), "nobody can see what a silent node thinks"
+    for nothing in ({"rows": []}, {"rows": 5}, 7, None):
+        desk.hear(desk.beat(quality=nothing))
+        assert desk.mine() == []
+
+
 def test_the_alarm_of_a_process_that_is_blind_belongs_to_the_incident(kit: Any, store: Store) -> None:
     desk = Desk(kit, store, every_s=1)
     desk.hear(kit.info())
