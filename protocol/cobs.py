@@ -20,11 +20,8 @@ def encoded_max(n: int) -> int:
     return n + n // 254 + 1
 
 
-def encode_into(src: bytes | bytearray | memoryview, n: int, dst: bytearray | memoryview, at: int = 0) -> int:
-    """Return the end index in `dst` after encoding `src[:n]` from `dst[at]` on.
-
-    Allocates nothing. `dst` needs `encoded_max(n)` bytes from `at`; IndexError if it has fewer.
-    """
+def stuff_plain(src: bytes | bytearray | memoryview, n: int, dst: bytearray | memoryview, at: int) -> int:
+    """Return the end index in `dst` after encoding `src[:n]` from `dst[at]` on; `encode_into` has checked that it fits."""
     code_at = at
     at += 1
     code = 1
@@ -46,6 +43,23 @@ def encode_into(src: bytes | bytearray | memoryview, n: int, dst: bytearray | me
             code = 1
     dst[code_at] = code
     return at
+
+
+try:  # the one place that chooses: native code where the VM runs some, the same in Python elsewhere
+    from .cobs_viper import stuff
+except (ImportError, SyntaxError, ValueError):  # CPython; a VM without emitter; a file of another chip
+    stuff = stuff_plain
+
+
+def encode_into(src: bytes | bytearray | memoryview, n: int, dst: bytearray | memoryview, at: int = 0) -> int:
+    """Return the end index in `dst` after encoding `src[:n]` from `dst[at]` on. Allocates nothing.
+
+    Raises:
+        IndexError: `src` has fewer than `n` bytes, or `dst` fewer than `encoded_max(n)` from `at` on; nothing is written.
+    """
+    if n < 0 or at < 0 or n > len(src) or len(dst) - at < n + n // 254 + 1:
+        raise IndexError("COBS: buffer too short")
+    return stuff(src, n, dst, at)  # type: ignore[no-any-return,unused-ignore]
 
 
 def decode_into(

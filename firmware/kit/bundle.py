@@ -1,7 +1,8 @@
 """Builds the files that are copied to a board: bytecode, board description, manifest, key.
 
-The layout is that of a Pico's file system. Bytecode is compiled for the board's chip (`-march`, from pins.py) but holds
-no native code, so the same files run on every MicroPython of the same .mpy version.
+The layout is that of a Pico's file system. Code is compiled for the board's chip (`-march`, from pins.py). It is bytecode,
+which every MicroPython of the same .mpy version runs, but for `cobs_viper`, which holds native code of that chip: a VM
+that cannot load it goes on with `cobs`.
 """
 
 import hashlib
@@ -10,8 +11,10 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from .schema import BoardFile
 
 ROOT = Path(__file__).parent.parent.parent
 PROTOCOL = (
-    "__init__", "cobs", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
+    "__init__", "cobs", "cobs_viper", "commands", "crc32", "errors", "frames", "framing", "interlock", "lease", "mac",
     "mpack", "record", "stamp", "task_numbers",
 )  # fmt: skip
 DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
@@ -128,23 +131,23 @@ def mpy_cross() -> Path:
 
 
 def _compile(source: Path, out_dir: Path, march: str) -> str:
-    """Return the path, relative to the board's root, of the bytecode made from `source`."""
+    """Return the path, relative to the board's root, of the code made from `source`."""
     inside = source.relative_to(ROOT)
     # a board keeps every name for ever: what is loaded and dropped again shares one
     told = inside.parent if inside.parent.name == "console" else inside
     target = Path("lib") / inside.with_suffix(".mpy")
     (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
-    command = [
-        str(mpy_cross()),
-        f"-march={march}",
-        "-O3",
-        "-s",
-        str(told),
-        "-o",
-        str(out_dir / target),
-        str(source),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BundleError(f"{inside} does not compile for {march}: {done.stderr.strip()}")
+    (out_dir / target).write_bytes(_compiled(source, source.read_bytes(), str(told), march))
     return str(target)
+
+
+@cache
+def _compiled(source: Path, content: bytes, told: str, march: str) -> bytes:
+    """Return the file for a board; boards of one kind share it, so it is made once. `content` is that of `source`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.mpy"
+        command = [str(mpy_cross()), f"-march={march}", "-O3", "-s", told, "-o", str(path), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BundleError(f"{source.relative_to(ROOT)} does not compile for {march}: {done.stderr.strip()}")
+        return path.read_bytes()

@@ -1,6 +1,6 @@
-"""`make bench`: the durable link, a ping and the kernels, each beside its peers in one run. Asserts nothing.
+"""`make bench`: the durable link, a ping, the kernels and COBS, each beside its peers in one run. Asserts nothing.
 
-    python tests/bench/measure.py [--rounds 5] [--only link|ping|kernels] [--dir FOLDER] [--out bench.json]
+    python tests/bench/measure.py [--rounds 5] [--only link|ping|kernels|encoding] [--dir FOLDER] [--out bench.json]
 
 All contenders of a round run one after the other, round after round; a ratio is the median of the rounds' ratios, so
 that it holds when the machine's speed drifts, and its spread is told. What each one does stands in its own file.
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import encoding
 import facts
 import kernels
 import link_mqtt
@@ -107,6 +108,8 @@ def show(found: dict[str, Any]) -> None:
     for row in found.get("kernels", []):
         rates = f"{row['ours_per_s'] / 1e6:8.2f} M/s {row['peer_per_s'] / 1e6:8.2f} M/s"
         print(f"{row['work']:<22} {row['peer']:<24} {rates}  ratio {row['ratio']:7.3f}")
+    for line in encoding.lines(found.get("encoding", [])):
+        print(line)
 
 
 def _show_link(row: dict[str, Any]) -> None:
@@ -134,7 +137,7 @@ def main() -> int:
     """Measure, print the tables, write the JSON. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Measure this system beside its peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("link", "ping", "kernels"))
+    parser.add_argument("--only", choices=("link", "ping", "kernels", "encoding"))
     parser.add_argument("--dir", type=Path, default=Path.cwd(), help="a folder on a disk; not a tmpfs")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     asked = parser.parse_args()
@@ -142,6 +145,7 @@ def main() -> int:
         "link": lambda folder: link(folder, asked.rounds),
         "ping": lambda folder: pings(folder, asked.rounds),
         "kernels": kernels.run,
+        "encoding": encoding.run,
     }
     try:
         facts.on_disk(asked.dir)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import encoding
 import facts
 import link_ours
 import link_zmq
@@ -76,3 +77,13 @@ def test_a_ratio_is_the_median_of_the_rounds(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(measure, "PEERS", (made("other"),))
     other = measure.link(tmp_path, rounds=3)[1]
     assert (other["ratio_min"], other["ratio"], other["ratio_max"]) == (1.0, 2.0, 4.0)
+
+
+@pytest.mark.system
+def test_encoding_is_compared_in_native_code_and_in_python_at_three_sizes(tmp_path: Path) -> None:
+    rows = encoding.run(tmp_path)
+    assert [row["bytes"] for row in rows] == [64, 96, 2052]
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["plain_us"] / row["native_us"])
+        assert row["native_us"] > 0
+    assert len(encoding.lines(rows)) == 3
