@@ -172,6 +172,10 @@ class Link:
             return True
         return False
 
+    def status_ms(self) -> int:
+        """Return when the next status is due."""
+        return self._status.due_ms
+
     def next_wire(self, queued_us: int) -> int:
         """Return how many bytes of `.writer.wire` to send now, 0 for nothing.
 

@@ -9,6 +9,7 @@ from .sensors import Sensors
 from .tasks import TaskDesk
 
 IDLE_MAX_MS = 50
+QUIET_MAX_MS = 500  # of a board that has neither outputs, stop input, LED nor flash ring
 SENDING_MS = 10
 OVERDUE_MS = 3000
 
@@ -71,12 +72,14 @@ class Node:
 
     def idle_ms(self) -> int:
         """Return how long the board may sleep if nothing arrives."""
-        limit = self.idle_max_ms
-        if self.link.console.busy or (self.link.mode and self.link.outbox.unsent()):
-            limit = SENDING_MS
+        link = self.link
         now_ms = self.clock.ms
-        next_ms = self.actuators.next_ms(self.sensors.next_ms(now_ms + limit))
-        return max(0, next_ms - now_ms)
+        next_ms = now_ms + self.idle_max_ms
+        if link.console.busy or (link.mode and link.outbox.unsent()):
+            next_ms = now_ms + SENDING_MS
+        elif link.mode:
+            next_ms = min(next_ms, max(link.status_ms(), now_ms + SENDING_MS))
+        return max(0, self.actuators.next_ms(self.sensors.next_ms(next_ms)) - now_ms)
 
     def healthy(self) -> bool:
         """Return whether the ring is consistent and nothing is overdue by seconds."""

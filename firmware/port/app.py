@@ -12,7 +12,7 @@ import machine
 from firmware.core.boot import Boot
 from firmware.core.console import borrow, drop
 from firmware.core.link import WARNING
-from firmware.core.node import Identity, Node
+from firmware.core.node import QUIET_MAX_MS, Identity, Node
 from firmware.core.schedule import Clock
 
 from .flash import MAINTENANCE, Files, read_bytes
@@ -97,6 +97,8 @@ def fit(node: Node, io: Io, config: dict) -> None:  # type: ignore[type-arg]
     if "stop" in config:
         pin, pull, level = config["stop"]
         node.actuators.watch_stop(io.input(pin, pull), level)
+    if not (config["led"] or config["actuators"] or "stop" in config or "flash" in config):
+        node.idle_max_ms = QUIET_MAX_MS
 
 
 def vm_text() -> str:
