@@ -54,7 +54,7 @@ def prepare(
     for name in ("keys", "dev", "boards", "logs", "edge", "city", "sites"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "keys").chmod(0o700)
-    _make_keys(folder / "keys", [place.thing for place in scenario.boards])
+    _make_keys(folder / "keys", list(scenario.places))
     boards = tuple(_make_boards(folder, scenario))
     epoch = boottime_us() + round(start_in_s * 1e6)
     clock = {"speed": speed, "epoch_boottime_us": epoch, "epoch_utc_us": epoch_utc_us}
@@ -96,7 +96,7 @@ def _secret(path: Path, make: Any) -> None:
 
 
 def _make_boards(folder: Path, scenario: Scenario) -> Iterator[BoardSpec]:
-    for place in scenario.boards:
+    for place in scenario.places.values():
         fs_dir = folder / "boards" / place.thing
         bundle.build(
             board_file.board_path(place.board),
@@ -110,7 +110,7 @@ def _make_boards(folder: Path, scenario: Scenario) -> Iterator[BoardSpec]:
 
 def _make_sites(folder: Path, scenario: Scenario, speed: float, mode: str) -> Iterator[Path]:
     """Write the example site of every template whose datastreams this scenario has; yield the files."""
-    things = {place.thing for place in scenario.boards} | {EDGE}
+    things = {*scenario.places, EDGE}
     for example in sorted(TEMPLATES.glob("*/site.toml")):
         site = tomlkit.parse(example.read_text())
         if not {stream.split("/")[0] for stream in _streams(site.unwrap())} <= things:
@@ -155,7 +155,7 @@ def _edge(scenario: Scenario, clock: dict[str, Any], sites: list[str], endpoint:
                 "baud": place.baud,
                 "key_file": f"keys/{place.thing}.key",
             }
-            for place in scenario.boards
+            for place in scenario.places.values()
         ],
         "city": {
             "endpoint": endpoint,

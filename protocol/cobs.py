@@ -21,7 +21,7 @@ def encoded_max(n: int) -> int:
 
 
 def stuff_plain(src: bytes | bytearray | memoryview, n: int, dst: bytearray | memoryview, at: int) -> int:
-    """Return the end index in `dst` after encoding `src[:n]` from `dst[at]` on; `encode_into` has checked that it fits."""
+    """Return what `encode_into` does, once that has checked that there is room."""
     code_at = at
     at += 1
     code = 1
@@ -55,7 +55,7 @@ def encode_into(src: bytes | bytearray | memoryview, n: int, dst: bytearray | me
     """Return the end index in `dst` after encoding `src[:n]` from `dst[at]` on. Allocates nothing.
 
     Raises:
-        IndexError: `src` has fewer than `n` bytes, or `dst` fewer than `encoded_max(n)` from `at` on; nothing is written.
+        IndexError: `src` has not `n` bytes, or `dst` not `encoded_max(n)` from `at` on; nothing is written.
     """
     if n < 0 or at < 0 or n > len(src) or len(dst) - at < n + n // 254 + 1:
         raise IndexError("COBS: buffer too short")

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 """The loop of COBS encoding as native code; `cobs.py` takes it from here where the VM can make or load such code.
 
-Integers in it are the chip's words, 32 bits on boards, and memory is written unchecked: `cobs.encode_into` has compared all
+Its integers are words of the chip, 32 bits on boards, and memory is written unchecked: `cobs.encode_into` compared all
 lengths before. Runs on MicroPython with an emitter (RP2040, RP2350, ESP32-S3, unix) only.
 
 Source: as `cobs.py`; MicroPython reference, "Maximising MicroPython speed", viper code emitter.

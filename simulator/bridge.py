@@ -6,15 +6,16 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
-from simulator.bus import Nack, Stuck
+from simulator.bus import Nack, Stuck, VirtualI2C
 from simulator.onewire import VirtualOneWire
 from simulator.pins import MODE_OUT, PinBank
 from simulator.uart import VirtualUart
 
 I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN, ONE_WIRE = range(1, 8)
-PIN_SET, PIN_IRQ, WDT_FEED, WDT_START, RESET, IRQ_FAILED = range(0x81, 0x87)
+PIN_SET, PIN_IRQ, WDT_START, RESET, IRQ_FAILED = range(0x81, 0x86)
 OK, NACK, TIMEOUT = 0, 1, 2
 HEAD = struct.Struct("<BH")
 EVENT = struct.Struct("<BBHQ")
@@ -38,9 +39,6 @@ class BoardPower(Protocol):
 
     def watchdog_start(self, timeout_ms: int) -> None:
         """Arm the watchdog."""
-
-    def watchdog_feed(self) -> None:
-        """Put the watchdog off."""
 
     def request_reset(self) -> None:
         """`machine.reset()`."""
@@ -78,7 +76,6 @@ class Bridge:
             UART_OPEN: self._uart_open,
             UART_ANY: self._uart_any,
             WDT_START: self._wdt_start,
-            WDT_FEED: self._wdt_feed,
             RESET: self._reset,
             IRQ_FAILED: self._irq_failed,
         }
@@ -133,12 +130,21 @@ class Bridge:
         bus = self._io.i2c.get(bus_id)
         if bus is None:
             return NACK, b""
+        lines = [pin for pin in (sda, scl) if pin != 255]
         for pin, source, on_level in ((sda, _sda_source(bus), []), (scl, _scl_source(bus), [_clock(bus)])):
             if pin != 255:
                 net = self._io.pins.net(pin)
                 net.source, net.outside_pull, net.watchers = source, 1, on_level
+                net.told = isinstance(bus, VirtualI2C)
                 net.reset()
+        if isinstance(bus, VirtualI2C):
+            bus.on_lines = partial(self._show, lines)
+        self._show(lines)
         return OK, b""
+
+    def _show(self, pins: list[int]) -> None:
+        for pin in pins:
+            self._io.pins.refresh(pin)
 
     def _i2c_transfer(self, payload: bytes) -> tuple[int, bytes]:
         bus_id, address, count = struct.unpack_from("<BBH", payload)
@@ -191,10 +197,6 @@ class Bridge:
 
     def _wdt_start(self, payload: bytes) -> tuple[int, bytes]:
         self._power.watchdog_start(struct.unpack("<H", payload)[0])
-        return OK, b""
-
-    def _wdt_feed(self, payload: bytes) -> tuple[int, bytes]:
-        self._power.watchdog_feed()
         return OK, b""
 
     def _reset(self, payload: bytes) -> tuple[int, bytes]:

@@ -8,16 +8,20 @@ __all__ = ["Nack", "Stuck", "VirtualI2C"]
 
 
 class VirtualI2C:
-    """The bus. `sda_stuck`, `scl_stuck` short a line; `sda_held_clocks`: a chip holds SDA in mid-byte."""
+    """The bus. `sda_stuck`, `scl_stuck` short a line; `sda_held_clocks`: a chip holds SDA in mid-byte.
+
+    `on_lines()` is called when a line may have changed, `on_access(chip)` before a transfer reaches a chip.
+    """
 
     def __init__(self, chips: Iterable[I2CChip] = (), name: str = "i2c0") -> None:
         self.name = name
         self.chips: dict[int, I2CChip] = {}
-        self.scl_stuck = False
-        self.sda_held_clocks = 0
         self.transfers = 0
-        self._sda_shorted = False
         self._watchers: list[Callable[[], None]] = []
+        self.on_lines: Callable[[], None] | None = None
+        self.on_access: Callable[[I2CChip], None] | None = None
+        self._sda_held_clocks = 0
+        self._sda_shorted = self._scl_shorted = False
         for chip in chips:
             self.add(chip)
 
@@ -39,6 +43,31 @@ class VirtualI2C:
     @sda_stuck.setter
     def sda_stuck(self, value: bool) -> None:
         self._sda_shorted = value
+        self._tell()
+
+    @property
+    def scl_stuck(self) -> bool:
+        """Whether SCL is low while the bus is idle."""
+        return self._scl_shorted
+
+    @scl_stuck.setter
+    def scl_stuck(self, value: bool) -> None:
+        self._scl_shorted = value
+        self._tell()
+
+    @property
+    def sda_held_clocks(self) -> int:
+        """How many clocks a chip that holds SDA still waits for."""
+        return self._sda_held_clocks
+
+    @sda_held_clocks.setter
+    def sda_held_clocks(self, value: int) -> None:
+        self._sda_held_clocks = value
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_lines is not None:
+            self.on_lines()
 
     def clock(self) -> None:
         """One pulse on SCL, made by a master that tries to free the bus."""
@@ -52,6 +81,8 @@ class VirtualI2C:
         """
         self.transfers += 0 if goes_on else 1
         chip = self.check_answers(address)
+        if self.on_access is not None:
+            self.on_access(chip)
         if write or not nread:
             chip.write(write)
             for callback in self._watchers:

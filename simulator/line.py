@@ -7,16 +7,20 @@ bytes that would have arrived meanwhile, and an early one gets none.
 import random
 
 BITS_PER_BYTE = 10
-COALESCE_NS = 2_000_000
+STEP_MS = 2.0
 
 
 class Line:
-    """Paced byte queue. `cut` loses what passes, `noise` is the share of bytes that arrive damaged."""
+    """Paced byte queue. `cut` loses what passes, `noise` is the share of bytes that arrive damaged.
 
-    def __init__(self, baud: int, seed: str = "line") -> None:
+    `step_ms`: bytes are handed over together that arrive within so long, so they are late by as much at most.
+    """
+
+    def __init__(self, baud: int, seed: str = "line", step_ms: float = STEP_MS) -> None:
         self.baud = baud
         self.cut = False
         self.noise = 0.0
+        self.step_ns = round(step_ms * 1e6)
         self.carried = 0
         self._queue = bytearray()
         self._free_ns = 0
@@ -48,10 +52,10 @@ class Line:
         return b"" if self.cut else self._damage(data)
 
     def wait_ns(self, now_ns: int) -> int | None:
-        """How long until taking pays: the queue's end or 2 ms, whichever is sooner; None when empty."""
+        """How long until taking pays: the queue's end or a step, whichever is sooner; None when empty."""
         if not self._queue:
             return None
-        due = self._free_ns + max(self.byte_ns, min(len(self._queue) * self.byte_ns, COALESCE_NS))
+        due = self._free_ns + max(self.byte_ns, min(len(self._queue) * self.byte_ns, self.step_ns))
         return max(0, due - now_ns)
 
     def clear(self) -> None:

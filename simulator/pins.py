@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from simulator.registers import ASK, Registers
+
 MODE_IN, MODE_OUT, MODE_OPEN_DRAIN = 0, 1, 2
 PULL_UP, PULL_DOWN = 1, 2
 FALLING, RISING = 4, 8
@@ -20,7 +22,10 @@ LevelSource = Callable[[], int | None]
 
 @dataclass
 class Net:
-    """One pin and what is soldered to it; `far`: the pin of another board at the end of a wire."""
+    """One pin and what is soldered to it; `far`: the pin of another board at the end of a wire.
+
+    `told`: whoever owns `source` calls `PinBank.refresh` when it changes.
+    """
 
     mode: int = MODE_IN
     out: int = 0
@@ -28,6 +33,7 @@ class Net:
     outside_pull: int | None = None
     outside: int | None = None
     source: LevelSource | None = None
+    told: bool = False
     trigger: int = 0
     watchers: list[Callable[[int], None]] = field(default_factory=list)
     far: "Net | None" = None
@@ -57,11 +63,15 @@ class Net:
 
 
 class PinBank:
-    """All nets of a board. `on_edge(pin, level, edge, stamp_us)` is called for edges the board listens to."""
+    """All nets of a board. `on_edge(pin, level, edge, stamp_us)` is called for edges the board listens to.
+
+    `registers`, if there are any, show the board the levels; who changes a net's `source` by hand calls `refresh`.
+    """
 
     def __init__(self) -> None:
         self.nets: dict[int, Net] = {}
         self.on_edge: EdgeSink | None = None
+        self.registers: Registers | None = None
         self._wires: dict[int, tuple[PinBank, int]] = {}
 
     def net(self, pin: int) -> Net:
@@ -105,6 +115,17 @@ class PinBank:
         """Call back with the new level whenever a pin changes."""
         self.net(pin).watchers.append(callback)
 
+    def refresh(self, pin: int) -> None:
+        """Show the board the level that a pin has now."""
+        if self.registers is not None:
+            net = self.net(pin)
+            self.registers.show(pin, ASK if net.source is not None and not net.told else net.level())
+
+    def refresh_all(self) -> None:
+        """Show the board the levels of all pins that anything was done to."""
+        for pin in self.nets:
+            self.refresh(pin)
+
     def reset(self, stamp_us: int = 0) -> None:
         """All pins as after a chip reset; watchers see what that changes."""
         for pin in list(self.nets):
@@ -125,6 +146,7 @@ class PinBank:
     def _tell(self, pin: int, before: int, stamp_us: int) -> None:
         net = self.net(pin)
         after = net.level()
+        self.refresh(pin)
         if after == before:
             return
         for callback in net.watchers:

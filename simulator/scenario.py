@@ -1,12 +1,17 @@
 """Schema of a scenario file: which boards exist, what is wired to them, what that measures."""
 
 import tomllib
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulator.line import STEP_MS
+
 FOLDER = Path(__file__).parent / "scenarios"
+MAX_COPIES = 10_000
 
 
 class _Strict(BaseModel):
@@ -81,18 +86,37 @@ class OutputPlace(_Strict):
 
 
 class BoardPlace(_Strict):
-    """One board: its Thing, its board file's name, link UART, crystal error, what is wired to it."""
+    """One board: its Thing, its board file's name, link UART, crystal error, what is wired to it.
+
+    With `copies` there are so many, THING-1 and up. `step_ms`: how long bytes may be late on its lines, so that several
+    are carried together.
+    """
 
     thing: str
     board: str
     link: str = "uart0"
     baud: int = 115200
+    copies: int = Field(default=1, ge=1, le=MAX_COPIES)
+    step_ms: float = Field(default=STEP_MS, ge=1.0, le=100.0)
     clock_ppm: float = Field(default=0.0, ge=-200, le=200)
     overrides: dict[str, Any] = Field(default_factory=dict)
     chips: tuple[ChipPlace, ...] = ()
     pulses: tuple[PulsePlace, ...] = ()
     inputs: tuple[InputPlace, ...] = ()
     outputs: tuple[OutputPlace, ...] = ()
+
+    @property
+    def acts(self) -> bool:
+        """Whether it acts on the world."""
+        return bool(self.outputs) or any(chip.drives for chip in self.chips)
+
+    def each(self) -> Iterator["BoardPlace"]:
+        """Yield itself, or every copy under its own Thing."""
+        if self.copies == 1:
+            yield self
+        else:
+            for number in range(1, self.copies + 1):
+                yield self.model_copy(update={"thing": f"{self.thing}-{number}", "copies": 1})
 
 
 class Window(_Strict):
@@ -103,7 +127,7 @@ class Window(_Strict):
 
 
 class Scenario(_Strict):
-    """A whole scenario file."""
+    """A whole scenario file; `boards` as written there, `places` with every copy."""
 
     name: str
     world: Literal["riverside", "classroom"]
@@ -112,12 +136,29 @@ class Scenario(_Strict):
     world_parameters: dict[str, Any] = Field(default_factory=dict)
     boards: tuple[BoardPlace, ...]
 
+    @model_validator(mode="after")
+    def _named_once(self) -> "Scenario":
+        names = [place.thing for board in self.boards for place in board.each()]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice:
+            raise ValueError(f"two boards named {twice[0]}")
+        return self
+
+    @cached_property
+    def places(self) -> dict[str, BoardPlace]:
+        """Every board by its Thing."""
+        return {place.thing: place for board in self.boards for place in board.each()}
+
+    @property
+    def acts(self) -> bool:
+        """Whether a board acts on the world."""
+        return any(board.acts for board in self.boards)
+
     def board(self, thing: str) -> BoardPlace:
         """The board of a Thing. Raises: KeyError."""
-        for place in self.boards:
-            if place.thing == thing:
-                return place
-        raise KeyError(f"scenario {self.name} has no board {thing}: {[place.thing for place in self.boards]}")
+        if thing not in self.places:
+            raise KeyError(f"scenario {self.name} has no board {thing}: {list(self.places)[:20]}")
+        return self.places[thing]
 
 
 def load(name: str | Path) -> Scenario:

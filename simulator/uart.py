@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.line import Line
+from simulator.line import STEP_MS, Line
 
 F_SETPIPE_SZ = 1031
 TX_QUEUE = 512
@@ -33,10 +33,10 @@ class UartCounters:
 class VirtualUart:
     """One UART. `far_end(data)` receives what the board sends; `send(data)` is the far end talking."""
 
-    def __init__(self, baud: int, name: str = "uart") -> None:
+    def __init__(self, baud: int, name: str = "uart", step_ms: float = STEP_MS) -> None:
         self.baud = baud
-        self.to_board = Line(baud, f"{name}-rx")
-        self.from_board = Line(baud, f"{name}-tx")
+        self.to_board = Line(baud, f"{name}-rx", step_ms)
+        self.from_board = Line(baud, f"{name}-tx", step_ms)
         self.counters = UartCounters()
         self.far_end: Callable[[bytes], None] | None = None
         self.on_drained: Callable[[], None] | None = None
@@ -45,6 +45,11 @@ class VirtualUart:
         self._board_baud = 0
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the board's program has opened it in this start."""
+        return self._rxbuf > 0
 
     def power_on(self) -> tuple[int, int]:
         """Descriptors (rx, tx) for a new VM; the caller closes them after the VM has started."""

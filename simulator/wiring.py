@@ -3,12 +3,14 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from simulator.board import VirtualBoard
 from simulator.bridge import BoardIO
 from simulator.chip_shelf import make_bus, make_chip
+from simulator.chips.base import I2CChip
 from simulator.onewire import VirtualOneWire
 from simulator.pins import pin_number
 from simulator.pty_port import PtyPort
@@ -41,7 +43,6 @@ class WiredChip:
             else:
                 setattr(self.chip, name, value)
 
-
     def outputs(self) -> dict[str, float]:
         """What the chip drives, by the names of the world."""
         return {
@@ -50,18 +51,26 @@ class WiredChip:
 
 
 class WiredBoard:
-    """A virtual board with everything around it."""
+    """A virtual board with everything around it.
 
-    def __init__(self, place: BoardPlace, fs_dir: Path, run_dir: Path) -> None:
+    `quantities`: what the world is like now, kept up to date by who runs it. A chip on a bus is shown them when the
+    board talks to it; all else at each `tick`.
+    """
+
+    def __init__(
+        self, place: BoardPlace, fs_dir: Path, run_dir: Path, quantities: dict[str, float] | None = None
+    ) -> None:
         self.place = place
+        self.quantities = {} if quantities is None else quantities
         self.io = BoardIO()
-        link = VirtualUart(place.baud, f"{place.thing}-{place.link}")
+        link = VirtualUart(place.baud, f"{place.thing}-{place.link}", place.step_ms)
         self.io.uarts[unit_number(place.link)] = link
         self.link = link
         self.chips = [WiredChip(chip, make_chip(chip)) for chip in place.chips]
         self.pulses = [PulseMaker(pulse) for pulse in place.pulses]
         self._wire_buses()
         self._wire_uarts()
+        self._restless = [chip for chip in self.chips if not chip.place.bus]
         for output in place.outputs:
             self.io.pins.net(pin_number(output.pin)).outside_pull = 1 if output.pull == "up" else 0
         self._dev_link = run_dir / "dev" / place.thing
@@ -70,6 +79,11 @@ class WiredBoard:
         self.board = VirtualBoard(place.thing, fs_dir, self.io, log, place.clock_ppm)
         self._ticked_us = time.monotonic_ns() // 1000
 
+    @property
+    def ticks(self) -> bool:
+        """Whether anything happens at a tick: otherwise there is no need for any."""
+        return bool(self._restless or self.pulses or self.place.inputs)
+
     def _wire_buses(self) -> None:
         self.buses = {chip.place.bus: make_bus([], chip.place.bus) for chip in self.chips if chip.place.bus}
         for name, bus in self.buses.items():
@@ -77,14 +91,20 @@ class WiredBoard:
         for chip in self.chips:
             if chip.place.bus:
                 self.buses[chip.place.bus].add(chip.chip)
+        for bus in self.buses.values():
+            bus.on_access = partial(self._show_world, {id(chip.chip): chip for chip in self.chips})
         for pin in {chip.place.pin for chip in self.chips if chip.place.pin}:
             on_pin = [chip.chip for chip in self.chips if chip.place.pin == pin]
             self.io.onewires[pin_number(pin)] = VirtualOneWire(on_pin)
 
+    def _show_world(self, wired: dict[int, WiredChip], chip: I2CChip) -> None:
+        if self.quantities:
+            wired[id(chip)].update(self.quantities)
+
     def _wire_uarts(self) -> None:
         for chip in self.chips:
             if chip.place.uart:
-                uart = VirtualUart(chip.place.baud, f"{self.place.thing}-{chip.place.uart}")
+                uart = VirtualUart(chip.place.baud, f"{self.place.thing}-{chip.place.uart}", self.place.step_ms)
                 if hasattr(chip.chip, "receive"):
                     uart.far_end = chip.chip.receive
                 self.io.uarts[unit_number(chip.place.uart)] = uart
@@ -118,13 +138,13 @@ class WiredBoard:
         for output in self.place.outputs:
             self.io.pins.watch(pin_number(output.pin), lambda _level: callback())
 
-    def tick(self, quantities: dict[str, float]) -> None:
+    def tick(self) -> None:
         """Set chips, pulses and pins from the world, and let talking chips talk."""
-        now_us = time.monotonic_ns() // 1000
+        now_us, quantities = time.monotonic_ns() // 1000, self.quantities
         for place in self.place.inputs:
             level = (quantities[place.of] >= 0.5) != place.active_low
             self.io.pins.drive(pin_number(place.pin), int(level), now_us)
-        for chip in self.chips:
+        for chip in self._restless:
             chip.update(quantities)
             if chip.place.uart and (data := chip.chip.tick(now_us * 1000)):
                 self.io.uarts[unit_number(chip.place.uart)].send(data)

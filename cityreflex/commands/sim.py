@@ -45,7 +45,7 @@ def up(
     name: str, folder: Path, speed: float, seed: int, rain_csv: Path | None, start: str | None,
     end: str | None, mode: str, start_in_s: float,
 ) -> None:  # fmt: skip
-    """Bring up SCENARIO (riverside, classroom or a .toml file): world, boards, serial ports.
+    """Bring up SCENARIO (riverside, classroom, stations or a .toml file): world, boards, serial ports.
 
     Writes keys and configuration into the run directory and prints the commands that start the other
     parts. Ends with Ctrl-C.

@@ -1,7 +1,7 @@
 """Builds the files that are copied to a board: bytecode, board description, manifest, key.
 
-The layout is that of a Pico's file system. Code is compiled for the board's chip (`-march`, from pins.py). It is bytecode,
-which every MicroPython of the same .mpy version runs, but for `cobs_viper`, which holds native code of that chip: a VM
+The layout is that of a Pico's file system. Code is compiled for the board's chip (`-march`, from pins.py): bytecode
+that every MicroPython of the same .mpy version runs, but for `cobs_viper`, which holds native code of that chip: a VM
 that cannot load it goes on with `cobs`.
 """
 

@@ -1,9 +1,10 @@
-"""The virtual board's wires to the simulator: calls with an answer, and pin events (interrupts).
+"""The virtual board's wires to the simulator: calls with an answer, pin events (interrupts), and shared registers.
 
 A call is `op u8, length u16 LE, payload`; the answer `status u8, length u16 LE, payload`. An op with bit 7
 set has no answer. An event is `pin u8, level u8, edge u16 LE, time u64 LE` with the time in us of the host's
 monotonic clock, the one `utime.ticks_us` counts on the unix port. A level that the board sets carries that time, too:
 a train of pulses arrives at another board as it was made, however late the simulator carries it.
+The registers are those of `simulator/registers.py`: levels of pins, and when the watchdog was fed.
 
 A handler runs with the heap locked, like a hard interrupt on a board, at the time the edge happened:
 `time.ticks_*` answer with the edge's time while it runs.
@@ -26,14 +27,19 @@ I2C_OPEN = 6
 ONE_WIRE = 7
 PIN_SET = 0x81
 PIN_IRQ = 0x82
-WDT_FEED = 0x83
-WDT_START = 0x84
-RESET = 0x85
-IRQ_FAILED = 0x86
+WDT_START = 0x83
+RESET = 0x84
+IRQ_FAILED = 0x85
+FED = 128
 
 _calls = open(int(os.getenv("BOARD_CALLS", "0")), "r+b")  # noqa: SIM115
 events = open(int(os.getenv("BOARD_EVENTS", "0")), "r+b")  # noqa: SIM115
+_registers = open(int(os.getenv("BOARD_REGISTERS", "0")), "r+b")  # noqa: SIM115
 _head = bytearray(3)
+_one = bytearray(1)
+_eight = bytearray(8)
+# told[0]: 1 while the simulator may not have seen yet what was told it without asking
+told = [0]
 _event = bytearray(12)
 handlers = {}
 # now[0]: 1 while a handler runs; now[1]: us of the edge on the utime.ticks_us scale
@@ -51,6 +57,7 @@ def call(op, payload=b""):
     head = _calls.read(3)
     if not head or len(head) < 3:
         sys.exit(0)
+    told[0] = 0
     status, length = struct.unpack("<BH", head)
     answer = _calls.read(length) if length else b""
     if handlers:
@@ -60,7 +67,28 @@ def call(op, payload=b""):
 
 def tell(op, payload=b""):
     """Send an op that has no answer."""
+    told[0] = 1
     _send(op, payload)
+
+
+def level(pin):
+    """Level of a pin: from the registers, or asked where these may be behind or cannot know."""
+    if not told[0]:
+        _registers.seek(pin)
+        _registers.readinto(_one)
+        found = _one[0]
+        if found < 2:
+            if handlers:
+                dispatch()
+            return found
+    return call(PIN_GET, bytes((pin,)))[1][0]
+
+
+def feed():
+    """Put down that the watchdog was fed now."""
+    struct.pack_into("<Q", _eight, 0, utime.ticks_us())
+    _registers.seek(FED)
+    _registers.write(_eight)
 
 
 def dispatch():

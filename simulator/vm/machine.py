@@ -61,7 +61,7 @@ class Pin:
             return None
         if self.seen >= 0:
             return self.seen
-        return _bridge.call(_bridge.PIN_GET, bytes((self.number,)))[1][0]
+        return _bridge.level(self.number)
 
     __call__ = value
 
@@ -210,7 +210,7 @@ class WDT:
         _bridge.tell(_bridge.WDT_START, struct.pack("<H", timeout))
 
     def feed(self):
-        _bridge.tell(_bridge.WDT_FEED)
+        _bridge.feed()
 
 
 def reset():

@@ -270,7 +270,7 @@ def test_a_scenario_is_loaded_by_name_or_file() -> None:
     with pytest.raises(CityError, match="no scenario 'classrom'") as caught:
         config.load_scenario("classrom")
     assert (caught.value.code, caught.value.hint) == (
-        NOT_FOUND, "give one of classroom, riverside, or a .toml file",
+        NOT_FOUND, "give one of classroom, riverside, stations, or a .toml file",
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def reference(src, n, dst, at):
 
 def plain(src, n, dst, at):
     """Encode in Python, whatever the VM can; refuse as the definition of `encode_into` says."""
-    if not (0 <= n <= len(src) and 0 <= at and at + cobs.encoded_max(n) <= len(dst)):
+    if not (0 <= n <= len(src) and at >= 0 and at + cobs.encoded_max(n) <= len(dst)):
         raise IndexError("COBS: buffer too short")
     return cobs.stuff_plain(src, n, dst, at)
 

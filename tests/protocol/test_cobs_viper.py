@@ -1,4 +1,4 @@
-"""COBS in native code equals its reference on the VM that runs it; where there is no emitter the same runs in Python."""
+"""COBS in native code equals its reference on the VM that runs it; without an emitter the same runs in Python."""
 
 from pathlib import Path
 

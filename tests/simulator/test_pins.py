@@ -1,8 +1,15 @@
 """Nets: who wins, what reset does, which edges become interrupts."""
 
+import os
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.pins import FALLING, MODE_OPEN_DRAIN, MODE_OUT, PULL_UP, RISING, PinBank, pin_number
+from simulator.registers import ASK, Registers
 
 KEEP = 255
 
@@ -98,3 +105,44 @@ def test_two_that_drive_one_wire_each_read_their_own() -> None:
     assert (near.level(2), far.level(14)) == (0, 1)
     near.reset()
     assert (near.level(2), far.level(14)) == (1, 1)
+
+
+def test_registers_show_what_a_pin_has_and_ask_where_nobody_tells() -> None:
+    pins = PinBank()
+    pins.registers = registers = Registers()
+    with os.fdopen(os.dup(registers.descriptor), "rb", buffering=0) as page:
+
+        def shown(pin: int) -> int:
+            page.seek(pin)
+            return page.read(1)[0]
+
+        pins.net(3).outside_pull = 1
+        pins.net(4).source = lambda: 1
+        assert (shown(3), shown(4), shown(5)) == (0, 0, 0)
+        pins.refresh_all()
+        assert (shown(3), shown(4), shown(5)) == (1, ASK, 0)
+        pins.drive(3, 0, 0)
+        pins.board_init(5, MODE_OUT, 255, 1)
+        pins.net(4).told = True
+        pins.refresh(4)
+        assert (shown(3), shown(4), shown(5)) == (0, 1, 1)
+        pins.reset()
+        assert shown(5) == 0
+    registers.close()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["drive", "out", "set", "reset"]), st.integers(0, 1))))
+def test_registers_always_show_the_level(steps: list[tuple[int, str, int]]) -> None:
+    pins = PinBank()
+    shown: dict[int, int] = {}
+    pins.registers = cast(Registers, SimpleNamespace(show=shown.__setitem__))
+    for pin, what, level in steps:
+        if what == "drive":
+            pins.drive(pin, level, 0)
+        elif what == "out":
+            pins.board_init(pin, MODE_OUT, 255, level)
+        elif what == "set":
+            pins.board_set(pin, level)
+        else:
+            pins.reset()
+        assert all(shown.get(each, 0) == pins.level(each) for each in range(4))

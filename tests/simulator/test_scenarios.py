@@ -1,6 +1,8 @@
 """Scenario files that come with the simulator, and the pulses they make."""
 
+import asyncio
 from collections import defaultdict
+from pathlib import Path
 from statistics import pstdev
 
 import pytest
@@ -12,7 +14,7 @@ from simulator import scenario
 from simulator.chip_shelf import make_chip
 from simulator.pulses import PulseMaker
 from simulator.runtime import plan_window
-from simulator.wiring import WiredChip
+from simulator.wiring import WiredBoard, WiredChip
 from simulator.world.make import make_world, storm
 from simulator.world.rain import HOUR_US
 
@@ -29,7 +31,7 @@ def test_every_measured_quantity_exists_in_its_world(name: str) -> None:
         wanted = [measure.of for chip in board.chips for measure in chip.measures.values()]
         wanted += [pulse.of for pulse in board.pulses] + [place.of for place in board.inputs]
         assert set(wanted) <= set(known)
-    assert plan.board(plan.boards[0].thing) is plan.boards[0]
+    assert plan.board(next(iter(plan.places))) is next(iter(plan.places.values()))
     with pytest.raises(KeyError, match="no board nobody"):
         plan.board("nobody")
 
@@ -76,3 +78,39 @@ def test_pulses_count_the_rise_exactly_and_never_overlap(rises: list[float]) -> 
     assert len(edges) == 2 * maker.made
     assert maker.made == pytest.approx((total - 5.0) / 0.2, abs=1.0)
     assert all(level in (0, None) for _, level in edges)
+
+
+def test_copies_are_boards_of_their_own_that_do_not_act() -> None:
+    plan = scenario.load("stations")
+    assert len(plan.boards) == 1 and len(plan.places) == 1000 and not plan.acts
+    last = plan.board("station-1000")
+    assert last.thing == "station-1000" and last.chips == plan.boards[0].chips and last.copies == 1
+    with pytest.raises(KeyError, match="no board station-1001"):
+        plan.board("station-1001")
+    assert scenario.load("riverside").acts
+    with pytest.raises(ValidationError, match="two boards named a-1"):
+        scenario.Scenario(
+            name="x",
+            world="riverside",
+            boards=(
+                scenario.BoardPlace(thing="a", board="b", copies=2),
+                scenario.BoardPlace(thing="a-1", board="b"),
+            ),
+        )
+
+
+def test_a_chip_on_a_bus_is_shown_the_world_when_it_is_talked_to(tmp_path: Path) -> None:
+    plan = scenario.load("stations")
+    quantities = {"air_temperature_cel": 10.0, "air_pressure_pa": 1e5, "air_humidity_pct": 50.0}
+
+    async def wired() -> None:
+        board = WiredBoard(plan.board("station-1"), tmp_path, tmp_path, quantities)
+        assert not board.ticks
+        chip = board.sensor("battery").chip  # type: ignore[union-attr]
+        for cel in (10.0, 12.0):
+            quantities["air_temperature_cel"] = cel
+            board.io.i2c[0].transfer(0x40, b"\x00", 2)
+            assert chip.bus_v == 12.4 + 0.02 * cel
+        await board.stop()
+
+    asyncio.run(wired())
