@@ -3,11 +3,16 @@
 The board's own part (a turn that was completed, outputs that exclude each other) is in tests/wasm/test_heap.py.
 """
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from firmware.core.node import OVERDUE_MS
+from protocol.frames import MAX_COUNTERS
+
+FIRMWARE = Path(__file__).parents[2] / "firmware"
 
 
 @pytest.fixture
@@ -48,3 +53,14 @@ def test_an_actuator_that_is_overdue(busy: Any) -> None:
     assert busy.node.healthy()
     busy.node.clock.ms += 1
     assert not busy.node.healthy()
+
+
+def test_a_status_tells_of_late_turns_and_pauses_and_no_more_than_a_host_takes(busy: Any) -> None:
+    texts = [path.read_text() for path in FIRMWARE.rglob("*.py")]
+    ports = {name for text in texts for name in re.findall(r'extra\["(\w+)"\]', text)}
+    assert {"gc_ms", "gc_max_ms", "mem_low", "mem_free", "loop_max_ms"} <= ports
+    busy.node.extra.update(dict.fromkeys(ports, 1))
+    busy.boot.safe_mode = True
+    found = busy.node.counters()
+    assert {"late", "unready", *ports} <= set(found)
+    assert len(found) <= MAX_COUNTERS, "a host refuses a status with more"
