@@ -88,8 +88,9 @@ replaytest: setup ## a day is recorded, killed 100 times at random instants, and
 new-driver: setup ## scaffold driver, virtual chip, their tests and page of a chip that fail until filled in: NAME=tmp117
 	@$(PY) -m tests.drivers.new_driver $(NAME)
 
-chip-pages: setup ## write the tables of docs/chips from what the drivers declare
+chip-pages: setup ## write the tables of docs/chips and docs/boards.md from drivers and board files
 	$(PY) -m tests.drivers.pages
+	$(PY) -m tests.firmware.board_pages
 
 lint: setup ## ruff and the import contracts
 	$(BIN)/ruff check .

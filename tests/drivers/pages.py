@@ -56,9 +56,9 @@ def page(name: str) -> str:
     return replaced(text, "channels", channel_table(name)) if channels(name) else text
 
 
-def tried() -> dict[str, Any]:
-    """Return what was tried on hardware: for each driver the board, the day and the report."""
-    return tomllib.loads((PAGES / "hardware.toml").read_text(encoding="utf-8"))
+def tried(what: str = "chips") -> dict[str, Any]:
+    """Return what was tried on hardware: for each of the `chips` or `boards` the board, the day and the report."""
+    return dict(tomllib.loads((PAGES / "hardware.toml").read_text(encoding="utf-8")).get(what, {}))
 
 
 def index() -> str:

@@ -10,6 +10,8 @@ import pytest
 from firmware.kit import board_file, bundle, describe, periods, pins, schema
 from firmware.kit.errors import BoardFileError
 from protocol import manifest
+from tests.drivers import pages
+from tests.firmware import board_pages
 
 NAMES = sorted(path.stem for path in board_file.FOLDER.glob("*.toml"))
 
@@ -35,6 +37,17 @@ def test_board_files_are_right_and_fit_a_hello(name: str) -> None:
     assert len(found.channels) == sum(len(s["channels"]) for s in describe.board_config(board, "")["sensors"])
     for channel in found.channels:
         assert channel.lower < channel.upper
+
+
+def test_page_of_boards_says_what_is_wired_where() -> None:
+    text = board_pages.PAGE.read_text()
+    assert text == board_pages.page(), "run `make chip-pages`"
+    assert set(pages.tried("boards")) <= set(NAMES)
+    for name in NAMES:
+        section = text.split(f"## {name}\n")[1].split("\n## ")[0]
+        for pin, _ in schema.pin_uses(board_file.load(board_file.board_path(name))):
+            assert f"\n| {pin} |" in section, (name, pin)
+        assert f"| `{name}` |" in (board_file.FOLDER / "README.md").read_text() or f"`{name}`" in text
 
 
 def test_the_fullest_board_has_every_kind_of_actuator_on_pins_one_on_a_bus_and_as_many_sensors_as_fit() -> None:
