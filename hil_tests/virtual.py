@@ -43,7 +43,12 @@ async def run(folder: Path) -> None:
     for wire in table:
         solder(wire, fixture, board)
     ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), lambda: os.read(0, 64) or ended.set())
+
+    def look() -> None:
+        if not os.read(sys.stdin.fileno(), 64):
+            ended.set()
+
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), look)
     try:
         board.board.power_on()
         fixture.board.power_on()
