@@ -12,9 +12,11 @@ from simulator.bridge import BoardIO
 from simulator.bus import Nack, Stuck
 from simulator.chips import ds18b20
 from simulator.onewire import VirtualOneWire
+from simulator.pins import FALLING, RISING, PinBank
 from simulator.pty_port import PtyPort
 from simulator.uart import VirtualUart
 from tests.simulator.vm_bench import Bench
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
@@ -283,6 +285,46 @@ if machine.reset_cause() == machine.WDT_RESET:
     assert "mark kept" in text
     assert bench.board.counters.watchdog_resets == 1
     assert levels == [1, 0, 1, 0]
+
+
+async def test_a_watchdog_that_is_started_again_has_its_new_period(tmp_path: Path) -> None:
+    program = """
+import machine, time
+if machine.reset_cause() == machine.PWRON_RESET:
+    machine.WDT(timeout=8388)
+    machine.WDT(timeout=100)
+    time.sleep_ms(4000)
+    print("late")
+print("end")
+"""
+    bench = Bench(tmp_path, program)
+    bench.board.power_on()
+    text = await bench.prints("end")
+    await bench.board.stop()
+    assert "late" not in text
+
+
+async def test_a_level_carries_the_time_it_was_set_however_late_it_is_read(tmp_path: Path) -> None:
+    program = """
+import machine, time
+busy = machine.Pin(9, machine.Pin.OUT, value=0)
+pin = machine.Pin(10, machine.Pin.OUT, value=0)
+busy.value(1)
+pin.value(1)
+time.sleep_ms(30)
+pin.value(0)
+print("end")
+"""
+    bench, far = Bench(tmp_path, program), PinBank()
+    stamps_us: list[int] = []
+    far.on_edge = lambda _pin, _level, _edge, stamp_us: stamps_us.append(stamp_us)
+    bench.io.pins.wire(10, far, 3)
+    far.listen(3, FALLING | RISING)
+    bench.io.pins.watch(9, lambda _: until(lambda: "end" in bench.text()))  # the simulator stands still meanwhile
+    bench.board.power_on()
+    await bench.until(lambda: len(stamps_us) == 2)
+    await bench.board.stop()
+    assert stamps_us[1] - stamps_us[0] >= 30_000
 
 
 async def test_software_reset_and_a_fed_watchdog(tmp_path: Path) -> None:
