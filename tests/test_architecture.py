@@ -75,7 +75,7 @@ def test_map_has_every_folder() -> None:
 
 
 def test_only_the_front_door_reaches_the_simulator() -> None:
-    allowed = re.compile(r"cityreflex/(demo/|commands/(sim|demo)\.py|config\.py|run_dir\.py|trial_world\.py)")
+    allowed = re.compile(r"cityreflex/(demo/|commands/(sim|sim_i2c|demo)\.py|config\.py|run_dir\.py|trial_world\.py)")
     assert [name for name in sorted(imports_of("cityreflex")["simulator"]) if not allowed.match(name)] == []
 
 

@@ -11,6 +11,7 @@ import rich_click as click
 from cityreflex import config
 from cityreflex.commands.options import quoted, run_dir_option, time_option
 from cityreflex.commands.service import in_use
+from cityreflex.commands.sim_i2c import i2c
 from cityreflex.exits import CONFIG, NOT_FOUND, CityError
 from cityreflex.run_dir import Prepared, prepare
 from service.errors import InUseError
@@ -26,6 +27,9 @@ def sim() -> None:
 
     Example: city sim up riverside --dir run --speed 480
     """
+
+
+sim.add_command(i2c)
 
 
 @sim.command()

@@ -1,16 +1,18 @@
-"""One contract, four ways to a bus: on a board, the face of smbus2, the real smbus2, straight on the virtual bus."""
+"""One contract, five ways to a bus: on a board, the face of smbus2, the real smbus2, also on /dev/i2c-1, straight."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import smbus2
 
 from drivers import errors
 from drivers.bus import I2CBus
 from drivers.machine_bus import MachineI2C
 from drivers.smbus_bus import SmbusI2C
-from simulator import faces
+from simulator import faces, i2c_dev
 from simulator.bus import VirtualI2C
 from simulator.chips.base import I2CChip, Nack
 from tests.drivers.fake_i2c_dev import real_smbus
@@ -52,8 +54,12 @@ class Wired:
         self.scl_code = errors.SCL_LOW if names_lines else errors.TIMEOUT
 
 
-@pytest.fixture(params=["machine", "smbus2 face", "smbus2", "virtual"])
-def wired(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wired:
+SOCKET = os.environ.get("CITYREFLEX_I2C_SOCKET")  # set where test_i2c_dev.py runs this under umockdev
+WAYS = ["umockdev"] if SOCKET else ["machine", "smbus2 face", "smbus2", "virtual"]
+
+
+@pytest.fixture(params=WAYS)
+def wired(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Wired]:
     chip = Notebook()
     virtual = VirtualI2C([chip], "bus")
     make: dict[str, Callable[[], I2CBus]] = {
@@ -63,8 +69,14 @@ def wired(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
         "smbus2 face": lambda: SmbusI2C(faces.SMBus(virtual), "bus"),
         "smbus2": lambda: SmbusI2C(real_smbus(virtual, monkeypatch, tmp_path / "i2c-1"), "bus"),
         "virtual": lambda: faces.ContractI2C(virtual),
+        "umockdev": lambda: SmbusI2C(smbus2.SMBus("/dev/i2c-1"), "bus"),
     }
-    return Wired(make[request.param](), virtual, chip, request.param in ("machine", "virtual"))
+    server = i2c_dev.Server(i2c_dev.LinuxDevice(virtual), Path(SOCKET)) if SOCKET else None
+    try:
+        yield Wired(make[request.param](), virtual, chip, request.param in ("machine", "virtual"))
+    finally:
+        if server is not None:
+            server.close()
 
 
 def test_a_write_arrives_whole(wired: Wired) -> None:
