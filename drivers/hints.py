@@ -50,6 +50,7 @@ FULL_NAMES = {
     "ezo_ec": "EZO-EC",
     "ezo_ph": "EZO-pH",
     "ina226": "INA226",
+    "inmp441": "INMP441",
     "lis3dh": "LIS3DH",
     "lis3mdl": "LIS3MDL",
     "max17048": "MAX17048",
@@ -85,6 +86,8 @@ RANGES = {
     "ds3231": "the registers of time hold no date: set the clock",
     "ezo_ec": "more than 500,000 uS/cm is no water: check the probe's plug, and that the circuit's K is the probe's",
     "flow_meter": "more flow than a pipe carries: check `pulses_per_l`, and for a motor cable beside its wire",
+    "inmp441": "louder than the microphone can hear (120 dB), or wind in its hole: put a wind screen on it, or move "
+    "it away; then compare its level with a calibrator for `sensitivity_dbfs`",
     "ina226": "more than 81.9 mV over the shunt or 36 V at the bus: check the load, and that shunt_ohm is the shunt's",
     "lis3dh": "a shock beyond its full scale: set a larger range_g, and check what it is fixed to",
     "lis3mdl": "a field beyond its full scale: set a larger range_gauss, and look for a magnet or a cable near it",
@@ -107,10 +110,17 @@ STALLS = {
     "(command O); then measure 3.3 V at the circuit",
     "ezo_ph": "look at the sensor that its `temperature_from` names, then measure 3.3 V at the circuit",
     "ds18b20": "85 Cel is what it shows after a loss of power: measure 3.3 V at the probe, and its 4.7 kOhm to 3.3 V",
+    "inmp441": "the board was too busy to listen: lower `rate_hz`, or give it less else to do",
     "nmea_gnss": "give its antenna a free view of the sky and wait 15 minutes; with `pps_pin`, check that wire, too",
     "pn532": "set both of its switches to I2C, and measure its supply while a tag is on it: the field takes 100 mA",
     "sps30": "measure 5 V at the sensor while the board runs; clear its inlet: its fan stands or its laser failed",
     "sdm120": "the meter says that it is busy: wait a minute, then switch its supply off and on",
+}
+
+
+QUIET = {
+    "ds18b20": "check that its yellow wire reaches the board's pin, with 4.7 kOhm to 3.3 V, its black one GND",
+    "inmp441": "check 3.3 V between its VDD and GND, that its L/R is at GND, and its wires SCK, WS and SD",
 }
 
 
@@ -216,10 +226,8 @@ def _bad_checksum(at: Fault) -> Hint:
 
 
 def _silent(at: Fault) -> Hint:
-    return Hint(
-        f"{at.name}: nothing received at {at.place}",
-        f"check that the {at.name} has power (3.3 to 5 V) and that its TX wire reaches the board's RX ({at.lines})",
-    )
+    wires = f"check that the {at.name} has power (3.3 to 5 V) and that its TX wire reaches the board's RX"
+    return Hint(f"{at.name}: nothing received at {at.place}", f"{QUIET.get(at.chip, wires)} ({at.lines})")
 
 
 def _out_of_range(at: Fault) -> Hint:

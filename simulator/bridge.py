@@ -10,12 +10,14 @@ from functools import partial
 from typing import Protocol
 
 from simulator.bus import Nack, Stuck, VirtualI2C
+from simulator.i2s import VirtualI2S
 from simulator.onewire import VirtualOneWire
 from simulator.pins import MODE_OUT, PinBank
 from simulator.uart import VirtualUart
 
-I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN, ONE_WIRE = range(1, 8)
-PIN_SET, PIN_IRQ, WDT_START, RESET, IRQ_FAILED = range(0x81, 0x86)
+I2C_TRANSFER, PIN_INIT, PIN_GET, UART_OPEN, UART_ANY, I2C_OPEN, ONE_WIRE, I2S_OPEN, I2S_READ, I2S_ANY = range(1, 11)
+PIN_SET, PIN_IRQ, WDT_START, RESET, IRQ_FAILED, I2S_NOTIFY = range(0x81, 0x87)
+SOFT = 0xF0
 OK, NACK, TIMEOUT = 0, 1, 2
 HEAD = struct.Struct("<BH")
 EVENT = struct.Struct("<BBHQ")
@@ -52,6 +54,7 @@ class BoardIO:
     i2c: dict[int, Bus] = field(default_factory=dict)
     uarts: dict[int, VirtualUart] = field(default_factory=dict)
     onewires: dict[int, VirtualOneWire] = field(default_factory=dict)
+    i2s: dict[int, VirtualI2S] = field(default_factory=dict)
     irq_failures: int = 0
     irq_lost: int = 0
 
@@ -69,6 +72,9 @@ class Bridge:
             I2C_OPEN: self._i2c_open,
             I2C_TRANSFER: self._i2c_transfer,
             ONE_WIRE: self._one_wire,
+            I2S_OPEN: self._i2s_open,
+            I2S_READ: self._i2s_read,
+            I2S_ANY: self._i2s_any,
             PIN_INIT: self._pin_init,
             PIN_GET: self._pin_get,
             PIN_SET: self._pin_set,
@@ -78,6 +84,7 @@ class Bridge:
             WDT_START: self._wdt_start,
             RESET: self._reset,
             IRQ_FAILED: self._irq_failed,
+            I2S_NOTIFY: self._i2s_notify,
         }
         calls.setblocking(False)
         events.setblocking(False)
@@ -122,7 +129,7 @@ class Bridge:
     def _send_event(self, pin: int, level: int, edge: int, stamp_us: int) -> None:
         try:
             self._events.send(EVENT.pack(pin, level, edge, stamp_us or _now_us()))
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+        except OSError:  # nobody reads, or the VM has ended
             self._io.irq_lost += 1
 
     def _i2c_open(self, payload: bytes) -> tuple[int, bytes]:
@@ -166,6 +173,25 @@ class Bridge:
             lambda: line.read(data[0]),
         ]
         return OK, done[what]() or b""
+
+    def _i2s_open(self, payload: bytes) -> tuple[int, bytes]:
+        number, rate_hz, buffer_bytes = struct.unpack("<BII", payload)
+        self._io.i2s.setdefault(number, VirtualI2S((), time.monotonic_ns)).open(rate_hz, buffer_bytes)
+        return OK, b""
+
+    def _i2s_read(self, payload: bytes) -> tuple[int, bytes]:
+        number, frames = struct.unpack("<BH", payload)
+        return OK, self._io.i2s[number].take(frames)
+
+    def _i2s_any(self, payload: bytes) -> tuple[int, bytes]:
+        return OK, bytes((self._io.i2s[payload[0]].available() > 0,))
+
+    def _i2s_notify(self, payload: bytes) -> tuple[int, bytes]:
+        """Send an event when so many frames wait; the VM asks again if somebody took them before."""
+        number, frames = struct.unpack("<BI", payload)
+        wait_s = self._io.i2s[number].wait_ns(frames) / 1e9
+        asyncio.get_running_loop().call_later(wait_s, self._send_event, SOFT + number, 0, 255, 0)
+        return OK, b""
 
     def _pin_init(self, payload: bytes) -> tuple[int, bytes]:
         pin, mode, pull, value = payload

@@ -15,8 +15,8 @@ CHIPS = Path(__file__).parent / "chips"
 
 @cache
 def shelves() -> dict[str, tuple[str, ...]]:
-    """Names of the chips by wire: `i2c` have an address, `uart` talk by themselves, `onewire` hear slots."""
-    found: dict[str, list[str]] = {"i2c": [], "uart": [], "onewire": []}
+    """Names of chips by wire: `i2c` have an address, `uart` talk by themselves, `onewire` hear slots, `i2s` words."""
+    found: dict[str, list[str]] = {"i2c": [], "uart": [], "onewire": [], "i2s": []}
     for path in sorted(CHIPS.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -26,16 +26,18 @@ def shelves() -> dict[str, tuple[str, ...]]:
             found["uart"].append(path.stem)
         elif "make" in functions and "hear" in functions:
             found["onewire"].append(path.stem)
+        elif "make" in functions and "words" in functions:
+            found["i2s"].append(path.stem)
     return {wired: tuple(names) for wired, names in found.items()}
 
 
 def shelf_of(place: ChipPlace) -> tuple[str, ...]:
     """Names of the chips that can stand at such a place."""
-    return shelves()["uart" if place.uart else "onewire" if place.pin else "i2c"]
+    return shelves()["uart" if place.uart else "i2s" if place.i2s else "onewire" if place.pin else "i2c"]
 
 
 def make_chip(place: ChipPlace) -> Any:
-    """A chip at its address, or one on a UART or 1-Wire pin. Raises: KeyError naming the known chips."""
+    """A chip at its address, or one on a UART, an I2S or a 1-Wire pin. Raises: KeyError naming the known chips."""
     if place.chip not in shelf_of(place):
         raise KeyError(f"chip {place.chip!r} is not on the shelf: {list(shelf_of(place))}")
     module = importlib.import_module(f"simulator.chips.{place.chip}")

@@ -36,7 +36,7 @@ class Drive(_Strict):
 
 
 class ChipPlace(_Strict):
-    """A virtual chip on a bus, at the far end of a UART or on a 1-Wire pin.
+    """A virtual chip on a bus, an I2S, at the far end of a UART or on a 1-Wire pin.
 
     `name`: that of the sensor or actuator in the board file; `drives`: its outputs that the world answers to.
     """
@@ -45,6 +45,7 @@ class ChipPlace(_Strict):
     chip: str
     bus: str | None = None
     uart: str | None = None
+    i2s: str | None = None
     pin: str | None = None
     address: int | None = None
     baud: int = 9600
@@ -53,8 +54,8 @@ class ChipPlace(_Strict):
 
     @model_validator(mode="after")
     def _on_one_wire(self) -> "ChipPlace":
-        if sum(wire is not None for wire in (self.bus, self.uart, self.pin)) != 1:
-            raise ValueError(f"chip {self.name}: give one of bus, uart and pin")
+        if sum(wire is not None for wire in (self.bus, self.uart, self.i2s, self.pin)) != 1:
+            raise ValueError(f"chip {self.name}: give one of bus, uart, i2s and pin")
         return self
 
 

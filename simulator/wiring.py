@@ -11,6 +11,7 @@ from simulator.board import VirtualBoard
 from simulator.bridge import BoardIO
 from simulator.chip_shelf import make_bus, make_chip
 from simulator.chips.base import I2CChip
+from simulator.i2s import VirtualI2S
 from simulator.onewire import VirtualOneWire
 from simulator.pins import pin_number
 from simulator.pty_port import PtyPort
@@ -96,6 +97,9 @@ class WiredBoard:
         for pin in {chip.place.pin for chip in self.chips if chip.place.pin}:
             on_pin = [chip.chip for chip in self.chips if chip.place.pin == pin]
             self.io.onewires[pin_number(pin)] = VirtualOneWire(on_pin)
+        for name in {chip.place.i2s for chip in self.chips if chip.place.i2s}:
+            heard = [chip.chip for chip in self.chips if chip.place.i2s == name]
+            self.io.i2s[unit_number(name)] = VirtualI2S(heard, time.monotonic_ns)
 
     def _show_world(self, wired: dict[int, WiredChip], chip: I2CChip) -> None:
         if self.quantities:

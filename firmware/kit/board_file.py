@@ -15,7 +15,7 @@ from protocol import plain
 
 from . import on_bus, on_pins, options, periods
 from .errors import BoardFileError
-from .schema import Actuator, BoardFile, Channel, I2cBus, Input, Interlock, Link, Output, Ring, Sensor, Uart
+from .schema import Actuator, BoardFile, Channel, I2cBus, I2s, Input, Interlock, Link, Output, Ring, Sensor, Uart
 
 FOLDER = Path(__file__).parent.parent / "boards"
 DRIVERS = Path(__file__).parent.parent.parent / "drivers"
@@ -24,6 +24,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "ring": Ring,
     "buses": I2cBus,
     "uarts": Uart,
+    "i2s": I2s,
     "sensors": Sensor,
     "channels": Channel,
     "actuators": Actuator,

@@ -31,6 +31,11 @@ PROTOCOL = (
 )  # fmt: skip
 DRIVER_BASE = ("__init__", "bus", "errors", "machine_bus", "motion")
 FLASH_RING = {"pack", "unpack", "spill", "refill", "blocks", "ring_files"}
+# What drivers ask `io` for, and the module of the port for it: it takes room, and not every VM has what it is made of.
+LOADED_FOR = {"onewire": "one_wire", "i2s": "i2s"}
+# A function after this line is also compiled to machine code, in a module beside it whose name ends so.
+NATIVE_MARK = "# native: viper\n"
+NATIVE = "_native"
 KEY_BYTES = 32
 
 
@@ -65,7 +70,7 @@ def build(
     (out_dir / "main.py").write_bytes(main)
     for source in sources(board):
         digest.update(source.read_bytes())
-        files.append(_compile(source, out_dir, pins.MCUS[board.mcu].march))
+        files += _compiled(source, out_dir, pins.MCUS[board.mcu].march)
     digest.update(json.dumps(describe.board_config(board, "")).encode())
     manifest = describe.manifest(board, thing)
     data = {
@@ -91,7 +96,7 @@ def sources(board: BoardFile) -> Iterator[Path]:
     for name in (*DRIVER_BASE, *sorted(_with_what_they_share(kinds) - set(DRIVER_BASE))):
         yield ROOT / "drivers" / f"{name}.py"
     yield ROOT / "firmware" / "__init__.py"
-    unused = set() if _on_a_1_wire_line(kinds) else {"one_wire"}
+    unused = {module for call, module in LOADED_FOR.items() if not _ask_for(kinds, call)}
     if not board.led:
         unused.add("lamp")
     if not any(output.max_on_ms for actuator in board.actuators for output in actuator.outputs.values()):
@@ -102,9 +107,9 @@ def sources(board: BoardFile) -> Iterator[Path]:
         yield from (path for path in sorted((ROOT / "firmware" / folder).glob("*.py")) if path.stem not in unused)
 
 
-def _on_a_1_wire_line(kinds: set[str]) -> bool:
-    """Return whether a driver asks for such a line: its code takes room, and not every VM has what it is made of."""
-    return any("io.onewire(" in (ROOT / "drivers" / f"{name}.py").read_text(encoding="utf-8") for name in kinds)
+def _ask_for(kinds: set[str], call: str) -> bool:
+    """Return whether a driver asks its `io` for this."""
+    return any(f"io.{call}(" in (ROOT / "drivers" / f"{name}.py").read_text(encoding="utf-8") for name in kinds)
 
 
 def _with_what_they_share(kinds: set[str]) -> set[str]:
@@ -112,9 +117,9 @@ def _with_what_they_share(kinds: set[str]) -> set[str]:
     found, new = set(kinds), set(kinds)
     while new:
         texts = [(ROOT / "drivers" / f"{name}.py").read_text(encoding="utf-8") for name in new]
-        named = {name for text in texts for name in re.findall(r"^from \.(\w+) import", text, re.M)}
+        named = {name for text in texts for name in re.findall(r"^ *from \.(\w+) import", text, re.M)}
         named |= {name for text in texts for name in re.findall(r"^from \. import (\w+)", text, re.M)}
-        new = named - found
+        new = {name for name in named if (ROOT / "drivers" / f"{name}.py").exists()} - found
         found |= new
     return found
 
@@ -130,9 +135,23 @@ def mpy_cross() -> Path:
     return found[0]
 
 
-def _compile(source: Path, out_dir: Path, march: str) -> str:
-    """Return the path, relative to the board's root, of the code made from `source`."""
-    inside = source.relative_to(ROOT)
+def _compiled(source: Path, out_dir: Path, march: str) -> Iterator[str]:
+    """Yield the paths, relative to the board's root, of what is made from `source`: bytecode, machine code if marked.
+
+    What is made for another processor is refused by a VM, so whoever imports the machine code falls back on the other.
+    """
+    text = source.read_text(encoding="utf-8")
+    yield _compile(source, out_dir, march)
+    if NATIVE_MARK in text:
+        with tempfile.TemporaryDirectory() as folder:
+            native = Path(folder) / f"{source.stem}{NATIVE}.py"
+            native.write_text(text.replace(NATIVE_MARK, "@micropython.viper\n"), encoding="utf-8")
+            yield _compile(native, out_dir, march, source.relative_to(ROOT).with_name(native.name))
+
+
+def _compile(source: Path, out_dir: Path, march: str, inside: Path | None = None) -> str:
+    """Return the path, relative to the board's root, of what was made from `source`, which stands for `inside`."""
+    inside = inside or source.relative_to(ROOT)
     # a board keeps every name for ever: what is loaded and dropped again shares one
     told = inside.parent if inside.parent.name == "console" else inside
     target = Path("lib") / inside.with_suffix(".mpy")

@@ -30,7 +30,7 @@ def sensor_channels(sensor: Sensor) -> tuple[Channel, ...]:
 def manifest(board: BoardFile, thing: str) -> Manifest:
     """Return the manifest of the board as Thing `thing`."""
     sensors = [
-        SensorInfo(index, s.name, s.chip, s.bus or s.uart or "", _address(s), s.period_ms)
+        SensorInfo(index, s.name, s.chip, s.bus or s.uart or s.i2s or "", _address(s), s.period_ms)
         for index, s in enumerate(board.sensors)
     ]
     channels: list[ChannelInfo] = []
@@ -48,7 +48,7 @@ def _address(sensor: Sensor) -> str:
     """Return where the sensor is, as text for people."""
     if sensor.address is not None:
         return f"0x{sensor.address:02x}"
-    return sensor.pin or sensor.uart or ""
+    return sensor.pin or sensor.uart or sensor.i2s or ""
 
 
 def _channel_info(index: int, sensor_index: int, sensor: Sensor, channel: Channel) -> ChannelInfo:
@@ -96,7 +96,7 @@ def facts(board: BoardFile) -> dict[str, str]:
     hinted = ""
     for index, sensor in enumerate(board.sensors):
         shortest = periods.shortest_ms(driver_module(sensor.chip), sensor.polled)
-        wires = (sensor.bus or sensor.uart or "", _address(sensor))
+        wires = (sensor.bus or sensor.uart or sensor.i2s or "", _address(sensor))
         rows.append(("s", sensor.name, index, sensor.chip, *wires, sensor.period_ms, shortest, len(hinted.encode())))
         for code in range(1, len(errors.NAMES)):
             hint = hints.explain(code, sensor.chip, *wires)
@@ -132,10 +132,12 @@ def _config(board: BoardFile, thing: str) -> dict[str, Any]:
     """Return board.json with pins by their names."""
     inputs = {"stop": board.stop, "jumper": board.jumper}
     flash = {"flash": board.flash.size_kb // BLOCK_KB} if board.flash else {}
+    i2s = {"i2s": {name: {"id": int(name[-1]), **lines.model_dump()} for name, lines in board.i2s.items()}}
     return {
         **{key: [wire.pin, wire.pull, int(wire.active == "high")] for key, wire in inputs.items() if wire},
         **_limits(board),
         **flash,
+        **(i2s if board.i2s else {}),
         "thing": thing,
         "board": board.board,
         "mcu": board.mcu,
@@ -230,6 +232,8 @@ def _wires(board: BoardFile, sensor: Sensor) -> dict[str, Any]:
         return {"bus": sensor.bus, "address": sensor.address}
     if sensor.uart:
         return {"bus": sensor.uart, "baud": board.uarts[sensor.uart].baud}  # type: ignore[index]
+    if sensor.i2s:
+        return {"bus": sensor.i2s}
     return {"pin": sensor.pin, "pull": sensor.pull}
 
 

@@ -6,7 +6,8 @@ pull-down is on, the output is off). RP2350 datasheet, 9.4 function select (F2, 
 GPIO25 drives the LED of a Pico and a Pico 2; GPIO23, 24, 25 and 29 of a Pico W belong to its radio, and so does its
 LED. ESP32-S3 datasheet v2.2, tables 2-1 (pins there are, most float in reset), 2-2 (glitches of 60 us at power-up),
 2-14 (flash and PSRAM) and 3-1 (strapping pins); its GPIO matrix takes UART and I2C to any pin (technical reference
-manual, chapter 6).
+manual, chapter 6). I2S of an RP2040 and RP2350 is a PIO program of MicroPython, any pins, but WS is the one after SCK
+(MicroPython, machine.I2S of the rp2 port).
 """
 
 from typing import NamedTuple
@@ -31,6 +32,8 @@ _I2C_OF_BOTH = {
     "i2c1.scl": frozenset(range(3, 30, 4)),
 }
 _ON_A_PICO = frozenset({*range(23), 26, 27, 28})
+_I2S = [f"i2s{n}.{line}" for n in (0, 1) for line in ("sck", "ws", "sd")]
+_I2S_OF_BOTH = dict.fromkeys(_I2S, _ON_A_PICO)
 _RADIO = dict.fromkeys((23, 24, 25, 29), "it belongs to the radio")
 _USABLE_OF_AN_ESP32S3 = frozenset({1, 2, *range(4, 19), 21, *range(38, 43), 47, 48})
 _TAKEN_OF_AN_ESP32S3 = {
@@ -47,7 +50,8 @@ class Mcu(NamedTuple):
 
     `taken` says why of pins that are not `usable`; `leds` are names that serve for the status LED only; `pulled` is the
     level of a free pin in reset, None where it floats; `glitches` has the pins that are low (0) or high (1) for
-    a moment at power-up; `pull_down_works`: the chip's own pull-down can be relied on.
+    a moment at power-up; `pull_down_works`: the chip's own pull-down can be relied on; `ws_after_sck`: the WS pin of an
+    I2S can only be the one after its SCK pin.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Mcu(NamedTuple):
     pulled: int | None = 0
     glitches: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
     pull_down_works: bool = True
+    ws_after_sck: bool = False
 
     def number(self, pin: str) -> int:
         """Return the GPIO number of a name such as "GP4".
@@ -114,6 +119,19 @@ class Mcu(NamedTuple):
             free = self._named(self.usable - self.glitches[active])
             raise ValueError(f"{pin} is {'high' if active else 'low'} for 60 us at power-up; expected {free}")
 
+    def check_i2s(self, sck: str, ws: str) -> None:
+        """Check that WS stands where the chip's I2S puts it, beside SCK where it has no choice.
+
+        Raises:
+            ValueError: names the pin for WS.
+        """
+        after = self.number(sck) + 1
+        if not self.ws_after_sck or self.number(ws) == after:
+            return
+        beside = f"{self.prefix}{after}, the pin after SCK"
+        where = beside if after in self.usable else "another SCK, as there is no pin after this one"
+        raise ValueError(f"found {ws} for WS with SCK at {sck}; expected {where} ({self.board} knows no other WS)")
+
     def check_pull(self, pin: str, pull: str) -> None:
         """Check that an input's own pull does what it says.
 
@@ -140,6 +158,7 @@ class Mcu(NamedTuple):
 def _anywhere(usable: frozenset[int], uarts: tuple[int, ...]) -> Functions:
     """Return the functions of a chip that takes any signal to any pin."""
     names = [f"i2c{n}.{line}" for n in (0, 1) for line in ("sda", "scl")]
+    names += _I2S
     names += [f"uart{n}.{line}" for n in uarts for line in ("tx", "rx")]
     return dict.fromkeys(names, usable)
 
@@ -149,15 +168,15 @@ MCUS = {
     for mcu in (
         Mcu(
             "rp2040", "a Pico", "armv6m", "GP", _ON_A_PICO, {}, ("GP25",),
-            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH},
+            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True,
         ),
         Mcu(
             "rp2040-w", "a Pico W", "armv6m", "GP", _ON_A_PICO, _RADIO, ("LED",),
-            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH},
+            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True,
         ),
         Mcu(
             "rp2350", "a Pico 2", "armv7emsp", "GP", _ON_A_PICO, {}, ("GP25",),
-            {**_UARTS_OF_AN_RP2350, **_I2C_OF_BOTH}, pull_down_works=False,
+            {**_UARTS_OF_AN_RP2350, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, pull_down_works=False, ws_after_sck=True,
         ),
         Mcu(
             "esp32s3", "an ESP32-S3", "xtensawin", "GPIO", _USABLE_OF_AN_ESP32S3, _TAKEN_OF_AN_ESP32S3, (),
@@ -165,7 +184,7 @@ MCUS = {
         ),
         Mcu(
             "unix", "a virtual board", "x64", "GP", frozenset(range(30)), {}, ("LED",),
-            _anywhere(frozenset(range(30)), (0, 1)),
+            _anywhere(frozenset(range(30)), (0, 1)), ws_after_sck=True,
         ),
     )
 }  # fmt: skip

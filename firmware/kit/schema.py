@@ -59,6 +59,14 @@ class I2cBus(Strict):
     freq_hz: int = Field(default=100_000, ge=10_000, le=400_000)
 
 
+class I2s(Strict):
+    """One I2S input of the chip: it drives SCK and WS, a microphone SD."""
+
+    sck: Pin
+    ws: Pin
+    sd: Pin
+
+
 class Ring(Strict):
     """The buffer that keeps samples (12 bytes each) until the host has acked them."""
 
@@ -93,6 +101,7 @@ class Sensor(Strict):
     bus: str | None = None
     address: int | None = Field(default=None, ge=0x08, le=0x77)
     uart: str | None = None
+    i2s: str | None = None
     pin: Pin | None = None
     pull: Literal["up", "down", "none"] = "none"
     period_ms: int = Field(ge=10, le=86_400_000)
@@ -102,8 +111,8 @@ class Sensor(Strict):
 
     @model_validator(mode="after")
     def _one_wire(self) -> "Sensor":
-        if sum(wire is not None for wire in (self.bus, self.uart, self.pin)) != 1:
-            raise ValueError("expected exactly one of bus, uart and pin")
+        if sum(wire is not None for wire in (self.bus, self.uart, self.i2s, self.pin)) != 1:
+            raise ValueError("expected exactly one of bus, uart, i2s and pin")
         if (self.bus is None) != (self.address is None):
             raise ValueError("a chip on a bus needs its address, and only such a chip has one")
         return self
@@ -192,6 +201,7 @@ class BoardFile(Strict):
     flash: Flash | None = None
     buses: dict[Literal["i2c0", "i2c1"], I2cBus] = Field(default_factory=dict)
     uarts: dict[Literal["uart0", "uart1", "uart2"], Uart] = Field(default_factory=dict)
+    i2s: dict[Literal["i2s0", "i2s1"], I2s] = Field(default_factory=dict)
     sensors: tuple[Sensor, ...] = Field(default=(), max_length=32)
     actuators: tuple[Actuator, ...] = Field(default=(), max_length=16)
     interlocks: tuple[Interlock, ...] = ()
@@ -200,6 +210,7 @@ class BoardFile(Strict):
     def _fits_together(self) -> "BoardFile":
         problems = [
             *_wrong_pins(self),
+            *_wrong_i2s(self),
             *_pins_used_twice(self),
             *_dangling_names(self),
             *_dangling_outputs(self),
@@ -224,6 +235,7 @@ def _functions(board: BoardFile) -> Iterator[tuple[str, str]]:
         yield from ((i2c.sda, f"{bus}.sda"), (i2c.scl, f"{bus}.scl"))
     for name, uart in board.uarts.items():
         yield from ((uart.tx, f"{name}.tx"), (uart.rx, f"{name}.rx"))
+    yield from ((pin, f"{name}.{line}") for name, lines in board.i2s.items() for line, pin in lines)
 
 
 def _wrong_pins(board: BoardFile) -> Iterator[str]:
@@ -249,6 +261,18 @@ def _wrong_pins(board: BoardFile) -> Iterator[str]:
             yield f"{use}: {error}" + (f", or {' or '.join(mcu.leds)}" if use == "led" and mcu.leds else "")
 
 
+def _wrong_i2s(board: BoardFile) -> Iterator[str]:
+    """Yield WS lines that the board's chip cannot have where they are; pins that it has not are told elsewhere."""
+    mcu = pins.MCUS[board.mcu]
+    usable = {f"{mcu.prefix}{number}" for number in mcu.usable}
+    for name, lines in board.i2s.items():
+        try:
+            if {lines.sck, lines.ws} <= usable:
+                mcu.check_i2s(lines.sck, lines.ws)
+        except ValueError as error:
+            yield f"i2s.{name}.ws: {error}"
+
+
 def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
     """Yield (pin, what for) of every pin the board file names."""
     yield board.link.tx, "link.tx"
@@ -265,6 +289,7 @@ def pin_uses(board: BoardFile) -> Iterator[tuple[str, str]]:
         yield from ((uart.tx, f"uarts.{name}.tx"), (uart.rx, f"uarts.{name}.rx"))
         if uart.de:
             yield uart.de, f"uarts.{name}.de"
+    yield from ((pin, f"i2s.{name}.{line}") for name, lines in board.i2s.items() for line, pin in lines)
     for sensor in board.sensors:
         if sensor.pin:
             yield sensor.pin, f"sensors.{sensor.name}"
@@ -294,6 +319,8 @@ def _dangling_names(board: BoardFile) -> Iterator[str]:
             yield f"sensors.{sensor.name}: bus {sensor.bus!r} is not among [buses] {sorted(board.buses)}"
         if sensor.uart and sensor.uart not in board.uarts:
             yield f"sensors.{sensor.name}: uart {sensor.uart!r} is not among [uarts] {sorted(board.uarts)}"
+        if sensor.i2s and sensor.i2s not in board.i2s:
+            yield f"sensors.{sensor.name}: i2s {sensor.i2s!r} is not among [i2s] {sorted(board.i2s)}"
         yield from _dangling_options(board, sensor)
     channels = {channel.name for sensor in board.sensors for channel in sensor.channels}
     for actuator in board.actuators:

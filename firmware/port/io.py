@@ -64,6 +64,12 @@ class Io:
 
         return OneWireLine(pin)
 
+    def i2s(self, name: str, rate_hz: int, buffer_bytes: int):  # type: ignore[no-untyped-def]
+        """The I2S input of this name, whose reads never wait."""
+        from .i2s import open_i2s  # noqa: PLC0415 (its code takes room only where it is needed)
+
+        return open_i2s(self._config["i2s"][name], rate_hz, buffer_bytes)
+
     def input(self, pin: str, pull: str):  # type: ignore[no-untyped-def]
         """A callable that gives the pin's level."""
         read = machine.Pin(pin, machine.Pin.IN, _PULLS[pull]).value

@@ -25,12 +25,17 @@ UART_OPEN = 4
 UART_ANY = 5
 I2C_OPEN = 6
 ONE_WIRE = 7
+I2S_OPEN = 8
+I2S_READ = 9
+I2S_ANY = 10
 PIN_SET = 0x81
 PIN_IRQ = 0x82
 WDT_START = 0x83
 RESET = 0x84
 IRQ_FAILED = 0x85
 FED = 128
+I2S_NOTIFY = 0x86
+SOFT = 0xF0  # from this pin on: events of I2S inputs, whose callbacks run with the heap free
 
 _calls = open(int(os.getenv("BOARD_CALLS", "0")), "r+b")  # noqa: SIM115
 events = open(int(os.getenv("BOARD_EVENTS", "0")), "r+b")  # noqa: SIM115
@@ -96,7 +101,9 @@ def dispatch():
     while not now[0] and events.readinto(_event):
         pin, level, edge, stamp = struct.unpack("<BBHQ", _event)
         entry = handlers.get(pin)
-        if entry is not None and entry[1] & edge:
+        if entry is not None and pin >= SOFT:
+            entry[2](entry[0])
+        elif entry is not None and entry[1] & edge:
             _run(entry, level, stamp)
 
 

@@ -201,6 +201,101 @@ class UART(io.IOBase):
         return self._rx_number if request == 10 else 0
 
 
+class I2S(io.IOBase):
+    """An I2S input. As on an RP2040 WS is the pin after SCK, and who was asked for `poll` never waits in `readinto`."""
+
+    RX, TX = 0, 1
+    MONO, STEREO = 0, 1
+
+    def __init__(self, id, *, sck, ws, sd, mode, bits, format, rate, ibuf):
+        if not 0 <= id < 2:
+            raise ValueError("invalid id")
+        self._id = id
+        self.init(sck=sck, ws=ws, sd=sd, mode=mode, bits=bits, format=format, rate=rate, ibuf=ibuf)
+
+    def init(self, *, sck, ws, sd, mode, bits, format, rate, ibuf):
+        if _number(ws) != _number(sck) + 1:
+            raise ValueError("invalid ws (must be sck+1)")
+        for name, found, able in (("mode", mode, (0,)), ("bits", bits, (16, 32)), ("format", format, (0, 1))):
+            if found not in able:
+                raise ValueError("invalid " + name)
+        if ibuf <= 0:
+            raise ValueError("invalid ibuf")
+        self._size = bits // 8
+        self._stereo = format
+        self._waits = True
+        self._handler = None
+        self._pending = None
+        _bridge.call(_bridge.I2S_OPEN, struct.pack("<BII", self._id, rate, ibuf))
+
+    def deinit(self):
+        _bridge.handlers.pop(_bridge.SOFT + self._id, None)
+
+    def readinto(self, buf):
+        frame = self._size << self._stereo
+        if len(buf) % frame:
+            raise OSError(errno.EINVAL)
+        if self._handler is not None:
+            self._pending = [buf, 0]
+            self._ask()
+            return len(buf)
+        at = self._fill(buf, 0)
+        while self._waits and at < len(buf):
+            _bridge.sleep_us(1000)
+            at = self._fill(buf, at)
+        return at
+
+    def _fill(self, buf, at):
+        frame = self._size << self._stereo
+        count = min((len(buf) - at) // frame, 4096)
+        data = _bridge.call(_bridge.I2S_READ, struct.pack("<BH", self._id, count))[1]
+        for i in range(0, len(data), 8):
+            for word in range(0, 4 + 4 * self._stereo, 4):
+                start = i + word + 4 - self._size
+                buf[at : at + self._size] = data[start : start + self._size]
+                at += self._size
+        return at
+
+    def irq(self, handler):
+        self._handler = handler
+        if handler is None:
+            _bridge.handlers.pop(_bridge.SOFT + self._id, None)
+            self._waits = True
+        else:
+            _bridge.handlers[_bridge.SOFT + self._id] = (self, 255, self._arrived)
+
+    def _ask(self):
+        buf, at = self._pending
+        frames = (len(buf) - at) // (self._size << self._stereo)
+        _bridge.tell(_bridge.I2S_NOTIFY, struct.pack("<BI", self._id, frames))
+
+    def _arrived(self, _):
+        if self._pending is None:
+            return
+        buf, at = self._pending
+        self._pending[1] = at = self._fill(buf, at)
+        if at < len(buf):
+            self._ask()
+            return
+        self._pending = None
+        self._handler(self)
+
+    def ioctl(self, request, argument):
+        if request != 3:
+            return -1  # it has no file descriptor
+        self._waits = False
+        return argument & 1 if _bridge.call(_bridge.I2S_ANY, bytes((self._id,)))[1][0] else 0
+
+    @staticmethod
+    def shift(*, buf, bits, shift):
+        size = bits // 8
+        for at in range(0, len(buf), size):
+            value = int.from_bytes(buf[at : at + size], "little")
+            value -= (value >> bits - 1) << bits
+            value = (value << shift if shift >= 0 else value >> -shift) & (1 << bits) - 1
+            buf[at : at + size] = value.to_bytes(size, "little")
+
+
 class WDT:
     """The watchdog. It cannot be stopped."""
 

@@ -10,12 +10,13 @@ from drivers.errors import BusError
 from drivers.machine_bus import MachineI2C
 from simulator import faces
 from simulator.bus import VirtualI2C
+from simulator.i2s import VirtualI2S
 from simulator.line import Line
 from simulator.onewire import VirtualOneWire
 
 BYTE_NS = 90_000  # nine bits at 100 kHz
 LOOK_NS = 10_000  # what asking for the time takes
-READS_MAX = 40
+READS_MAX = 200
 FIFO = 128  # bytes, as the firmware opens its UARTs
 PUMP_NS = 10_000_000
 
@@ -142,6 +143,7 @@ class Bench:
         self.bus = FailingBus(self.machine_bus())
         self.uarts: dict[str, Uart] = {}
         self.onewires: dict[str, VirtualOneWire] = {}
+        self.i2s_wires: dict[str, VirtualI2S] = {}
         self.levels: dict[str, int] = {}
         self.outputs: dict[str, Output] = {}
         self.pulse_counts: dict[str, Pulses] = {}
@@ -167,6 +169,16 @@ class Bench:
 
     def onewire(self, pin: str) -> VirtualOneWire:
         return self.onewires.setdefault(pin, VirtualOneWire())
+
+    def i2s(self, name: str, rate_hz: int, buffer_bytes: int) -> faces.MachineI2S:
+        """An input as firmware/port opens it: a stream whose reads never wait."""
+        wires = self.i2s_wires.setdefault(name, VirtualI2S((), self.clock.ns))
+        face = faces.MachineI2S(
+            wires, lambda wait_ns: self.clock.advance_ms(wait_ns / 1e6), sck=10, ws=11, sd=12, mode=faces.MachineI2S.RX,
+            bits=32, format=faces.MachineI2S.MONO, rate=rate_hz, ibuf=buffer_bytes,
+        )  # fmt: skip
+        face.ioctl(3, 1)
+        return face
 
     def input(self, pin: str, pull: str) -> Callable[[], int]:
         self.levels.setdefault(pin, 1 if pull == "up" else 0)

@@ -14,7 +14,10 @@ PAGES = ROOT / "docs" / "chips"
 LIST = "support.md"
 HEAD = """| channel | property | unit | range | resolution | sigma | bound | response s |
 |---|---|---|---|---|---|---|---|"""
-WIRES = {"i2c": "I2C", "uart": "UART", "onewire": "1-Wire", "pulses": "pulses", "output": "pins out", "input": "pin"}
+WIRES = {
+    "i2c": "I2C", "uart": "UART", "onewire": "1-Wire", "i2s": "I2S", "pulses": "pulses", "output": "pins out",
+    "input": "pin",
+}  # fmt: skip
 
 
 def drivers() -> list[str]:

@@ -65,9 +65,14 @@ SENSORS = [name for name in board_file.driver_names() if hasattr(board_file.driv
 @pytest.mark.parametrize("chip", SENSORS)
 def test_every_sensor_can_stand_on_a_board(chip: str) -> None:
     source = (board_file.DRIVERS / f"{chip}.py").read_text()
-    wires = {"io.i2c(": {"bus": "i2c0", "address": 0x40}, "io.uart(": {"uart": "uart1"}}
+    wires = {
+        "io.i2c(": {"bus": "i2c0", "address": 0x40},
+        "io.uart(": {"uart": "uart1"},
+        "io.i2s(": {"i2s": "i2s0"},
+    }
     wired = next((wire for call, wire in wires.items() if call in source), {"pin": "GP15"})
-    plain = data("river_gauge") | {"buses": {"i2c0": {"sda": "GP8", "scl": "GP9"}}}
+    plain = data("river_gauge") | {"buses": {"i2c0": {"sda": "GP12", "scl": "GP13"}}}
+    plain["i2s"] = {"i2s0": {"sck": "GP10", "ws": "GP11", "sd": "GP16"}}
     plain["sensors"] = [{"name": "probe", "chip": chip, "period_ms": 86_400_000, **wired}]
     board = board_file.check(plain, "b.toml")
     names = [channel.name for channel in describe.manifest(board, "thing-1").channels]
@@ -75,6 +80,7 @@ def test_every_sensor_can_stand_on_a_board(chip: str) -> None:
     needed = {path.stem for path in bundle.sources(board)}
     assert chip in needed
     assert ("one_wire" in needed) == ("io.onewire(" in source)
+    assert ("i2s" in needed) == ("io.i2s(" in source)
 
 
 def test_the_keys_of_a_transceiver_are_told_only_to_a_board_that_has_one() -> None:
@@ -83,6 +89,56 @@ def test_the_keys_of_a_transceiver_are_told_only_to_a_board_that_has_one() -> No
     assert ("GP7", "uarts.uart1.de") in schema.pin_uses(meter)
     gauge = board_file.load(board_file.board_path("river_gauge"))
     assert set(describe.board_config(gauge, "")["uarts"]["uart1"]) == {"id", "baud", "tx", "rx"}
+
+
+def test_the_pins_of_an_i2s_are_told_only_to_a_board_that_has_one() -> None:
+    mast = board_file.load(board_file.board_path("sound_mast"))
+    config = describe.board_config(mast, "")
+    assert config["i2s"] == {"i2s0": {"id": 0, "sck": "GP10", "ws": "GP11", "sd": "GP12"}}
+    assert config["sensors"][0]["bus"] == "i2s0"
+    assert {("GP10", "i2s.i2s0.sck"), ("GP12", "i2s.i2s0.sd")} <= set(schema.pin_uses(mast))
+    assert "i2s" not in describe.board_config(board_file.load(board_file.board_path("river_gauge")), "")
+    assert describe.manifest(mast, "mast-1").sensors[0].bus == "i2s0"
+
+
+@pytest.mark.parametrize(
+    ("mcu", "prefix", "lines", "told"),
+    [
+        ("rp2040", "GP", (10, 12, 13), "found GP12 for WS with SCK at GP10; expected GP11, the pin after SCK"),
+        ("rp2350", "GP", (11, 10, 13), "found GP10 for WS with SCK at GP11; expected GP12, the pin after SCK"),
+        ("rp2040-w", "GP", (22, 21, 13), "expected another SCK, as there is no pin after this one"),
+        ("rp2040", "GP", (10, 11, 23), "i2s.i2s0.sd: found 'GP23'"),
+        ("rp2040", "GP", (10, 11, 0), "GP0 is used twice"),
+        ("esp32s3", "GPIO", (5, 10, 46), "it is a strapping pin"),
+        ("esp32s3", "GPIO", (5, 10, 4), ""),
+        ("rp2040", "GP", (20, 21, 2), ""),
+    ],
+)
+def test_lines_of_an_i2s_are_where_the_chip_can_have_them(
+    mcu: str, prefix: str, lines: tuple[int, int, int], told: str
+) -> None:
+    wrong = data("pico" if prefix == "GP" else "esp32s3") | {"mcu": mcu}
+    if mcu == "rp2040-w":
+        wrong["led"] = "LED"
+    wrong["i2s"] = {"i2s0": {name: f"{prefix}{pin}" for name, pin in zip(("sck", "ws", "sd"), lines, strict=True)}}
+    if told:
+        assert told in problems(wrong)
+    else:
+        assert board_file.check(wrong, "b.toml").i2s["i2s0"].ws == f"{prefix}{lines[1]}"
+
+
+def test_a_microphone_on_no_i2s_and_a_rate_without_whole_blocks_are_mistakes() -> None:
+    wrong = data("sound_mast")
+    wrong["sensors"][0]["i2s"] = "i2s1"
+    assert "sensors.sound: i2s 'i2s1' is not among [i2s] ['i2s0']" in problems(wrong)
+    wrong = data("sound_mast")
+    wrong["sensors"][0]["options"] = {"rate_hz": 44_100}
+    assert "rate_hz: found 44100; expected a multiple of 125" in problems(wrong)
+    wrong["sensors"][0]["options"] = {"rate": 16_000}
+    assert "did you mean 'rate_hz'?" in problems(wrong)
+    wrong = data("sound_mast")
+    wrong["i2s"]["i2s0"]["bck"] = "GP9"
+    assert "i2s.i2s0.bck: unknown key" in problems(wrong)
 
 
 def test_a_pin_of_a_transceiver_or_an_option_serves_nothing_else() -> None:

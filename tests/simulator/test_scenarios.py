@@ -52,7 +52,7 @@ def test_what_a_noisy_chip_measures_of_a_steady_world_is_never_the_same_for_long
 
 
 def test_a_chip_needs_one_wire() -> None:
-    with pytest.raises(ValidationError, match="one of bus, uart and pin"):
+    with pytest.raises(ValidationError, match="one of bus, uart, i2s and pin"):
         scenario.ChipPlace(name="x", chip="y", bus="i2c0", uart="uart1")
 
 

@@ -178,7 +178,8 @@ def measure(board: str = "fullest", flash_kb: int = 0) -> dict[str, Any]:
 
 def _runs(module: str) -> bool:
     """Return whether a module of the bundle is in memory while the application runs."""
-    return not (module.startswith("firmware.console") or module.endswith("__init__") or module in NOT_KEPT)
+    absent = module.startswith("firmware.console") or module.endswith(("__init__", "_native"))
+    return not (absent or module in NOT_KEPT)
 
 
 def figures(vm: Vm, board: str, modules: list[str], native: int) -> dict[str, Any]:

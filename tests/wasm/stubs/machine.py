@@ -176,6 +176,28 @@ class UART:
         return len(data)
 
 
+class I2S:
+    """A microphone at 16 kHz that hears a square wave of 1 kHz; its buffer counts, as on the heap of a board."""
+
+    RX = MONO = 0
+    WAVE = bytes((0, 0, 0, 8)) * 8 + bytes((0, 0, 0, 0xF8)) * 8
+
+    def __init__(self, id, sck, ws, sd, mode, bits, format, rate, ibuf):
+        self.storage = bytearray(ibuf)
+        self.before_ms = time.ticks_ms()
+        self.waiting = 0
+
+    def readinto(self, buf):
+        now_ms = time.ticks_ms()
+        self.waiting = min(640, self.waiting + 16 * time.ticks_diff(now_ms, self.before_ms))
+        self.before_ms = now_ms
+        count = min(len(buf) // 4, self.waiting)
+        for i in range(4 * count):
+            buf[i] = self.WAVE[i & 63]
+        self.waiting -= count
+        return 4 * count
+
+
 class WDT:
     def __init__(self, timeout):
         pass
