@@ -13,6 +13,7 @@ ICS-43434 and ICS-43432 have the same frames and the same sensitivity, narrower 
     wait_ms = microphone.start()
     wait_ms = microphone.read_into(values)   # until it is 0; values[0]: LAeq since the reading before
 
+Below 500 ms: an interrupt of the I2S takes every sample into its buffer.
 Board file keys: `bus`; `period_ms`; `rate_hz` (16000), a multiple of 125 from 8000 to 48000; `sensitivity_dbfs` (-26),
 what 94 dB at 1 kHz give: -29 to -23 for an INMP441, so calibrate it; -27 to -25 for an ICS-43434.
 Limits: it listens all the time, and takes the board's time for it; a reading that missed more than a tenth of its time

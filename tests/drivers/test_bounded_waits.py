@@ -144,8 +144,31 @@ def test_on_1_wire(bench: Any, how: str, code: int, monkeypatch: pytest.MonkeyPa
         assert found == code or (how == "zeros" and found == errors.BAD_ID)
 
 
+class DumbI2S:
+    """Has no samples, or has always more of one value."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def readinto(self, buf: Any) -> int:
+        if self.how == "silent":
+            return 0
+        buf[:] = bytes([0 if self.how == "zeros" else 255]) * len(buf)
+        return len(buf)
+
+
+@pytest.mark.parametrize(("how", "code"), [("silent", 10), ("zeros", 7), ("ones", 7)])
+def test_on_i2s(bench: Any, how: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading lasts a period, here the shortest."""
+    monkeypatch.setattr(bench, "i2s", lambda *_: DumbI2S(how))
+    module = importlib.import_module("drivers.inmp441")
+    driver = module.make(bench, {"bus": "i2s0", "period_ms": module.PERIOD_MIN_MS})
+    for _ in range(2):
+        assert ended(bench, driver, 3, read_max_ms(module)) == code
+
+
 def test_every_sensor_is_tried_here() -> None:
-    assert set(chips()) == {*CASES, *ON_UART, "ds18b20"} | PINS
+    assert set(chips()) == {*CASES, *ON_UART, "ds18b20", "inmp441"} | PINS
 
 
 # Loops that ask a port or sleep, and what ends them. All others of these are `for` loops over a range.

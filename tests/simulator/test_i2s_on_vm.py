@@ -9,6 +9,7 @@ import pytest
 from simulator.bridge import BoardIO
 from simulator.chips import inmp441
 from simulator.i2s import VirtualI2S
+from tests.simulator.test_firmware_end_to_end import Site
 from tests.simulator.test_virtual_board import ROOT, Bench
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
@@ -87,3 +88,48 @@ async def test_a_microphone_on_the_vm(tmp_path: Path) -> None:
     assert lines["called"] == "1"
     assert lines["stream"] == "True"
     assert float(lines["level"]) == pytest.approx(88.0, abs=0.2)
+
+
+SCENARIO = """
+name = "mast"
+world = "classroom"
+[window]
+start = "2026-03-02T07:00:00"
+hours = 1.0
+
+[[boards]]
+thing = "mast-1"
+board = "sound_mast"
+
+[[boards.chips]]
+name = "sound"
+chip = "inmp441"
+i2s = "i2s0"
+measures = { tone_db = { of = "air_temperature_cel", offset = 60.0 } }
+
+[[boards.chips]]
+name = "air"
+chip = "sht4x"
+bus = "i2c0"
+address = 0x44
+measures = { temperature_cel = { of = "air_temperature_cel" } }
+"""
+
+
+async def test_a_mast_hears_what_the_world_says_and_notices_a_pulled_wire(tmp_path: Path) -> None:
+    """The whole firmware, a host at its port: 60 dB and one more for each degree."""
+    path = tmp_path / "mast.toml"
+    path.write_text(SCENARIO)
+    site = Site(tmp_path, str(path))
+    await site.start(speed=1)
+    mast = site.hosts["mast-1"]
+    try:
+        await site.until(lambda: mast.latest("sound_level")[0] == mast.latest("air_temperature")[0] == 1)
+        await site.until(lambda: abs(mast.latest("sound_level")[1] - 60 - mast.latest("air_temperature")[1]) < 1)
+        await site.fault(fault="silent", thing="mast-1", sensor="sound")
+        await site.until(lambda: mast.latest("sound_level")[0] == 9)
+        assert mast.latest("air_temperature")[0] == 1
+        await site.fault(fault="clear")
+        await site.until(lambda: mast.latest("sound_level")[0] == 1)
+    finally:
+        await site.end()
