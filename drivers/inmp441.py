@@ -60,6 +60,9 @@ class INMP441:
         self._started = True
         now_ms = self._millis()
         self._settling = not self._known
+        if self._known and now_ms - self._begun_ms > _BUFFER_MS:  # nobody asked for a while: what was heard is a part
+            self._listen()
+            self._begin(now_ms)
         self._end_ms = now_ms + (self._settle_ms if self._settling else self._span_ms)
         return _STEP_MS
 

@@ -1,14 +1,13 @@
-"""Runs on MicroPython after lines `RATE = ...` and `NATIVE = ...`: the kernel, its machine code, and the microphone.
+"""Runs on MicroPython after lines `RATE = ...` and `NATIVE = ...`: the kernel and its machine code.
 
-Prints what the kernel has after samples of all kinds ("state N ..."), the heap that 100 blocks took ("fed N"), and
-levels and heap of a reading ("level L", "read N"), then "ok".
+Prints what the kernel has after samples of all kinds ("state N ...", "native N ..."), the heap that 100 blocks took
+("fed N"), then "ok".
 """
 
 import gc
 from array import array
-from math import pi, sin
 
-from drivers import inmp441, sound, sound_kernel
+from drivers import sound, sound_kernel
 
 COUNT = 640
 buf = bytearray(4 * COUNT)
@@ -37,30 +36,6 @@ else:
     assert sound.weigh is sound_kernel.weigh
 
 
-class Tone:
-    """1 kHz of 94 dB at 16 kHz, as many samples as the clock says."""
-
-    now_ms = 0
-    given = 0
-
-    def __init__(self):
-        self.words = bytearray(64)
-        for i in range(16):
-            value = int(420426 * sin(pi * i / 8)) << 8
-            for j in range(4):
-                self.words[4 * i + j] = value >> 8 * j & 255
-
-    def readinto(self, into):
-        count = min(len(into) // 4, self.now_ms * 16 - self.given)
-        for i in range(4 * count):
-            into[i] = self.words[(4 * self.given + i) & 63]
-        self.given += count
-        return 4 * count
-
-    def millis(self):
-        return self.now_ms
-
-
 def fed():
     levels = sound.Levels(16000, -26.0)
     gc.collect()
@@ -73,28 +48,5 @@ def fed():
     return used
 
 
-tone = Tone()
-microphone = inmp441.INMP441(tone, tone.millis, {"period_ms": 250})
-values = array("f", [0.0] * 3)
-
-
-def reading():
-    """Bytes that one start and reading take, the clock's own apart."""
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    wait_ms = microphone.start()
-    while wait_ms:
-        tone.now_ms += wait_ms
-        wait_ms = microphone.read_into(values)
-    used = gc.mem_alloc() - before
-    gc.enable()
-    return used
-
-
 print("fed", fed())
-for _ in range(3):
-    used = reading()
-print("level", *values)
-print("read", used)
 print("ok")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import drivers.rs485
+from simulator.i2s import VirtualI2S
 from simulator.onewire import VirtualOneWire
 from tests.drivers.cases import CASES, plug
 from tests.drivers.conftest import READS_MAX, Bench, Output
@@ -75,6 +76,9 @@ def made(bench: Bench, name: str) -> tuple[Any, int, dict[str, Any]]:
     if name == "ds18b20":
         chip = importlib.import_module("simulator.chips.ds18b20").make(bench.clock.ns)
         bench.onewires["GP15"] = TimedOneWire(bench.clock, [chip])
+    if name == "inmp441":
+        chip = importlib.import_module("simulator.chips.inmp441").make(bench.clock.ns)
+        bench.i2s_wires["uart1"] = VirtualI2S([chip], bench.clock.ns)
     return module.make(bench, cfg), len(module.CHANNELS), cfg
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from drivers import sound, sound_kernel
 from firmware.kit import board_file, bundle
-from tests.drivers.test_on_board import BIN, ROOT, WASM
+from tests.drivers.on_board import BIN, ROOT, WASM
 
 CHECK = Path(__file__).with_name("check_sound_on_board.py")
 RATES = (16000, 48000)
@@ -39,10 +39,6 @@ def lines(command: list[str], **environment: str) -> dict[str, list[float]]:
     return {word[0]: [float(number) for number in word[1:]] for word in words}
 
 
-def check_levels(found: dict[str, list[float]]) -> None:
-    assert found["level"] == pytest.approx([94.0, 94.0, 97.0], abs=0.05)
-
-
 @pytest.mark.parametrize("rate", RATES)
 def test_machine_code_and_bytecode_are_the_same_to_the_last_bit(tmp_path: Path, rate: int) -> None:
     """As the kit makes them for the processor of this machine; viper has 64 bits here, so nothing may need the 33rd."""
@@ -55,10 +51,8 @@ def test_machine_code_and_bytecode_are_the_same_to_the_last_bit(tmp_path: Path, 
             assert list(bundle._compiled(source, tmp_path, "x64"))
     found = lines([str(vm), str(script(tmp_path, rate, True))], MICROPYPATH=f"{tmp_path / 'lib'}:.frozen")
     assert found["native"] == found["state"] == on_cpython(rate)
-    check_levels(found)
 
-
-def test_on_the_32_bit_vm_samples_take_no_heap_and_a_reading_little(tmp_path: Path) -> None:
+def test_on_the_32_bit_vm_samples_take_no_heap(tmp_path: Path) -> None:
     node = BIN / "node"
     if not node.exists() or not WASM.exists():
         pytest.skip(f"{node} or {WASM} is missing: make setup installs both")
@@ -66,8 +60,6 @@ def test_on_the_32_bit_vm_samples_take_no_heap_and_a_reading_little(tmp_path: Pa
     found = lines([str(node), runner, str(WASM), str(ROOT), str(script(tmp_path, 16000, False))])
     assert found["state"] == on_cpython(16000)
     assert found["fed"] == [0]
-    assert found["read"][0] <= 256
-    check_levels(found)
 
 
 @pytest.mark.parametrize("mcu", ["rp2040", "rp2350", "esp32s3"])
