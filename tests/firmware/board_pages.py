@@ -48,7 +48,7 @@ def _wires(board: BoardFile) -> Iterator[tuple[str, str, str]]:
         name, _, key = rest.partition(".")
         if group == "link":
             yield pin, f"link {name.upper()}", f"{'RX' if name == 'tx' else 'TX'} of the adapter to the edge node"
-        elif group in ("buses", "uarts"):
+        elif group in ("buses", "uarts", "i2s"):
             yield pin, f"{name} {key.upper()}", _chips_on(board, name, key)
         elif group == "sensors":
             yield pin, key.removeprefix("options.") or "input", _sensor(board, name)
@@ -65,7 +65,7 @@ def _sensor(board: BoardFile, name: str) -> str:
 
 
 def _chips_on(board: BoardFile, wire: str, key: str) -> str:
-    parts = [(s.name, s.chip, s.address) for s in board.sensors if wire in (s.bus, s.uart)]
+    parts = [(s.name, s.chip, s.address) for s in board.sensors if wire in (s.bus, s.uart, s.i2s)]
     parts += [(a.name, a.kind, a.address) for a in board.actuators if a.bus == wire]
     ends = [f"`{name}`: {_linked(kind)}" + (f" at 0x{at:02x}" if at else "") for name, kind, at in parts]
     other = {"tx": " RX", "rx": " TX"}.get(key, "")
