@@ -12,7 +12,9 @@ _BLOCK = 64
 
 def _padded(key: bytes, mask: int) -> bytearray:
     """Return the key filled up to one block with zeros, each byte XORed with `mask`."""
-    block = bytearray(bytes([mask]) * _BLOCK)
+    block = bytearray(_BLOCK)
+    for at in range(_BLOCK):
+        block[at] = mask
     for at in range(len(key)):
         block[at] ^= key[at]
     return block
