@@ -71,7 +71,15 @@ def index() -> str:
     on_hardware = [f"{_row(name)} {how['board']} | {how['day']} | {how['report']} |" for name, how in real.items()]
     shown = [*_head("board", "day", "report"), *on_hardware] if on_hardware else ["none yet."]
     lines = ["Tried on hardware:", "", *shown, "", "Simulated only:", "", *_head(), *simulated]
-    return replaced((PAGES / LIST).read_text(encoding="utf-8"), "chips", "\n".join(lines))
+    text = replaced((PAGES / LIST).read_text(encoding="utf-8"), "chips", "\n".join(lines))
+    return replaced(text, "strangers", strangers())
+
+
+def strangers() -> str:
+    """Return what drivers of others read, from the first lines of their checks, and how many there are."""
+    checks = sorted((ROOT / "tests" / "chips" / "third_party").rglob("*.py"))
+    lines = [path.read_text(encoding="utf-8").splitlines()[0].strip('"') for path in checks]
+    return "\n".join([f"{len(lines)} checks:", "", *(f"- {line}" for line in sorted(lines, key=str.lower))])
 
 
 def _head(*more: str) -> list[str]:

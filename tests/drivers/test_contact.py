@@ -8,6 +8,11 @@ from drivers import contact
 from simulator.chips import contact as chip_contact
 
 
+@pytest.mark.parametrize(("level", "active_high", "closed"), [(0, False, 1), (1, False, 0), (0, True, 0), (1, True, 1)])
+def test_levels(level: int, active_high: bool, closed: int) -> None:
+    assert contact.compensate_closed(level, active_high) == closed
+
+
 @pytest.mark.parametrize("to_ground", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_contact_reads_its_virtual_contact(bench: Any, closed: bool, to_ground: bool) -> None:

@@ -14,6 +14,10 @@ from tests.drivers.serial_cases import SERIAL_CASES
 
 SENSORS = [name for name in pages.drivers() if pages.channels(name)]
 CHANNELS = [(name, channel) for name in SENSORS for channel in pages.channels(name)]
+OWN_SWEEPS = r"def test_(reads_back_the_whole_range|follows_the_chip_over_its_range|bucket_sums|contact_reads)"
+OWN_FAULTS = r"def test_(an_error_at_any_step|any_damaged_bit|garbage_gives_an_error)"
+# A count or a level is looked at, which cannot fail.
+WITHOUT_STEPS = {"anemometer", "contact", "flow_meter", "tipping_bucket"}
 # UCUM codes in use; another one is added with the chip that needs it (https://ucum.org/ucum).
 UNITS = {
     "1", "%", "[ppm]", "[pH]", "Cel", "Pa", "V", "A", "W", "V.A", "var", "kW.h", "Hz", "mm", "m", "s", "deg", "m/s",
@@ -32,6 +36,20 @@ def test_every_sibling_is_there_and_filled_in(name: str) -> None:
         lacking = [what for what in lacking if not what.startswith("tests/chips/")]
     assert lacking == []
     assert on_a_bus == (name in CASES), "CASE is for sensors on an I2C bus, and for all of them"
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_every_sensor_is_swept_and_every_formula_has_its_vectors(name: str) -> None:
+    """The sweeps of I2C and UART, with their faults at every step, take a CASE or SERIAL; others have their own."""
+    text = (Path(__file__).parent / f"test_{name}.py").read_text()
+    swept = name in CASES or name in SERIAL_CASES
+    assert swept or re.search(OWN_SWEEPS, text), "no sweep of what its virtual chip can show"
+    assert swept or name in WITHOUT_STEPS or re.search(OWN_FAULTS, text), "no fault at every step"
+    source = (pages.ROOT / "drivers" / f"{name}.py").read_text()
+    source += (pages.ROOT / "drivers" / "sound.py").read_text() if name == "inmp441" else ""
+    text += (Path(__file__).parent / "test_sound.py").read_text() if name == "inmp441" else ""
+    formulas = re.findall(r"^def (compensate_\w+)", source, re.M)
+    assert [formula for formula in formulas if f"{formula}(" not in text] == []
 
 
 @pytest.mark.parametrize("name", [name for name in pages.drivers() if name not in SENSORS])

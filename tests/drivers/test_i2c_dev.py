@@ -13,6 +13,7 @@ from cityreflex.commands.sim_i2c import chip_of
 from simulator import i2c_dev
 from simulator.bus import VirtualI2C
 from simulator.chips import ads1115
+from tests.chips.test_third_party import LIBRARIES
 from tests.command import city
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,25 @@ def test_the_contract_holds_on_it(tmp_path: Path) -> None:
     assert counted is not None
     assert int(counted[1]) >= 24
     assert "umockdev" in (ROOT / "tests/drivers/test_bus_contract.py").read_text()
+
+
+@pytest.mark.system
+def test_a_driver_in_rust_reads_the_virtual_ina226(tmp_path: Path) -> None:
+    """No face of ours and no Python in between: its ioctl is libc's."""
+    need_umockdev()
+    assert (LIBRARIES / "pamoja").exists(), "make setup installs tests/chips/third_party/packages.txt"
+    program = ROOT / "tests" / "chips" / "third_party" / "linux" / "ina226.py"
+    words = ["sim", "i2c", "--chip", "ina226@0x40,bus_v=13.2,current_a=-2.5", "--", sys.executable, str(program)]
+    done = subprocess.run(
+        [sys.executable, "-m", "cityreflex", *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{LIBRARIES}"},
+    )
+    assert done.stdout.splitlines() == ["mV 13200", "mA -2500", "mW 33000"], done.stdout + done.stderr
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
