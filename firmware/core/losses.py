@@ -51,6 +51,9 @@ class Losses:
         self._at = 0
         self._again_ms = now_ms + REPEAT_MS
         ring = self._ring
+        while ring.lost_before and len(self.overflows) < MAX_OVERFLOWS:
+            start, end = ring.lost_before.pop(0)
+            self.overflows.append([self._boot.counter, self._boot.gap_id(), start, end])
         if ring.lost_to > ring.lost_from and len(self.overflows) < MAX_OVERFLOWS:
             self.overflows.append([self._boot.counter, self._boot.gap_id(), ring.lost_from, ring.lost_to])
             ring.take_lost()
@@ -69,6 +72,8 @@ class Losses:
         floor = ring.lost_from if ring.lost_to > ring.lost_from else ring.tail
         if ring.owed_to > ring.owed_from:
             floor = min(floor, ring.owed_from)
+        for start, _ in ring.lost_before:
+            floor = min(floor, start)
         for gap in self.overflows:
             floor = min(floor, gap[2])
         return floor

@@ -13,6 +13,8 @@ SIZE = record.SIZE
 class Ring:
     """Records [tail, head); `lost_from`, `lost_to` is the newest range that overflowed and is not yet declared.
 
+    `lost_before` has those before it, where what is between is in flash.
+
     `flush`: what was pushed last is to be sent at once. What was not acked below `safe` is in the flash ring, too; of
     that, [owed_from, owed_to) is only there.
     """
@@ -29,6 +31,7 @@ class Ring:
         self.dropped = 0
         self.lost_from = 0
         self.lost_to = 0
+        self.lost_before = []
         self.flush = False
         self.safe = 0
         self.owed_from = 0
@@ -52,6 +55,9 @@ class Ring:
                 self.owed_from = tail
             self.owed_to = self.tail
         else:
+            if self.owed_to > self.lost_to > self.lost_from:  # what is between the two losses is in flash
+                self.lost_before.append((self.lost_from, self.lost_to))
+                self.lost_from = tail
             if self.lost_to == self.lost_from:
                 self.lost_from = tail
             self.lost_to = self.tail

@@ -68,3 +68,16 @@ def test_copies_are_the_records_pushed(extra: int, n: int) -> None:
         channel, quality, low, high, value = struct.unpack_from("<BBIHf", out, 5 + place * 12)
         assert (channel, quality, value) == (seq % 200, 1, float(seq))
         assert low | high << 32 == 3 * (1 << 30) + seq
+
+
+def test_two_losses_with_records_between_that_are_in_flash_are_declared_apart() -> None:
+    ring = Ring(8)
+    for _ in range(9):  # 0 is lost
+        ring.push(0, 1, 0, 0, 1.0)
+    ring.safe = 3
+    for _ in range(4):  # 1 and 2 are in flash, 3 and 4 are lost
+        ring.push(0, 1, 0, 0, 1.0)
+    assert ring.lost_before == [(0, 1)]
+    assert (ring.lost_from, ring.lost_to) == (3, 5)
+    assert (ring.owed_from, ring.owed_to) == (1, 3)
+    assert ring.dropped == 3

@@ -126,8 +126,8 @@ MUTATIONS = (
     ),
     Mutation(
         "losses: an overflow is told once", LOSSES,
-        "        ring = self._ring\n        if ring.lost_to > ring.lost_from and len",
-        "        self.overflows = []\n        ring = self._ring\n        if ring.lost_to > ring.lost_from and len",
+        "        ring = self._ring\n        while ring.lost_before and len",
+        "        self.overflows = []\n        ring = self._ring\n        while ring.lost_before and len",
     ),
     Mutation(
         "board: acks of other boots count", LINK,
