@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simulator.board import RUN_PIN
 from simulator.pulses import PulseMaker
@@ -129,7 +129,14 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-async def serve(path: Path, bench: FaultBench) -> asyncio.Server:
+class Bench(Protocol):
+    """Whoever applies faults."""
+
+    def apply(self, fault: Fault) -> Fault:
+        """Do what a fault says; the answer has `ok`, and `error` when it could not be done."""
+
+
+async def serve(path: Path, bench: Bench) -> asyncio.Server:
     """A server that applies one fault per line."""
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +152,7 @@ async def serve(path: Path, bench: FaultBench) -> asyncio.Server:
     return server
 
 
-def _answer(bench: FaultBench, line: bytes) -> Fault:
+def _answer(bench: Bench, line: bytes) -> Fault:
     try:
         fault = json.loads(line)
     except ValueError as error:

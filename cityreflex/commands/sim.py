@@ -3,8 +3,8 @@
 import asyncio
 import sys
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -16,9 +16,11 @@ from cityreflex.exits import CONFIG, NOT_FOUND, CityError
 from cityreflex.run_dir import Prepared, prepare
 from service.errors import InUseError
 from service.lock import hold
-from simulator import runtime, scenario
+from simulator import runtime, scenario, shares
 from simulator.world.make import Storm
 from simulator.world.rain import RainError
+
+LISTED = 10
 
 
 @click.group()
@@ -58,7 +60,7 @@ def up(
     """
     plan = config.load_scenario(name)
     window = load_window(plan, seed, rain_csv, start, end)
-    run = partial(runtime.run, name, folder, speed=speed, seed=seed, rain_csv=rain_csv, start=start, end=end)
+    options = {"speed": speed, "seed": seed, "rain_csv": rain_csv, "start": start, "end": end}
     try:
         with hold(folder):
             prepared = prepare(
@@ -66,9 +68,18 @@ def up(
             )
             _announce(prepared, window, speed)
             epoch, utc = prepared.epoch_boottime_us, prepared.epoch_utc_us
-            asyncio.run(run(prepared.boards, epoch_boottime_us=epoch, epoch_utc_us=utc))
+            _run(name, prepared, plan, {**options, "epoch_boottime_us": epoch, "epoch_utc_us": utc})
     except InUseError as error:
         raise in_use(error) from error
+
+
+def _run(name: str, prepared: Prepared, plan: scenario.Scenario, options: dict[str, Any]) -> None:
+    """Run the boards here, or many of them in several processes."""
+    processes = shares.processes_for(len(prepared.boards), plan.acts)
+    if processes == 1:
+        asyncio.run(runtime.run(name, prepared.folder, prepared.boards, **options))
+    else:
+        asyncio.run(shares.run(name, prepared.folder, prepared.boards, processes, **options))
 
 
 def load_window(
@@ -89,7 +100,8 @@ def _announce(prepared: Prepared, window: Storm, speed: float) -> None:
     lines = [
         f"world: {_iso(window.start_utc_us)} to {_iso(window.end_utc_us)}, {hours:g} h in "
         f"{hours * 3600 / speed:.0f} s",
-        *(f"board: {spec.thing} on {folder / 'dev' / spec.thing}" for spec in prepared.boards),
+        *(f"board: {spec.thing} on {folder / 'dev' / spec.thing}" for spec in prepared.boards[:LISTED]),
+        *([f"... and {len(prepared.boards) - LISTED} more"] if len(prepared.boards) > LISTED else []),
         "next, each in a terminal of its own:",
         f"  city aggregator run --config {quoted(folder / 'aggregator.toml')}",
         f"  city edge run --config {quoted(folder / 'edge.toml')}",

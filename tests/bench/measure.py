@@ -1,6 +1,6 @@
 """`make bench`: the durable link, a ping, the kernels and COBS, each beside its peers in one run. Asserts nothing.
 
-    python tests/bench/measure.py [--rounds 5] [--only link|ping|kernels|encoding] [--dir FOLDER] [--out bench.json]
+    python tests/bench/measure.py [--rounds 5] [--only link|ping|kernels|encoding|fleet] [--dir FOLDER] [--out FILE]
 
 All contenders of a round run one after the other, round after round; a ratio is the median of the rounds' ratios, so
 that it holds when the machine's speed drifts, and its spread is told. What each one does stands in its own file.
@@ -9,6 +9,7 @@ that it holds when the machine's speed drifts, and its spread is told. What each
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -94,6 +95,17 @@ def pings(folder: Path, rounds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fleet(folder: Path) -> dict[str, Any]:
+    """Return the figures of 1,000 virtual boards, measured by a program of its own."""
+    out = folder / "fleet.json"
+    command = [sys.executable, "-m", "tests.bench.fleet", "--dir", str(folder), "--out", str(out)]
+    subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL, check=False)
+    if not out.exists():
+        raise RuntimeError(f"{' '.join(command)} failed; run it by itself to see why")
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
 def show(found: dict[str, Any]) -> None:
     """Print the tables."""
     machine = found["machine"]
@@ -108,7 +120,7 @@ def show(found: dict[str, Any]) -> None:
     for row in found.get("kernels", []):
         rates = f"{row['ours_per_s'] / 1e6:8.2f} M/s {row['peer_per_s'] / 1e6:8.2f} M/s"
         print(f"{row['work']:<22} {row['peer']:<24} {rates}  ratio {row['ratio']:7.3f}")
-    for line in encoding.lines(found.get("encoding", [])):
+    for line in [*encoding.lines(found.get("encoding", [])), *found.get("fleet", {}).get("table", [])]:
         print(line)
 
 
@@ -137,7 +149,7 @@ def main() -> int:
     """Measure, print the tables, write the JSON. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Measure this system beside its peers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("link", "ping", "kernels", "encoding"))
+    parser.add_argument("--only", choices=("link", "ping", "kernels", "encoding", "fleet"))
     parser.add_argument("--dir", type=Path, default=Path.cwd(), help="a folder on a disk; not a tmpfs")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     asked = parser.parse_args()
@@ -146,6 +158,7 @@ def main() -> int:
         "ping": lambda folder: pings(folder, asked.rounds),
         "kernels": kernels.run,
         "encoding": encoding.run,
+        "fleet": fleet,
     }
     try:
         facts.on_disk(asked.dir)
