@@ -38,7 +38,7 @@ def look(city: City, now: Now) -> tuple[list[Cause], list[Name]]:
     causes = [_offline(session, now) for session in silent.values()]
     for session in city.sessions.by_edge.values():
         if session.edge not in silent:
-            causes += _of_boards(session, now) + _doubts(session, now)
+            causes += _of_boards(session, now) + _doubts(city, session, now)
     names = {(cause.kind, cause.place) for cause in causes}
     members = _members(city, names, silent)
     starting = {s.edge for s in city.sessions.by_edge.values() if s.starting(now.us)}
@@ -94,12 +94,12 @@ def _fault(thing: str, fault: Mapping[str, Any], now: Now) -> Cause:
     return Cause(SENSOR, place, text[:300], since if isinstance(since, int) and since > 0 else now.utc_us)
 
 
-def _doubts(session: Session, now: Now) -> list[Cause]:
-    """Return the channels that an edge node doubts, without what they show: that changes all the time."""
+def _doubts(city: City, session: Session, now: Now) -> list[Cause]:
+    """Return the channels of its own that an edge node doubts, without what they show: that changes all the time."""
     quality, found = session.health.get("quality"), []
     for row in _maps(quality.get("rows"))[:MAX_DOUBTS] if isinstance(quality, dict) else []:
         place, test, since = str(row.get("datastream", ""))[:128], row.get("test"), row.get("since")
-        if test in LASTING:
+        if test in LASTING and city.registry.owns(session.edge, place.split("/", 1)[0]):
             text = f"{place} is doubted by {session.edge} ({test}): {row.get('check')}"
             begin = since if isinstance(since, int) and since > 0 else now.utc_us
             found.append(Cause(DOUBT, place, text[:300], begin))

@@ -135,7 +135,7 @@ class BoardSide:
         clock = event_clock(line, core.clock)
         batch = NewBatch(thing, samples.boot, samples.first, samples.n, clock, rx_us, samples.records)
         if self._is_wanted(batch):
-            flags = core.quality.check(thing, line, samples.records)
+            flags = core.quality.check(thing, line, samples.records, rx_us)
             self._store(batch, core.fusion.fuse(thing, line, samples.records, rx_us, flags))
 
     def _take_earlier(self, thing: str, samples: link.Samples, rx_us: int) -> None:

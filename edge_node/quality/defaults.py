@@ -42,7 +42,7 @@ def _fastest(known: Declared | None) -> float:
 
 
 def _noise(channel: ChannelInfo, known: Declared | None) -> float:
-    return NOISE_SIGMAS * channel.sigma + (known.resolution if known else 0.0)
+    return NOISE_SIGMAS * abs(channel.sigma) + (known.resolution if known else 0.0)
 
 
 def pair_of(pair: PairRule, at: tuple[int, int], two: tuple[ChannelInfo, ChannelInfo], period_s: float) -> Pair:

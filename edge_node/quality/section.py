@@ -1,11 +1,13 @@
 """The sections [quality] of edge.toml: bounds of channels beyond what drivers declare, pairs that see the same."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from service.sections import Section
 
+LONGEST_S = 1e9
+Seconds = Annotated[float, Field(le=LONGEST_S)]
 Test = Literal["gross_range", "rate_of_change", "flat_line", "gap"]
 
 
@@ -16,13 +18,13 @@ class ChannelRule(Section):
     sends the channel with its verdict as a Datastream of its own, EDGE/THING.CHANNEL.
     """
 
-    lower: float | None = Field(default=None, description="below: suspect; the board file's range says what fails")
-    upper: float | None = Field(default=None, description="above: suspect")
-    rate_per_s: float | None = Field(default=None, gt=0, description="fastest change, in the channel's unit")
-    noise: float | None = Field(default=None, ge=0, description="what noise may add to a change; default 6 sigma")
-    flat_s: float | None = Field(default=None, gt=0, description="the same value for so long: suspect")
-    flat_fail_s: float | None = Field(default=None, gt=0, description="the same value for so long: fail")
-    stale_s: float | None = Field(default=None, gt=0, description="no sample for so long: missing")
+    lower: FiniteFloat | None = Field(default=None, description="below: suspect; what fails is the board file's")
+    upper: FiniteFloat | None = Field(default=None, description="above: suspect")
+    rate_per_s: FiniteFloat | None = Field(default=None, gt=0, description="fastest change, in the channel's unit")
+    noise: FiniteFloat | None = Field(default=None, ge=0, description="what noise may add to a change; default 6 sigma")
+    flat_s: Seconds | None = Field(default=None, gt=0, description="the same value for so long: suspect")
+    flat_fail_s: Seconds | None = Field(default=None, gt=0, description="the same value for so long: fail")
+    stale_s: Seconds | None = Field(default=None, gt=0, description="no sample for so long: missing")
     off: list[Test] = Field(default_factory=list)
     publish: bool = True
 
@@ -46,9 +48,9 @@ class PairRule(Section):
     """[[quality.pairs]]: two channels of the same property and unit that see the same."""
 
     of: tuple[str, str]
-    most: float | None = Field(default=None, gt=0, description="largest difference; default 4 sigma of the difference")
-    within_s: float | None = Field(default=None, gt=0, description="age of the other value; default 2 longer periods")
-    for_s: float = Field(default=60.0, ge=0, description="differing for so long: suspect")
+    most: FiniteFloat | None = Field(default=None, gt=0, description="largest difference; default 4 sigma of it")
+    within_s: Seconds | None = Field(default=None, gt=0, description="age of the other value; default 2 longer periods")
+    for_s: Seconds = Field(default=60.0, ge=0, description="differing for so long: suspect")
 
     @model_validator(mode="after")
     def _two(self) -> "PairRule":
@@ -60,8 +62,8 @@ class PairRule(Section):
 class QualitySection(Section):
     """[quality]: `flat_s` for channels whose noise shows in their last digit; `stale_periods` without a sample."""
 
-    flat_s: float = Field(default=21_600.0, gt=0)
-    stale_periods: float = Field(default=3.0, ge=1)
+    flat_s: Seconds = Field(default=21_600.0, gt=0)
+    stale_periods: FiniteFloat = Field(default=3.0, ge=1)
     channels: dict[str, ChannelRule] = Field(default_factory=dict)
     pairs: list[PairRule] = Field(default_factory=list, max_length=64)
 

@@ -26,6 +26,7 @@ CHANNELS = 256
 SUSPECT, FAIL, MISSING = 3, 4, 9
 SENSOR, GROSS_RANGE = TESTS.index("sensor"), TESTS.index("gross_range")
 MAX_ROWS = 32
+AHEAD_US = 5_000_000
 NAMES = {1: "good", 2: "not_evaluated", SUSPECT: "suspect", FAIL: "fail", MISSING: "missing"}
 U8 = npt.NDArray[np.uint8]
 
@@ -71,8 +72,13 @@ class QualityWatch:
             self._places[place.name] = place
             self._tune(place)
             if anew:
-                self._bank.forget(place.at)
+                self._forget(place.at)
         self._join()
+
+    def _forget(self, at: int) -> None:
+        self._bank.forget(at)
+        self._heard_us[at] = self._since_us[at] = 0
+        self._shown[:, at] = 0
 
     def _tune(self, place: _Place) -> None:
         own = self.section.channels.get(place.name, ChannelRule())
@@ -91,10 +97,11 @@ class QualityWatch:
                 pairs.append(defaults.pair_of(pair, at, channels, period_s))
         self._bank.join(pairs)
 
-    def check(self, thing: str, line: Line, records: bytes) -> U8 | None:
+    def check(self, thing: str, line: Line, records: bytes, rx_us: int) -> U8 | None:
         """Return the flags (n,) of a board's records, None for a board that is not of this node.
 
-        `line` places the board's stamps in boottime.
+        `line` places the board's stamps in boottime, in which they came at `rx_us`. A sample of the future fails and
+        moves nothing: all that follow would be late.
         """
         base = self._base.get(thing)
         if base is None:
@@ -103,8 +110,10 @@ class QualityWatch:
         index = base + rows["channel"].astype(np.int64)
         boottime_us = line.edge_times(columns.stamp_us(rows))
         at = np.rint(self._host.speed * boottime_us).astype(np.int64)
-        flag, test = check(self._bank, index, at, rows["value"], rows["quality"])
-        np.maximum.at(self._heard_us, index, boottime_us.astype(np.int64))
+        present = boottime_us <= rx_us + AHEAD_US
+        told = np.where(present, rows["quality"], np.maximum(rows["quality"], FAIL))
+        flag, test = check(self._bank, index, at, rows["value"], told)
+        np.maximum.at(self._heard_us, index[present], boottime_us[present].astype(np.int64))
         self._counts += np.bincount(test, minlength=len(TESTS))
         self._note(np.unique(index))
         return flag
@@ -141,7 +150,8 @@ class QualityWatch:
         counts = dict.fromkeys(NAMES.values(), 0)
         for _, flag, _ in found:
             counts[NAMES.get(flag, "missing")] += 1
-        own = [self._row(*one, now_us, up_since_us) for one in found if self._is_own(*one[1:])]
+        doubted = sorted((one for one in found if self._is_own(*one[1:])), key=_first_what_lasts)
+        own = [self._row(*one, now_us, up_since_us) for one in doubted]
         tests = {name: int(count) for name, count in zip(TESTS, self._counts, strict=True) if name}
         return {
             "channels": len(found), **counts, "flagged": tests, "rows": own[:MAX_ROWS],
@@ -163,7 +173,7 @@ class QualityWatch:
     @staticmethod
     def _is_own(flag: int, test: str) -> bool:
         """Return whether the verdict is this node's: what a board says of itself is among its faults."""
-        return flag >= SUSPECT and test not in ("", "sensor") and (test, flag) != ("gross_range", FAIL)
+        return flag >= SUSPECT and test not in ("", "sensor") and not (test == "gross_range" and flag >= FAIL)
 
     def _row(self, place: _Place, flag: int, test: str, now_us: int, up_since_us: Mapping[str, int]) -> dict[str, Any]:
         silent_us = self._silent_us(place, now_us, up_since_us)
@@ -189,6 +199,11 @@ class QualityWatch:
                 if name == place.name and other in self._places:
                     there = self._places[other]
                     yield f"{other} ({self._bank.states[there.at]['value']:.5g} {there.channel.unit})"
+
+
+def _first_what_lasts(one: tuple[_Place, int, str]) -> tuple[bool, str]:
+    """Return the order in which doubts are told: not all may be, and the city keeps incidents of those that last."""
+    return one[2] == "rate_of_change", one[0].name
 
 
 def _alike(a: _Place, b: _Place) -> bool:

@@ -96,7 +96,7 @@ class Bank:
             if not there or not min(pair.most, pair.within_s, pair.for_s) >= 0:
                 raise ParameterError(f"expected two of {self.size} channels and bounds from 0 on, found {pair}")
             old = before.get((pair.a, pair.b))
-            state = (old["apart"], old["since_us"]) if old is not None else (0, 0)
+            state = (old["apart"], old["since_us"], old["at_us"]) if old is not None else (0, 0, 0)
             found[place] = (pair.a, pair.b, pair.most, round(pair.within_s * 1e6), round(pair.for_s * 1e6), *state)
         self.pairs = found
 

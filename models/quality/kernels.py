@@ -35,11 +35,11 @@ that stays, since when, how often; what came of the newest sample."""
 PAIR = np.dtype(
     [
         ("a", "i8"), ("b", "i8"), ("most", "f8"), ("within_us", "i8"), ("for_us", "i8"),
-        ("apart", "i8"), ("since_us", "i8"),
+        ("apart", "i8"), ("since_us", "i8"), ("at_us", "i8"),
     ]
 )  # fmt: skip
 """Two channels, the largest difference, how old the other value may be, how long they may differ; whether and since
-when they do."""
+when they do; when that was last looked at."""
 
 
 @kernel
@@ -97,9 +97,10 @@ def pair_kernel(pair: Any, other: Any, at_us: int, value: float) -> bool:
     if abs(value - other["value"]) <= pair["most"]:
         pair["apart"] = 0
         return False
-    if pair["apart"] == 0:
-        pair["apart"] = 1
+    if pair["apart"] == 0 or abs(at_us - pair["at_us"]) > pair["within_us"] + pair["for_us"]:
+        pair["apart"] = 1  # what was not compared for so long may have agreed meanwhile
         pair["since_us"] = at_us
+    pair["at_us"] = at_us
     return bool(at_us - pair["since_us"] >= pair["for_us"])
 
 

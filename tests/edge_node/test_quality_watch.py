@@ -51,7 +51,7 @@ def flags(
 ) -> list[int]:
     """The verdicts on one sample a second."""
     rows = [(channel, 9 if np.isnan(v) else 1, (first_s + n) * S, v) for n, v in enumerate(values)]
-    found = watch.check(thing, LINE, records_of(rows))
+    found = watch.check(thing, LINE, records_of(rows), (first_s + len(values)) * S)
     assert found is not None
     return [int(flag) for flag in found]
 
@@ -172,7 +172,7 @@ def test_a_silent_channel_of_a_linked_board_is_stale_and_nobody_elses() -> None:
     flags(watch, [20.0] * 10)
     never = ["mast-1/air_humidity", "mast-1/door"]
     assert [row["datastream"] for row in rows(watch, 17.0, {"mast-1": 0.0})] == never, "3 periods and 5 s after 9 s"
-    first = rows(watch, 18.0, {"mast-1": 0.0})[0]
+    first = rows(watch, 18.0, {"mast-1": 0.0})[1]
     assert (first["datastream"], first["flag"], first["test"]) == ("mast-1/air_temperature", 9, "gap")
     assert first["what"] == "no sample for 9 s" and first["since"] == UTC + 9 * S
     assert rows(watch, 1000.0) == [], "a board that is not linked is told by its link"
@@ -184,13 +184,13 @@ def test_what_the_board_says_itself_is_no_verdict_of_this_node() -> None:
     assert flags(watch, [20.0, float("nan")]) == [1, 9]
     found = watch.health(3 * S, {})
     assert found["rows"] == [] and (found["channels"], found["good"], found["missing"]) == (3, 0, 3)
-    assert watch.check("river-9", LINE, records_of([(0, 1, 0, 1.0)])) is None
+    assert watch.check("river-9", LINE, records_of([(0, 1, 0, 1.0)]), S) is None
 
 
 def seen(fusion: Fusion, watch: QualityWatch, values: list[float]) -> Any:
     """What processes get of these samples, one a second."""
     records = records_of([(0, 1, n * S, v) for n, v in enumerate(values)])
-    batch = fusion.fuse("mast-1", LINE, records, 5, watch.check("mast-1", LINE, records))
+    batch = fusion.fuse("mast-1", LINE, records, 5, watch.check("mast-1", LINE, records, len(values) * S))
     assert batch is not None
     (series,) = Feed().from_records("edge-1", fusion.manifest, batch.clock, batch.records)
     return series
@@ -245,3 +245,43 @@ def test_more_channels_than_a_node_sends_are_named() -> None:
     fusion = Fusion("edge-1", "own-1", FusionSection(), HostClock(), names)
     assert fusion.learn(Manifest("mast-1", "mast", SENSORS, channels, []))
     assert fusion.left_out == {"mast-1/t64", "mast-1/t65"}
+
+
+def test_a_sample_of_the_future_fails_and_blinds_no_channel() -> None:
+    watch = watching({})
+    assert flags(watch, [20.0, 20.1]) == [1, 1]
+    far = records_of([(0, 1, 1 << 47, 20.2)])
+    found = watch.check("mast-1", LINE, far, 3 * S)
+    assert found is not None and found.tolist() == [4]
+    assert flags(watch, [20.1, 120.0], first_s=3) == [1, 3]
+    (row,) = [r for r in rows(watch, 1000, {"mast-1": 0.0}) if r["datastream"] == "mast-1/air_temperature"]
+    assert row["test"] == "gap"
+
+
+def test_no_board_can_declare_bounds_that_end_the_node() -> None:
+    watch = watching({"pairs": [{"of": ["mast-1/air_temperature", "mast-2/air_temperature"]}]}, mast(sigma=-1.0))
+    watch.learn(mast("mast-2", sigma=-1e300))
+    assert flags(watch, [20.0]) == [1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"lower": np.nan}, {"lower": -np.inf}, {"upper": np.inf}, {"flat_s": np.inf}, {"flat_fail_s": 1e14},
+        {"noise": np.nan}, {"rate_per_s": np.inf}, {"stale_s": np.inf},
+    ],
+)  # fmt: skip
+def test_bounds_that_are_no_numbers_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        QualitySection.model_validate({"channels": {"mast-1/air_temperature": bad}})
+
+
+def test_what_lasts_is_told_before_what_passes() -> None:
+    names = [f"c{n:02}" for n in range(60)]
+    channels = [replace(AIR, index=n, name=name) for n, name in enumerate(names)]
+    section = {"channels": {f"mast-1/{name}": {"upper": 30.0} for name in names[20:]}}
+    watch = watching(section, Manifest("mast-1", "mast", SENSORS, channels, []))
+    for n in range(60):
+        flags(watch, [20.0, 115.0] if n < 20 else [25.0, 35.0], channel=n)
+    told = rows(watch, 2, {"mast-1": 0.0})
+    assert [row["datastream"] for row in told] == [f"mast-1/{name}" for name in names[20:52]]

@@ -85,6 +85,14 @@ def test_neighbours_are_both_suspect_once_they_differ_for_long_enough() -> None:
     assert said[15:] == [GOOD] * 3
 
 
+def test_how_long_a_pair_differs_begins_anew_after_a_pause_that_is_longer() -> None:
+    """Compared at 1 s, then not for an hour: the difference at 3601 s is the first of its own."""
+    said = pair(
+        [(1, 0.0, 20.0), (0, 1.0, 25.0), (1, 3600.0, 20.0), (0, 3601.0, 25.0), (1, 3602.0, 20.0), (0, 3603.0, 25.0)]
+    )
+    assert said == [GOOD] * 5 + [(3, "neighbor")]
+
+
 def test_an_old_neighbour_says_nothing() -> None:
     assert pair([(1, 0.0, 20.0), (0, 1.0, 25.0), (0, 4.0, 25.0), (0, 6.0, 25.0)], for_s=0.0) == [
         GOOD, (3, "neighbor"), GOOD, GOOD,
