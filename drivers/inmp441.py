@@ -129,8 +129,11 @@ class INMP441:
 
 
 def channels(cfg) -> tuple:
-    """The channels. Raises: ValueError if `rate_hz` is none."""
+    """The channels. Raises: ValueError if `rate_hz` or `sensitivity_dbfs` is none."""
     checked_rate(cfg.get("rate_hz", _RATE_HZ))
+    found = cfg.get("sensitivity_dbfs", _SENSITIVITY_DBFS)
+    if not isinstance(found, (int, float)) or not -29 <= found <= -23:
+        raise ValueError(f"sensitivity_dbfs: found {found!r}; expected a number from -29 to -23")
     return CHANNELS
 
 

@@ -35,8 +35,8 @@ _FULL_SCALE_DB = 111.3811  # 10 lg of 2 ** 37, the mean square of a full-scale s
 
 def checked_rate(rate_hz: int) -> int:
     """Return the sample rate in Hz. Raises: ValueError if blocks of 8 ms are no whole number of its samples."""
-    if not 8000 <= rate_hz <= 48000 or rate_hz % _BLOCKS_A_SECOND:
-        raise ValueError(f"rate_hz: found {rate_hz}; expected a multiple of 125 from 8000 to 48000")
+    if not isinstance(rate_hz, int) or not 8000 <= rate_hz <= 48000 or rate_hz % _BLOCKS_A_SECOND:
+        raise ValueError(f"rate_hz: found {rate_hz!r}; expected a multiple of 125 from 8000 to 48000")
     return rate_hz
 
 

@@ -133,7 +133,8 @@ def _driver_problems(board: BoardFile) -> Iterator[str]:
             yield f"{where}.chip: {error.args[0]}"
             continue
         except (ValueError, TypeError) as error:
-            yield f"{where}.options: {error}; expected what docs/chips/{sensor.chip}.md lists"
+            hint = "" if "expected" in str(error) else f"; expected what docs/chips/{sensor.chip}.md lists"
+            yield f"{where}.options: {error}{hint}"
             continue
         yield from periods.problems(where, sensor, driver, map(driver_module, driver_names()))
         yield from _option_problems(where, sensor.chip, sensor.options)

@@ -36,3 +36,21 @@ def test_an_option_that_no_driver_has(table: str, given: dict[str, object], expe
     data[table][0]["options"] = given
     with pytest.raises(BoardFileError, match=expected):
         board_file.check(data, "gate.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("sensitivity_dbfs", "x", "'x'; expected a number from -29 to -23"),
+        ("sensitivity_dbfs", 26.0, "26.0; expected a number from -29 to -23"),
+        ("rate_hz", "16000", "'16000'; expected a multiple of 125 from 8000 to 48000"),
+        ("rate_hz", 16000.0, "16000.0; expected a multiple of 125 from 8000 to 48000"),
+    ],
+)
+def test_a_microphone_that_cannot_be(key: str, value: object, found: str) -> None:
+    data = tomllib.loads(board_file.board_path("river_gauge").read_text())
+    data["i2s"] = {"i2s0": {"sck": "GP10", "ws": "GP11", "sd": "GP16"}}
+    data["sensors"] = [{"name": "mic", "chip": "inmp441", "i2s": "i2s0", "period_ms": 1000, "options": {key: value}}]
+    with pytest.raises(BoardFileError) as caught:
+        board_file.check(data, "b.toml")
+    assert str(caught.value) == f"b.toml: sensors[0] (mic).options: {key}: found {found}"
