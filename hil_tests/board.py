@@ -17,8 +17,14 @@ from tests.waiting import LIMIT_S
 BAUD = 115_200
 ACKED_RANGES = 8
 DEADLINE_US = 10_000_000
+ANSWERS_S = 12.0
+"""How long a board may take to answer at first: it may be starting anew, after its watchdog's 8 s."""
 LATCHED = "stopped"
 REPLIED = re.compile(rb"\r\n(ok|err .*)\r\n[^\r\n]*> $", re.S)
+
+
+class SilentBoardError(RuntimeError):
+    """Nobody at the board's port answers a hello."""
 
 
 class Board:
@@ -31,6 +37,7 @@ class Board:
         self.decoder = HostDecoder()
         self.seen: list[Any] = []
         self.hello: board_link.Hello | None = None
+        self.heard = 0
         self._key = key
         self._meanwhile = meanwhile
 
@@ -46,6 +53,7 @@ class Board:
         """Take in what has come and return its bytes; messages go to `seen`, samples and gaps are acked."""
         self._meanwhile()
         data = bytes(self.port.read(max(1, self.port.in_waiting)))
+        self.heard += len(data)
         fresh = [board_link.decode_board(body) for body in self.decoder.feed(data)]
         self.seen += fresh
         if self.hello is not None:
@@ -83,7 +91,19 @@ class Board:
 
     # link mode
 
-    def greet(self) -> board_link.Hello:
+    def prove(self, limit_s: float = ANSWERS_S) -> None:
+        """Make sure that a board answers a hello. Raises: SilentBoardError, OSError."""
+        try:
+            self.greet(limit_s)
+        except AssertionError:
+            found = f"{self.heard} bytes without one" if self.heard else "nothing"
+            raise SilentBoardError(
+                f"{self.port.port}: expected a hello within {limit_s:g} s, found {found}; next: check that TX and RX "
+                f"are not swapped, the baud rate ({BAUD}), the board's power, and that our firmware is on it"
+            ) from None
+        self.hush()
+
+    def greet(self, limit_s: float = LIMIT_S) -> board_link.Hello:
         """Open link mode and return the board's hello; asks again each second, as a board may still be starting."""
         session = secrets.randbelow(1 << 32)
         asked = -1.0
@@ -95,7 +115,7 @@ class Board:
                 self.send(board_link.encode_hello(session))
             return next((row for row in self.of(board_link.Hello) if row.session == session), None)
 
-        found: board_link.Hello = self.until(answer, "a hello")
+        found: board_link.Hello = self.until(answer, "a hello", limit_s)
         self.hello = found
         return found
 

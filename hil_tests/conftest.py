@@ -9,14 +9,16 @@ from typing import NoReturn
 
 import pytest
 
+from firmware.kit.bundle import KEY_BYTES
 from hil_tests import needs
-from hil_tests.board import Board
+from hil_tests.board import Board, SilentBoardError
 from hil_tests.fixture_port import FixtureError, FixturePort
 from hil_tests.wires import WiresError
 
 ROOT = Path(__file__).parents[1]
 STOP_S = 30
 HERE = Path(__file__).parent
+NEXT_PORT = "; next: plug it in, give a port that `ls /dev/serial/by-id/*` lists, and end whatever else has it open"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Bench:
         """End the run where a real port is of no use; a virtual one is a failure like any other."""
         if self.virtual:
             raise error
-        pytest.exit(f"{option}: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+        text = " ".join(str(error).split())
+        next_step = NEXT_PORT if isinstance(error, OSError) else ""
+        pytest.exit(f"{option}: {text}{next_step}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     @property
     def slack_ms(self) -> float:
@@ -63,6 +67,24 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if config.option.board and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("found -n with --board; expected one process, as there is one board; leave -n out")
+    if config.option.key:
+        _key(config.option.key)
+
+
+def _key(name: str) -> bytes:
+    """Return the key in a file. Raises: pytest.UsageError when there is none."""
+    try:
+        key = Path(name).read_bytes()
+    except OSError as error:
+        key, found = b"", error.strerror
+    else:
+        found = f"{len(key)} bytes"
+    if len(key) != KEY_BYTES:
+        raise pytest.UsageError(
+            f"--key {name}: found {found}; expected the {KEY_BYTES} bytes that the board shares with its edge node; "
+            "next: give the bench.key that `python -m hil_tests.files DIR` wrote, or the key of the board's edge node"
+        )
+    return key
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -84,7 +106,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """What the options name; without --board a virtual bench is brought up."""
     options = request.config.option
     if options.board:
-        key = Path(options.key).read_bytes() if options.key else None
+        key = _key(options.key) if options.key else None
         yield Bench(options.board, options.fixture, key, options.spoil, False)
         return
     folder = tmp_path_factory.mktemp("hil")
@@ -130,12 +152,29 @@ def fixture(stimulus: FixturePort | None, _needed: None) -> FixturePort:
     return stimulus
 
 
+@pytest.fixture(scope="session")
+def answering(bench: Bench) -> Callable[[Board], None]:
+    """What makes sure, once in a run, that a real board answers at all."""
+    proven = bench.virtual
+
+    def prove(line: Board) -> None:
+        nonlocal proven
+        if not proven:
+            line.prove()
+            proven = True
+
+    return prove
+
+
 @pytest.fixture
-def board(bench: Bench, stimulus: FixturePort | None, _needed: None) -> Iterator[Board]:
+def board(
+    bench: Bench, stimulus: FixturePort | None, answering: Callable[[Board], None], _needed: None
+) -> Iterator[Board]:
     """The board under test, in whatever mode the last test left it."""
     try:
         line = Board(bench.board, bench.key, stimulus.alive if stimulus else lambda: None)
-    except OSError as error:
+        answering(line)
+    except (OSError, SilentBoardError) as error:
         bench.give_up("--board", error)
     yield line
     line.port.close()

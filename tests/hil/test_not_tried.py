@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from hil_tests import conftest
 from hil_tests.needs import NOT_TRIED
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[2]
@@ -100,3 +102,28 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], fo
 def test_a_port_that_is_not_there_is_named(tmp_path: Path) -> None:
     code, said = pytest_at(ROOT, "-q", "hil_tests/test_board_answers.py", "--board", str(tmp_path / "none"))
     assert code == pytest.ExitCode.USAGE_ERROR and "--board: " in said and str(tmp_path / "none") in said
+    assert "next: plug it in" in said
+
+
+def test_a_port_at_which_nobody_answers_ends_the_run_with_what_to_check() -> None:
+    host, port = os.openpty()
+    try:
+        began = time.monotonic()
+        name = os.ttyname(port)
+        code, said = pytest_at(ROOT, "-q", "hil_tests/test_board_answers.py", "--board", name)
+    finally:
+        os.close(host)
+        os.close(port)
+    assert code == pytest.ExitCode.USAGE_ERROR, said
+    assert f"--board: {name}: expected a hello within 12 s, found nothing; next: check that TX and RX" in said
+    assert time.monotonic() - began < LIMIT_S
+
+
+@pytest.mark.parametrize("content", [None, bytes(31)])
+def test_a_key_that_is_none_is_refused_with_the_options(tmp_path: Path, content: bytes | None) -> None:
+    key = tmp_path / "bench.key"
+    if content is not None:
+        key.write_bytes(content)
+    code, said = pytest_at(ROOT, "-q", "hil_tests", "--board", "/dev/null", "--key", str(key))
+    assert code == pytest.ExitCode.USAGE_ERROR, said
+    assert f"--key {key}: found " in said and "expected the 32 bytes" in said and "Traceback" not in said
