@@ -6,17 +6,20 @@ which the system's Python runs, as it has umockdev's bindings. That asks here, o
 Source: Linux, Documentation/i2c/dev-interface.rst and include/uapi/linux/i2c.h: I2C_RDWR, I2C_SMBUS.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Sequence
-from errno import EOPNOTSUPP, EREMOTEIO
+from errno import EINVAL, EIO, EOPNOTSUPP, EREMOTEIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from simulator.bus import Nack, VirtualI2C
 from simulator.faces.wire import Wire
@@ -28,6 +31,7 @@ BINDINGS = "import gi; gi.require_version('UMockdev', '1.0'); from gi.repository
 PACKAGES = "umockdev gir1.2-umockdev-1.0 python3-gi"
 QUICK, BYTE, BYTE_DATA, WORD_DATA, PROC_CALL, BLOCK_DATA, I2C_BLOCK = 0, 1, 2, 3, 4, 5, 8
 WIDTHS = {BYTE_DATA: 1, WORD_DATA: 2}
+BLOCK_MAX = 32  # I2C_SMBUS_BLOCK_MAX
 
 
 class Message(NamedTuple):
@@ -54,6 +58,7 @@ class LinuxDevice:
         """Return the union i2c_smbus_data after the call, given it before. Raises: OSError."""
         if size not in (QUICK, BYTE, *WIDTHS, PROC_CALL, BLOCK_DATA, I2C_BLOCK) or (size == BLOCK_DATA and reads):
             raise OSError(EOPNOTSUPP, os.strerror(EOPNOTSUPP))
+        _check_union(reads, size, block)
         sends = bytes((command,))
         if size == I2C_BLOCK:
             width = block[0]
@@ -95,12 +100,22 @@ class LinuxDevice:
             raise OSError(EREMOTEIO, os.strerror(EREMOTEIO)) from error
 
 
+def _check_union(reads: bool, size: int, block: bytes) -> None:
+    """Refuse what Linux refuses: no union where one is needed, blocks of a wrong length. Raises: OSError, EINVAL."""
+    if size == QUICK or (size == BYTE and not reads):
+        return
+    blocks = size in (BLOCK_DATA, I2C_BLOCK)
+    if not block or (blocks and not int(reads) <= block[0] <= BLOCK_MAX):
+        raise OSError(EINVAL, os.strerror(EINVAL))
+
+
 class Server:
     """Answers the bed over a Unix socket at `path`, in a thread of its own, until it is closed."""
 
     def __init__(self, device: LinuxDevice, path: Path) -> None:
         self._device = device
         self._path = path
+        self._told = False
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -120,8 +135,19 @@ class Server:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection, connection.makefile("rw", encoding="ascii") as stream:
-                stream.write(json.dumps(self._answer(json.loads(stream.readline()))) + "\n")
+            with contextlib.suppress(OSError), connection, connection.makefile("rw", encoding="ascii") as stream:
+                stream.write(json.dumps(self._outcome(stream)) + "\n")
+
+    def _outcome(self, stream: TextIO) -> dict[str, Any]:
+        """Return the answer to the call that stands there: EIO for what nobody expected, which is told once."""
+        try:
+            return self._answer(json.loads(stream.readline()))
+        except Exception:
+            if not self._told:
+                print("virtual I2C bus: a call failed; the program finds EIO; please report this:", file=sys.stderr)
+                traceback.print_exc()
+            self._told = True
+            return {"errno": EIO}
 
     def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """Return {"read": [hex, ...]}, or {"errno": number}."""

@@ -11,6 +11,7 @@ from cityreflex.exits import CONFIG, NOT_FOUND, CityError
 from simulator import i2c_dev
 from simulator.bus import VirtualI2C
 from simulator.chip_shelf import shelves
+from simulator.faces.wire import ADDRESSES
 
 EXPECTED = "CHIP[@ADDRESS][,QUANTITY=VALUE ...] such as bme280@0x76,temperature_cel=25"
 
@@ -47,11 +48,19 @@ def chip_of(text: str) -> Any:
     known = shelves()["i2c"]
     if kind not in known:
         raise ValueError(f"found {kind!r}; expected one of {', '.join(known)}")
-    options = {"address": int(address, 0)} if address else {}
+    options = {"address": _address(address)} if address else {}
     chip = importlib.import_module(f"simulator.chips.{kind}").make(time.monotonic_ns, **options)
     for setting in settings:
         _set(chip, *setting.partition("=")[::2])
     return chip
+
+
+def _address(text: str) -> int:
+    """Return an address of a chip. Raises: ValueError, none or a reserved one."""
+    address = int(text, 0)
+    if address not in ADDRESSES:
+        raise ValueError(f"found address {text}; expected 0x{ADDRESSES[0]:02x} to 0x{ADDRESSES[-1]:02x}, 7 bits")
+    return address
 
 
 def _set(chip: Any, attribute: str, value: str) -> None:
@@ -60,10 +69,15 @@ def _set(chip: Any, attribute: str, value: str) -> None:
     able = [key for key, found in vars(chip).items() if key[0] != "_" and isinstance(found, float | list)]
     if name not in able:
         raise ValueError(f"found {attribute!r}; expected one of {', '.join(able)}")
-    if not index:
+    values = getattr(chip, name)
+    if not isinstance(values, list):
+        if index:
+            raise ValueError(f"found {attribute!r}; expected {name}, which is one value: {name}={value}")
         setattr(chip, name, float(value))
         return
-    values, place = getattr(chip, name), int(index.rstrip("]"))
+    place = int(index.rstrip("]")) if index else -1
     if not 0 <= place < len(values):
-        raise ValueError(f"found {attribute!r}; expected {name}[0] to {name}[{len(values) - 1}]")
+        raise ValueError(
+            f"found {attribute!r}; expected {name}[0] to {name}[{len(values) - 1}], such as {name}[0]={value}"
+        )
     values[place] = float(value)

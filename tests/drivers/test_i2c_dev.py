@@ -1,10 +1,14 @@
 """The unmodified smbus2 of PyPI on a /dev/i2c-1 that umockdev makes: our adapter, our drivers, programs of anybody."""
 
+import errno
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,6 +146,10 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         ("bme280,temperature=3", "temperature_cel"),
         ("ads1115,inputs_v[9]=3", "inputs_v[0] to inputs_v[3]"),
         ("ads1115,inputs_v[1]=much", "CHIP[@ADDRESS]"),
+        ("ads1115,inputs_v=3", "found 'inputs_v'; expected inputs_v[0] to inputs_v[3], such as inputs_v[0]=3"),
+        ("bme280,temperature_cel[0]=3", "expected temperature_cel, which is one value: temperature_cel=3"),
+        ("bme280@0x176", "found address 0x176; expected 0x08 to 0x77"),
+        ("bme280@-5", "found address -5; expected 0x08 to 0x77"),
     ],
 )
 def test_a_chip_that_cannot_be_is_explained(tmp_path: Path, chip: str, told: str) -> None:
@@ -166,3 +174,48 @@ def test_what_the_device_cannot_do_is_said_as_linux_does() -> None:
     with pytest.raises(OSError, match="not supported") as caught:
         device.smbus(0x48, True, 0, 5, bytes(34))
     assert caught.value.errno == 95
+
+
+@pytest.mark.parametrize(
+    ("reads", "size", "block"),
+    [
+        (True, i2c_dev.I2C_BLOCK, bytes((255,)) + bytes(33)),
+        (True, i2c_dev.I2C_BLOCK, bytes(34)),
+        (False, i2c_dev.I2C_BLOCK, bytes((33,)) + bytes(33)),
+        (False, i2c_dev.BLOCK_DATA, bytes((33,)) + bytes(33)),
+        (True, i2c_dev.I2C_BLOCK, b""),
+        (False, i2c_dev.BLOCK_DATA, b""),
+        (True, i2c_dev.BYTE, b""),
+        (False, i2c_dev.WORD_DATA, b""),
+    ],
+)
+def test_blocks_too_long_and_unions_that_are_not_there_are_invalid(reads: bool, size: int, block: bytes) -> None:
+    device = i2c_dev.LinuxDevice(VirtualI2C([ads1115.make(lambda: 0)]))
+    with pytest.raises(OSError, match="Invalid argument") as caught:
+        device.smbus(0x48, reads, 0, size, block)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_a_failure_of_a_chip_or_of_a_call_is_eio_and_the_next_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chip = ads1115.make(lambda: 0)
+    server = i2c_dev.Server(i2c_dev.LinuxDevice(VirtualI2C([chip])), tmp_path / "bus")
+    with monkeypatch.context() as patch:
+        patch.setattr(chip, "read", lambda count: 1 // 0)
+        reading = {"rdwr": [[0x48, "", 2, True]]}
+        assert ask(tmp_path / "bus", json.dumps(reading)) == {"errno": errno.EIO}
+        assert ask(tmp_path / "bus", "not json") == {"errno": errno.EIO}
+    assert ask(tmp_path / "bus", json.dumps(reading)) == {"read": ["0000"]}
+    server.close()
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said and said.count("the program finds EIO") == 1
+
+
+def ask(path: Path, line: str) -> Any:
+    """What the server answers to a line, as the bed asks it."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(f"{line}\n".encode())
+        return json.loads(connection.makefile().readline())
