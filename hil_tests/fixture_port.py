@@ -17,6 +17,7 @@ SILENCE_MS = 8000
 ALIVE_EVERY_S = 1.0
 TRAIN_MS = 2000
 TICKS = 1 << 30
+SILENCE = object()  # no answer; `ok null` is one
 
 
 class FixtureError(RuntimeError):
@@ -32,12 +33,16 @@ class FixturePort:
         self._number = 0
         self._spoke = 0.0
         self.wires: list[Wire] = []
-        self.hello()
+        try:
+            self.hello()
+        except Exception:
+            self._port.close()
+            raise
 
     def hello(self, silence_ms: int = SILENCE_MS) -> None:
         """Let go of everything; read who this is. Raises: FixtureError."""
         end = time.monotonic() + LIMIT_S
-        while (found := self._ask("hello", str(silence_ms), limit_s=1.0)) is None:
+        while (found := self._ask("hello", str(silence_ms), limit_s=1.0)) is SILENCE:
             if time.monotonic() > end:
                 raise FixtureError(
                     f"{self._port.port}: no answer from a fixture within {LIMIT_S:.0f} s; expected hil_tests/fixture "
@@ -98,19 +103,21 @@ class FixturePort:
             self.do("alive")
 
     def do(self, *words: object) -> Any:
-        """Return what a command gives. Raises: FixtureError."""
+        """Return what a command gives, None if that is nothing. Raises: FixtureError, also when nobody answers."""
         found = self._ask(*[str(word) for word in words], limit_s=LIMIT_S)
-        if found is None and words[0] in ("level", "edges", "pulses"):
+        if found is SILENCE:
             raise FixtureError(f"{self._port.port}: no answer to {words} within {LIMIT_S:.0f} s; is it connected?")
         return found
 
     def close(self) -> None:
-        """Let go of everything and close the port."""
-        self.hello()
-        self._port.close()
+        """Let go of everything and close the port. Raises: FixtureError; the port is closed even so."""
+        try:
+            self.hello()
+        finally:
+            self._port.close()
 
     def _ask(self, *words: str, limit_s: float) -> Any:
-        """Return the answer to one command, None when there is none in time. Raises: FixtureError."""
+        """Return the answer to one command, SILENCE when there is none in time. Raises: FixtureError."""
         self._number += 1
         self._port.write(f"{self._number} {' '.join(words)}\n".encode())
         self._spoke = time.monotonic()
@@ -126,4 +133,4 @@ class FixturePort:
             if not told.startswith("ok "):
                 raise FixtureError(f"{self._port.port}: {' '.join(words)}: {told}")
             return json.loads(told[3:])
-        return None
+        return SILENCE
