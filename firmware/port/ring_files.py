@@ -86,6 +86,8 @@ def make(n: int) -> None:
     except OSError:
         pass
     for entry in os.ilistdir(FOLDER):
+        if len(entry[0]) != 3 or entry[0].strip("0123456789abcdef"):
+            continue  # not ours, such as .DS_Store
         i = int(entry[0], 16)
         if i >= n:
             beyond.append(i)

@@ -24,6 +24,7 @@ from firmware.port.flash import Files
 
 BLOCK, BLOCKS, RING, OPERATIONS = 4096, 44, 12, 40
 KEPT = b"nobody writes this" * 500
+FOREIGN = ".DS_Store", "-01", "abcd"  # in the ring's folder, of somebody else
 BUGS = ("in_place", "one_file", "old_places")
 
 
@@ -96,6 +97,10 @@ class Scene:
         self._mount()
         with open("kept.bin", "wb") as file:
             file.write(KEPT)
+        os.mkdir(ring_files.FOLDER)
+        for name in FOREIGN:
+            with open(f"{ring_files.FOLDER}/{name}", "w") as file:
+                file.write(name)
         self._unmount()
 
     def _mount(self):
@@ -184,6 +189,8 @@ class Scene:
         self.settings, self.state = [found], [state]
         if self.files.read_bytes("kept.bin") != KEPT:
             self.harm.append("a file that nobody wrote has changed")
+        if [self.files.read(f"{ring_files.FOLDER}/{name}") for name in FOREIGN] != list(FOREIGN):
+            self.harm.append("a foreign file in the ring's folder has changed")
         device = self._open()
         if device:
             page = Page(device)
