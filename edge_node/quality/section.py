@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, StrictBool, model_validator
 
 from service.sections import Section
 
@@ -26,7 +26,7 @@ class ChannelRule(Section):
     flat_fail_s: Seconds | None = Field(default=None, gt=0, description="the same value for so long: fail")
     stale_s: Seconds | None = Field(default=None, gt=0, description="no sample for so long: missing")
     off: list[Test] = Field(default_factory=list)
-    publish: bool = True
+    publish: StrictBool = True
 
     @model_validator(mode="after")
     def _in_order(self) -> "ChannelRule":

@@ -51,7 +51,8 @@ class Mcu(NamedTuple):
     `taken` says why of pins that are not `usable`; `leds` are names that serve for the status LED only; `pulled` is the
     level of a free pin in reset, None where it floats; `glitches` has the pins that are low (0) or high (1) for
     a moment at power-up; `pull_down_works`: the chip's own pull-down can be relied on; `ws_after_sck`: the WS pin of an
-    I2S can only be the one after its SCK pin.
+    I2S can only be the one after its SCK pin; `files_kb`: the file system that MicroPython makes (docs/flash.md),
+    None where it depends on the build.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Mcu(NamedTuple):
     glitches: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
     pull_down_works: bool = True
     ws_after_sck: bool = False
+    files_kb: int | None = None
 
     def number(self, pin: str) -> int:
         """Return the GPIO number of a name such as "GP4".
@@ -168,11 +170,11 @@ MCUS = {
     for mcu in (
         Mcu(
             "rp2040", "a Pico", "armv6m", "GP", _ON_A_PICO, {}, ("GP25",),
-            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True,
+            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True, files_kb=352 * 4,
         ),
         Mcu(
             "rp2040-w", "a Pico W", "armv6m", "GP", _ON_A_PICO, _RADIO, ("LED",),
-            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True,
+            {**_UARTS_OF_AN_RP2040, **_I2C_OF_BOTH, **_I2S_OF_BOTH}, ws_after_sck=True, files_kb=212 * 4,
         ),
         Mcu(
             "rp2350", "a Pico 2", "armv7emsp", "GP", _ON_A_PICO, {}, ("GP25",),

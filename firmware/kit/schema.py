@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from . import pins
 
@@ -88,7 +88,7 @@ class Channel(Strict):
     lower: float | None = None
     upper: float | None = None
     sigma: float | None = Field(default=None, ge=0)
-    fuse: bool = False
+    fuse: StrictBool = False
     sigma_of: str | None = None
     flush_at: float | None = None
 
@@ -105,7 +105,7 @@ class Sensor(Strict):
     pin: Pin | None = None
     pull: Literal["up", "down", "none"] = "none"
     period_ms: int = Field(ge=10, le=86_400_000)
-    polled: bool = False
+    polled: StrictBool = False
     options: dict[str, Any] = Field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
 
@@ -226,6 +226,12 @@ def _wrong_flash(board: BoardFile) -> Iterator[str]:
     """Yield why a flash ring cannot be."""
     if board.flash and board.ring.records > board.flash.size_kb * 16:
         yield f"flash: {board.flash.size_kb} KiB hold less than [ring] records = {board.ring.records}; make it larger"
+    most = pins.MCUS[board.mcu].files_kb
+    if board.flash and most and board.flash.size_kb > most:
+        yield (
+            f"flash.size_kb: found {board.flash.size_kb}; expected at most {most}, the file system of mcu = "
+            f'"{board.mcu}", less what the application takes'
+        )
 
 
 def _functions(board: BoardFile) -> Iterator[tuple[str, str]]:

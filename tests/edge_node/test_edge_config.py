@@ -125,3 +125,8 @@ def test_latency_quantiles_are_right_within_a_bin() -> None:
     row = hops.summary()["hop"]
     assert row["n"] == 100
     assert 50 <= row["p50_ms"] <= 57 and 99 <= row["p99_ms"] <= 113
+
+
+def test_whether_a_channel_is_published_is_true_or_false(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="publish"):
+        config.parse(data(quality={"channels": {"mast-1/air_temperature": {"publish": "no"}}}), tmp_path)

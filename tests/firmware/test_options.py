@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,28 @@ def test_a_microphone_that_cannot_be(key: str, value: object, found: str) -> Non
     with pytest.raises(BoardFileError) as caught:
         board_file.check(data, "b.toml")
     assert str(caught.value) == f"b.toml: sensors[0] (mic).options: {key}: found {found}"
+
+
+def plain(name: str = "sluice_gate") -> dict[str, Any]:
+    """A board file as plain data, to be spoilt."""
+    return tomllib.loads(board_file.board_path(name).read_text())
+
+
+def problems(wrong: dict[str, Any]) -> str:
+    """What is said of a wrong board file."""
+    with pytest.raises(BoardFileError) as caught:
+        board_file.check(wrong, "b.toml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "mcu", "most"), [("pico", "rp2040", 1408), ("pico_w", "rp2040-w", 848)])
+def test_a_flash_ring_fits_the_file_system_of_its_chip(name: str, mcu: str, most: int) -> None:
+    found = problems(plain(name) | {"flash": {"size_kb": most + 4}})
+    assert f'flash.size_kb: found {most + 4}; expected at most {most}, the file system of mcu = "{mcu}"' in found
+    board_file.check(plain(name) | {"flash": {"size_kb": most}}, "b.toml")
+
+
+def test_a_switch_is_true_or_false() -> None:
+    wrong = plain()
+    wrong["sensors"][0]["polled"] = "yes"
+    assert "sensors[0].polled: found 'yes'; expected true or false" in problems(wrong).replace('"', "'")
