@@ -42,7 +42,7 @@ def load(path: Path) -> list[Wire]:
     """Return the wires of a file. Raises: WiresError, OSError."""
     try:
         table = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WiresError(f"{path}: not TOML: {error}") from error
     entries = table.get("wires", {})
     if not isinstance(entries, dict):
