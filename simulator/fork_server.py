@@ -4,7 +4,8 @@ Run as a program by `vm_process.py`; the descriptor of a SOCK_SEQPACKET socket i
 is JSON, the answer too:
 
     {"start": name, "argv": [...], "environment": {...}} with descriptors   {"pid": n} with a descriptor of the process
-    {"reap": pid}                                                           {"code": n}, once it has ended
+    {"reap": pid}                                                           {"code": n}, if it has ended
+    what is no request, or can not be done                                  {"error": text}
 
 Descriptor 0 of a request becomes the output of the VM, the others become 3, 4, ... in it. What this process imports is
 what every board shares in memory, so that is little. When it dies, its boards die; it dies with its parent.
@@ -44,22 +45,33 @@ def main(descriptor: int) -> None:
         message, descriptors, _, _ = socket.recv_fds(server, MAX_REQUEST, MAX_DESCRIPTORS)
         if not message:
             return
-        _answer(server, json.loads(message), descriptors)
+        try:
+            _answer(server, json.loads(message), descriptors)
+        except (TypeError, ValueError, OverflowError, ChildProcessError) as error:
+            server.sendall(json.dumps({"error": f"found {message[:40]!r}...: {error!r:.400}"}).encode())
+        for each in descriptors:
+            os.close(each)
 
 
-def _answer(server: socket.socket, request: dict[str, Any], descriptors: list[int]) -> None:
+def _answer(server: socket.socket, request: Any, descriptors: list[int]) -> None:
+    """Do what is asked. Raises: TypeError, ValueError, ChildProcessError."""
+    if not isinstance(request, dict):
+        raise TypeError("expected a table")
     if "reap" in request:
-        status = os.waitpid(request["reap"], 0)[1]
+        ended, status = os.waitpid(request["reap"], os.WNOHANG)
+        if not ended:
+            raise ValueError("it still runs; expected one that has ended: poll its descriptor first")
         server.sendall(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode())
         return
+    if not {"start", "argv", "environment"} <= request.keys():
+        raise ValueError("expected reap, or start, argv and environment")
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         _run(parent, request, descriptors)
     handle = os.pidfd_open(pid)
     socket.send_fds(server, [json.dumps({"pid": pid}).encode()], [handle])
-    for each in (handle, *descriptors):
-        os.close(each)
+    os.close(handle)
 
 
 def _run(parent: int, request: dict[str, Any], descriptors: list[int]) -> None:

