@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from firmware.kit import __main__ as kit_command
 from firmware.kit import board_file, bundle
 from firmware.kit.errors import BundleError
 from protocol import manifest
@@ -131,3 +132,13 @@ def test_building_again_leaves_the_boards_own_state(tmp_path: Path) -> None:
 def test_a_short_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="expected 32"):
         build(tmp_path, key=b"short")
+
+
+def test_the_command_makes_a_bundle_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(board_file.board_path("pico")), str(tmp_path / "room-1")]
+    assert kit_command.main(words) == 0
+    assert len((tmp_path / "room-1" / "key.bin").read_bytes()) == 32
+    assert kit_command.main(words) == 3
+    assert kit_command.main(["none.toml", str(tmp_path / "b")]) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "name a new folder" in said[0] and "none.toml" in said[1]
